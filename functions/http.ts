@@ -1,0 +1,33 @@
+/** Every operation of the API as an HTTP function of its own, under each base of the API. */
+import { app } from "@azure/functions";
+import { health } from "../src/api/health.ts";
+import { BASES, httpHandler, notFound } from "../src/api/http.ts";
+import { operations } from "../src/api/operations/index.ts";
+import { theApp } from "../src/app.ts";
+
+app.setup({ enableHttpStream: true });
+
+// A bad setting stops the start, not the first request.
+const threadkeep = theApp();
+app.hook.appStart(() => threadkeep.prepare());
+app.hook.appTerminate(() => threadkeep.close());
+
+for (const { prefix, face, suffix } of BASES) {
+  for (const operation of operations) {
+    app.http(`${operation.name}${suffix}`, {
+      methods: [operation.method],
+      authLevel: "anonymous",
+      route: `${prefix}/${operation.path}`,
+      handler: httpHandler(theApp, operation, face),
+    });
+  }
+}
+
+app.http("healthz", { methods: ["GET"], authLevel: "anonymous", route: "healthz", handler: () => health(threadkeep) });
+
+app.http("notFound", {
+  methods: ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"],
+  authLevel: "anonymous",
+  route: "{*path}",
+  handler: notFound,
+});

@@ -1,0 +1,144 @@
+/**
+ * From an HTTP request to an operation and back. Everything that can go wrong ends here as a response: with HTTP
+ * streaming on, the Functions host lets a client hang for minutes when a handler throws (docs/architecture.md).
+ */
+import { randomUUID } from "node:crypto";
+import type { HttpRequest, HttpResponseInit } from "@azure/functions";
+import { z } from "zod";
+import type { App } from "../app.ts";
+import { idOf } from "../resources/common.ts";
+import {
+  ApiError,
+  bodyTooLarge,
+  type ErrorBody,
+  routeNotFound,
+  serverError,
+  unparsableBody,
+} from "../resources/errors.ts";
+import { type Face, Keys } from "./auth.ts";
+import { type Operation, PATH_IDS } from "./operation.ts";
+import { validated } from "./validation.ts";
+import { isSupportedVersion } from "./versions.ts";
+
+/** Bytes. */
+const MAX_BODY = 32 * 1024 * 1024;
+
+/** The bases under which the API is served; each operation is registered under each of them. */
+export const BASES: { prefix: string; face: Face; suffix: string }[] = [
+  { prefix: "openai", face: "azure", suffix: "" },
+  { prefix: "v1", face: "openai", suffix: "-v1" },
+];
+
+export type Handler = (request: HttpRequest) => Promise<HttpResponseInit>;
+
+/** The handler of an operation under one base. It never throws. */
+export function httpHandler(app: () => App, operation: Operation, face: Face): Handler {
+  return async (request) => {
+    const started = performance.now();
+    const requestId = newRequestId(face);
+    const headers = () => commonHeaders(requestId, face, performance.now() - started);
+    try {
+      const result = await perform(app(), operation, face, request);
+      return json(200, result, headers());
+    } catch (error) {
+      const refusal = error instanceof ApiError ? error : unexpected(app, operation, requestId, error);
+      return json(refusal.status, refusal.body, { ...headers(), ...refusal.headers });
+    }
+  };
+}
+
+async function perform(app: App, operation: Operation, face: Face, request: HttpRequest): Promise<object> {
+  const query = readQuery(request.query);
+  if (face === "azure" && !isSupportedVersion(query["api-version"])) throw routeNotFound();
+  const tenant = keysOf(app).authenticate(request.headers, face);
+  const params = readParams(operation, request.params);
+  const call = {
+    app,
+    tenant,
+    params,
+    query: operation.query === undefined ? undefined : validated(operation.query, query),
+    body: operation.body === undefined ? undefined : validated(operation.body, await readJson(request)),
+    now: app.now(),
+  };
+  return operation.handler(call as Parameters<Operation["handler"]>[0]);
+}
+
+const keysOfApp = new WeakMap<App, Keys>();
+
+function keysOf(app: App): Keys {
+  const known = keysOfApp.get(app) ?? new Keys(app.config.apiKeys);
+  keysOfApp.set(app, known);
+  return known;
+}
+
+/** Only what the route names: Azure puts query and body keys among the parameters too. */
+function readParams(operation: Operation, given: Record<string, string>): Record<string, string> {
+  const params: Record<string, string> = {};
+  for (const [, name = ""] of operation.path.matchAll(/\{(\w+)\}/g)) {
+    const value = decoded(given[name] ?? "");
+    const kind = PATH_IDS[name];
+    if (kind !== undefined) validated(z.object({ [name]: idOf(kind) }), { [name]: value });
+    params[name] = value;
+  }
+  return params;
+}
+
+/** One client encodes the names of its query parameters, once too often; some send a name several times. */
+function readQuery(query: URLSearchParams): Record<string, string> {
+  const values: Record<string, string> = {};
+  for (const [name, value] of query) values[decoded(name)] = value;
+  return values;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** No body at all means no parameters: some clients create a thread that way. */
+async function readJson(request: HttpRequest): Promise<unknown> {
+  if (Number(request.headers.get("content-length")) > MAX_BODY) throw bodyTooLarge(MAX_BODY);
+  const text = await request.text();
+  if (text.length > MAX_BODY) throw bodyTooLarge(MAX_BODY);
+  if (text.trim() === "") return {};
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw unparsableBody();
+  }
+}
+
+function unexpected(app: () => App, operation: Operation, requestId: string, error: unknown): ApiError {
+  app().log.error("request failed", { operation: operation.name, requestId, error });
+  return serverError(requestId);
+}
+
+/** OpenAI's ids are `req_` and 32 hex digits, Azure's a GUID. */
+function newRequestId(face: Face): string {
+  const id = randomUUID();
+  return face === "azure" ? id : `req_${id.replaceAll("-", "")}`;
+}
+
+function commonHeaders(requestId: string, face: Face, milliseconds: number): Record<string, string> {
+  return {
+    "x-request-id": requestId,
+    ...(face === "azure" ? { "apim-request-id": requestId } : {}),
+    "openai-version": "2020-10-01",
+    "openai-processing-ms": String(Math.round(milliseconds)),
+    "x-content-type-options": "nosniff",
+  };
+}
+
+function json(status: number, body: object | ErrorBody, headers: Record<string, string>): HttpResponseInit {
+  return { status, headers: { ...headers, "content-type": "application/json" }, body: JSON.stringify(body) };
+}
+
+/** What a request gets that no operation answers. */
+export async function notFound(request: HttpRequest): Promise<HttpResponseInit> {
+  const face: Face = new URL(request.url).pathname.startsWith("/v1") ? "openai" : "azure";
+  const refusal = routeNotFound();
+  return json(refusal.status, refusal.body, commonHeaders(newRequestId(face), face, 0));
+}

@@ -1,0 +1,56 @@
+/**
+ * An operation of the API is a value. From the list of them come the functions that Azure calls, validation, and the
+ * documents about the API.
+ */
+import type { z } from "zod";
+import type { App } from "../app.ts";
+import type { IdKind } from "../resources/ids.ts";
+
+/** `{thread_id}` in a path names a parameter that the handler gets. */
+type PathParameters<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | PathParameters<Rest>
+  : never;
+
+export interface Call<Params extends string, Query, Body> {
+  app: App;
+  tenant: string;
+  params: Record<Params, string>;
+  query: Query;
+  body: Body;
+  /** milliseconds since 1970 */
+  now: number;
+}
+
+export interface Operation {
+  name: string;
+  summary: string;
+  method: "GET" | "POST" | "DELETE";
+  /** below the base, with parameters as {name} */
+  path: string;
+  query: z.ZodType | undefined;
+  body: z.ZodType | undefined;
+  handler: (call: Call<string, never, never>) => Promise<object>;
+}
+
+/** Checks a handler against its own path and schemas, then forgets them: the list of operations is of one type. */
+export function operation<Path extends string, Query = undefined, Body = undefined>(definition: {
+  name: string;
+  summary: string;
+  method: Operation["method"];
+  path: Path;
+  query?: z.ZodType<Query>;
+  body?: z.ZodType<Body>;
+  handler: (call: Call<PathParameters<Path>, Query, Body>) => Promise<object>;
+}): Operation {
+  const { query, body, ...rest } = definition;
+  return { ...rest, query, body, handler: definition.handler as Operation["handler"] };
+}
+
+/** Which kind of id a path parameter holds; its prefix is checked before anything is read. */
+export const PATH_IDS: Record<string, IdKind> = {
+  assistant_id: "assistant",
+  thread_id: "thread",
+  message_id: "message",
+  run_id: "run",
+  step_id: "step",
+};

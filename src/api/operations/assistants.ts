@@ -1,0 +1,93 @@
+import {
+  type Assistant,
+  createAssistantRequest,
+  modifiedAssistant,
+  modifyAssistantRequest,
+  newAssistant,
+} from "../../resources/assistant.ts";
+import { toSeconds } from "../../resources/common.ts";
+import { noAssistantFound, overloaded } from "../../resources/errors.ts";
+import { mintId, nextSeq } from "../../resources/ids.ts";
+import { type AssistantDoc, apiObject, assistantSort, catalogKey } from "../../store/documents.ts";
+import type { Versioned } from "../../store/partition.ts";
+import type { Store } from "../../store/store.ts";
+import { operation } from "../operation.ts";
+import { page, pageQuery } from "../paging.ts";
+
+export async function readAssistant(store: Store, tenant: string, id: string): Promise<Versioned<AssistantDoc>> {
+  const assistant = await store.catalog(tenant).read<AssistantDoc>(id);
+  if (assistant?.kind !== "assistant") throw noAssistantFound(id);
+  return assistant;
+}
+
+const createAssistant = operation({
+  name: "createAssistant",
+  summary: "Create an assistant",
+  method: "POST",
+  path: "assistants",
+  body: createAssistantRequest,
+  handler: async ({ app, tenant, body, now }) => {
+    const seq = nextSeq(now);
+    const assistant = newAssistant(body, mintId("assistant", seq), toSeconds(now));
+    const doc: AssistantDoc = {
+      ...assistant,
+      pk: catalogKey(tenant),
+      kind: "assistant",
+      internal: { sort: assistantSort(seq) },
+    };
+    await app.store.catalog(tenant).create(doc);
+    return assistant;
+  },
+});
+
+const listAssistants = operation({
+  name: "listAssistants",
+  summary: "List assistants",
+  method: "GET",
+  path: "assistants",
+  query: pageQuery,
+  handler: ({ app, tenant, query, now }) =>
+    page({ partition: app.store.catalog(tenant), sort: assistantSort }, query, now),
+});
+
+const getAssistant = operation({
+  name: "getAssistant",
+  summary: "Retrieve an assistant",
+  method: "GET",
+  path: "assistants/{assistant_id}",
+  handler: async ({ app, tenant, params }) => apiObject(await readAssistant(app.store, tenant, params.assistant_id)),
+});
+
+/** Edits that cross each other: both hold, the later one on top. */
+const EDIT_ATTEMPTS = 5;
+
+const modifyAssistant = operation({
+  name: "modifyAssistant",
+  summary: "Modify an assistant",
+  method: "POST",
+  path: "assistants/{assistant_id}",
+  body: modifyAssistantRequest,
+  handler: async ({ app, tenant, params, body }) => {
+    for (let attempt = 0; attempt < EDIT_ATTEMPTS; attempt++) {
+      const stored = await readAssistant(app.store, tenant, params.assistant_id);
+      const assistant: Assistant = modifiedAssistant(apiObject(stored), body);
+      const next: AssistantDoc = { ...stored, ...assistant };
+      const result = await app.store.catalog(tenant).batch([{ put: next, ifMatch: stored._etag }]);
+      if (result.ok) return assistant;
+    }
+    throw overloaded(1);
+  },
+});
+
+const deleteAssistant = operation({
+  name: "deleteAssistant",
+  summary: "Delete an assistant",
+  method: "DELETE",
+  path: "assistants/{assistant_id}",
+  handler: async ({ app, tenant, params: { assistant_id: id } }) => {
+    if (!(await app.store.catalog(tenant).delete(id))) throw noAssistantFound(id);
+    return { id, object: "assistant.deleted", deleted: true };
+  },
+});
+
+export const assistantOperations = [createAssistant, listAssistants, getAssistant, modifyAssistant, deleteAssistant];

@@ -1,0 +1,15 @@
+/** Every operation of the API. */
+import type { Operation } from "../operation.ts";
+import { assistantOperations } from "./assistants.ts";
+import { messageOperations } from "./messages.ts";
+import { runOperations } from "./runs.ts";
+import { stepOperations } from "./steps.ts";
+import { threadOperations } from "./threads.ts";
+
+export const operations: Operation[] = [
+  ...assistantOperations,
+  ...threadOperations,
+  ...messageOperations,
+  ...runOperations,
+  ...stepOperations,
+];

@@ -1,0 +1,80 @@
+import { z } from "zod";
+import { noMessageFound, noThreadFound } from "../../resources/errors.ts";
+import { createMessageRequest, modifyMessageRequest } from "../../resources/message.ts";
+import { apiObject, type MessageDoc, messageSort } from "../../store/documents.ts";
+import type { Partition } from "../../store/partition.ts";
+import { addMessage, readThread } from "../../store/threads.ts";
+import { operation } from "../operation.ts";
+import { existing, page, pageQuery } from "../paging.ts";
+
+const createMessage = operation({
+  name: "createMessage",
+  summary: "Add a message to a thread",
+  method: "POST",
+  path: "threads/{thread_id}/messages",
+  body: createMessageRequest,
+  handler: async ({ app, tenant, params, body, now }) =>
+    apiObject(await addMessage(app.store, tenant, params.thread_id, body, now)),
+});
+
+const listMessages = operation({
+  name: "listMessages",
+  summary: "List the messages of a thread",
+  method: "GET",
+  path: "threads/{thread_id}/messages",
+  query: pageQuery.extend({ run_id: z.string().optional() }),
+  handler: async ({ app, tenant, params: { thread_id: id }, query, now }) => {
+    const partition = app.store.thread(tenant, id);
+    const messages = page<MessageDoc>({ partition, sort: messageSort, runId: query.run_id }, query, now);
+    return existing(readThread(partition, id), messages);
+  },
+});
+
+const getMessage = operation({
+  name: "getMessage",
+  summary: "Retrieve a message",
+  method: "GET",
+  path: "threads/{thread_id}/messages/{message_id}",
+  handler: async ({ app, tenant, params: { thread_id: threadId, message_id: id } }) => {
+    const partition = app.store.thread(tenant, threadId);
+    const message = await partition.read<MessageDoc>(id);
+    if (message?.kind !== "message") throw await whichIsMissing(partition, threadId, id);
+    return apiObject(message);
+  },
+});
+
+const modifyMessage = operation({
+  name: "modifyMessage",
+  summary: "Modify a message's metadata",
+  method: "POST",
+  path: "threads/{thread_id}/messages/{message_id}",
+  body: modifyMessageRequest,
+  handler: async ({ app, tenant, params: { thread_id: threadId, message_id: id }, body }) => {
+    const partition = app.store.thread(tenant, threadId);
+    const set = body.metadata === undefined ? {} : { "/metadata": body.metadata };
+    const result = await partition.patchIf<MessageDoc>(id, "c.kind = 'message'", set);
+    if ("refused" in result) throw await whichIsMissing(partition, threadId, id);
+    return apiObject(result.doc);
+  },
+});
+
+const deleteMessage = operation({
+  name: "deleteMessage",
+  summary: "Delete a message",
+  method: "DELETE",
+  path: "threads/{thread_id}/messages/{message_id}",
+  handler: async ({ app, tenant, params: { thread_id: threadId, message_id: id } }) => {
+    const partition = app.store.thread(tenant, threadId);
+    const found = await partition.delete(id);
+    if (!found) throw await whichIsMissing(partition, threadId, id);
+    return { id, object: "thread.message.deleted", deleted: true };
+  },
+});
+
+/** The thread if it does not exist, else the message. Only asked after a miss. */
+async function whichIsMissing(partition: Partition, threadId: string, messageId: string) {
+  const thread = await partition.read(threadId);
+  return thread === undefined ? noThreadFound(threadId) : noMessageFound(messageId);
+}
+
+export const messageOperations = [createMessage, listMessages, getMessage, modifyMessage, deleteMessage];

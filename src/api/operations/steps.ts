@@ -1,0 +1,40 @@
+import { noRunFound, noRunStepFound, noThreadFound } from "../../resources/errors.ts";
+import { apiObject, type StepDoc, stepSort } from "../../store/documents.ts";
+import type { Partition } from "../../store/partition.ts";
+import { readRun } from "../../store/runs.ts";
+import { operation } from "../operation.ts";
+import { existing, page, pageQuery } from "../paging.ts";
+
+const listSteps = operation({
+  name: "listRunSteps",
+  summary: "List the steps of a run",
+  method: "GET",
+  path: "threads/{thread_id}/runs/{run_id}/steps",
+  query: pageQuery,
+  handler: async ({ app, tenant, params: { thread_id: threadId, run_id: runId }, query, now }) => {
+    const partition = app.store.thread(tenant, threadId);
+    const sort = (seq: string) => stepSort(runId, seq);
+    return existing(readRun(partition, threadId, runId), page<StepDoc>({ partition, sort }, query, now));
+  },
+});
+
+const getStep = operation({
+  name: "getRunStep",
+  summary: "Retrieve a step of a run",
+  method: "GET",
+  path: "threads/{thread_id}/runs/{run_id}/steps/{step_id}",
+  handler: async ({ app, tenant, params: { thread_id: threadId, run_id: runId, step_id: id } }) => {
+    const partition = app.store.thread(tenant, threadId);
+    const step = await partition.read<StepDoc>(id);
+    if (step?.kind === "step" && step.run_id === runId) return apiObject(step);
+    throw await whichIsMissing(partition, threadId, runId, id);
+  },
+});
+
+async function whichIsMissing(partition: Partition, threadId: string, runId: string, stepId: string) {
+  const [thread, run] = await Promise.all([partition.read(threadId), partition.read(runId)]);
+  if (thread === undefined) return noThreadFound(threadId);
+  return run === undefined ? noRunFound(runId) : noRunStepFound(stepId);
+}
+
+export const stepOperations = [listSteps, getStep];

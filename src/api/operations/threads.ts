@@ -1,0 +1,58 @@
+import { noThreadFound } from "../../resources/errors.ts";
+import { createThreadRequest, modifyThreadRequest } from "../../resources/thread.ts";
+import { apiObject, type ThreadDoc } from "../../store/documents.ts";
+import { deleteThread as deleteStoredThread, draftThread, readThread, storeThread } from "../../store/threads.ts";
+import { operation } from "../operation.ts";
+
+const createThread = operation({
+  name: "createThread",
+  summary: "Create a thread, with messages if there are any yet",
+  method: "POST",
+  path: "threads",
+  body: createThreadRequest,
+  handler: async ({ app, tenant, body, now }) => {
+    const { thread, messages } = await draftThread(tenant, body, now);
+    await storeThread(app.store, tenant, thread, messages);
+    return apiObject(thread);
+  },
+});
+
+const getThread = operation({
+  name: "getThread",
+  summary: "Retrieve a thread",
+  method: "GET",
+  path: "threads/{thread_id}",
+  handler: async ({ app, tenant, params: { thread_id: id } }) =>
+    apiObject(await readThread(app.store.thread(tenant, id), id)),
+});
+
+const modifyThread = operation({
+  name: "modifyThread",
+  summary: "Modify a thread's metadata and tool resources",
+  method: "POST",
+  path: "threads/{thread_id}",
+  body: modifyThreadRequest,
+  handler: async ({ app, tenant, params: { thread_id: id }, body }) => {
+    const partition = app.store.thread(tenant, id);
+    const set: Record<string, unknown> = {};
+    if (body.metadata !== undefined) set["/metadata"] = body.metadata;
+    if (body.tool_resources !== undefined) set["/tool_resources"] = body.tool_resources;
+    // A patch: a run may lock or free the thread at the same moment.
+    const result = await partition.patchIf<ThreadDoc>(id, "c.kind = 'thread'", set);
+    if ("refused" in result) throw noThreadFound(id);
+    return apiObject(result.doc);
+  },
+});
+
+const deleteThread = operation({
+  name: "deleteThread",
+  summary: "Delete a thread with its messages, runs and steps",
+  method: "DELETE",
+  path: "threads/{thread_id}",
+  handler: async ({ app, tenant, params: { thread_id: id } }) => {
+    if (!(await deleteStoredThread(app.store, tenant, id))) throw noThreadFound(id);
+    return { id, object: "thread.deleted", deleted: true };
+  },
+});
+
+export const threadOperations = [createThread, getThread, modifyThread, deleteThread];

@@ -1,0 +1,75 @@
+/** Lists: limit, order, and the cursors after and before (contract section 7). */
+import { z } from "zod";
+import { type List, listOf } from "../resources/common.ts";
+import { cursorNotFound } from "../resources/errors.ts";
+import { seqOfId } from "../resources/ids.ts";
+import { apiObject, type Doc } from "../store/documents.ts";
+import type { Partition, Range } from "../store/partition.ts";
+import { wholeRange } from "../store/ranges.ts";
+
+/** Query values are texts; what looks like a number is one. */
+const integer = z.preprocess(
+  (value) => (typeof value === "string" && /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : value),
+  z.int().min(1).max(100),
+);
+
+export const pageQuery = z.object({
+  limit: integer.default(20),
+  order: z.enum(["asc", "desc"]).default("desc"),
+  after: z.string().optional(),
+  before: z.string().optional(),
+});
+export type PageQuery = z.output<typeof pageQuery>;
+
+export interface Listing {
+  partition: Partition;
+  /** from a `seq` to the `internal.sort` of the objects listed */
+  sort: (seq: string) => string;
+  runId?: string | undefined;
+}
+
+/** One page. `before` gives the page that ends just before its object, in the order asked for. */
+export async function page<D extends Doc>(listing: Listing, query: PageQuery, now: number): Promise<List<D>> {
+  const { partition, sort, runId } = listing;
+  const descending = query.order === "desc";
+  const backwards = query.after === undefined && query.before !== undefined;
+  const range = await cursorRange(listing, query, now);
+  const found = await partition.list<D>({
+    range: range ?? wholeRange(sort),
+    descending: descending !== backwards,
+    limit: query.limit + 1,
+    runId,
+  });
+  const hasMore = found.length > query.limit;
+  const docs = found.slice(0, query.limit);
+  if (backwards) docs.reverse();
+  return listOf(docs.map(apiObject), hasMore) as unknown as List<D>;
+}
+
+async function cursorRange(listing: Listing, query: PageQuery, now: number): Promise<Range> {
+  const range = { ...wholeRange(listing.sort) };
+  const descending = query.order === "desc";
+  if (query.after !== undefined) {
+    range[descending ? "below" : "above"] = await place(listing, "after", query.after, now);
+  }
+  if (query.before !== undefined) {
+    range[descending ? "above" : "below"] = await place(listing, "before", query.before, now);
+  }
+  return range;
+}
+
+/** Where a cursor stands. An object that was deleted while a client pages still has its place, if its id is ours. */
+async function place(listing: Listing, name: "after" | "before", id: string, now: number): Promise<string> {
+  const doc = await listing.partition.read(id);
+  if (doc?.internal.sort.startsWith(listing.sort("")) === true) return doc.internal.sort;
+  const seq = doc === undefined ? seqOfId(id, now) : undefined;
+  if (seq === undefined) throw cursorNotFound(name, id);
+  return listing.sort(seq);
+}
+
+/** A list within a parent: both are read at once, but that there is no such parent is told first. */
+export async function existing<T>(parent: Promise<unknown>, list: Promise<T>): Promise<T> {
+  list.catch(() => undefined);
+  await parent;
+  return list;
+}

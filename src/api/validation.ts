@@ -1,0 +1,228 @@
+/**
+ * Turns what zod found wrong into the words of the original's validator (contract section 5): the first problem only,
+ * with the parameter's path. Clients show these texts to people and match on them.
+ */
+import type { z } from "zod";
+import { MAX_METADATA_KEY } from "../resources/common.ts";
+import { type ApiError, invalidParameter } from "../resources/errors.ts";
+
+type Issue = z.core.$ZodIssue;
+type Path = readonly PropertyKey[];
+
+/** The parsed value, or an `ApiError` 400 that names the parameter. */
+export function validated<S extends z.ZodType>(schema: S, input: unknown): z.output<S> {
+  const result = schema.safeParse(input);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  if (issue === undefined) throw new Error("zod refused a value without an issue");
+  throw toApiError(issue, input, []);
+}
+
+function toApiError(issue: Issue, root: unknown, base: Path): ApiError {
+  const path = [...base, ...issue.path];
+  const param = formatPath(path);
+  const got = valueAt(root, path);
+  switch (issue.code) {
+    case "invalid_type":
+      return wrongType(param, got, [typeName(issue.expected)]);
+    case "unrecognized_keys": {
+      const name = formatPath([...path, issue.keys[0] ?? ""]);
+      return invalidParameter(`Unknown parameter: '${name}'.`, name, "unknown_parameter");
+    }
+    case "invalid_value":
+      if (typeof got !== "string") return wrongType(param, got, ["a string"]);
+      return unsupportedValue(param, got, issue.values.map(String));
+    case "invalid_union":
+      return wrongVariant(issue, root, path);
+    case "invalid_key":
+      return nameTooLong(formatPath(path.slice(0, -1)), String(path.at(-1)));
+    case "too_big":
+      return outOfBounds("above", param, got, Number(issue.maximum));
+    case "too_small":
+      return outOfBounds("below", param, got, Number(issue.minimum));
+    case "invalid_format":
+      return wrongFormat(param, issue.format === "regex" ? issue.pattern : undefined);
+    case "custom":
+      return customProblem(issue, param, got);
+    default:
+      return invalidParameter(`Invalid value for '${param}'.`, param, "invalid_value");
+  }
+}
+
+/** A value that is none of a union's variants: say what is wrong with the variant that it was meant to be. */
+function wrongVariant(issue: Extract<Issue, { code: "invalid_union" }>, root: unknown, path: Path): ApiError {
+  const param = formatPath(path);
+  const got = valueAt(root, path);
+  if ("discriminator" in issue && typeof issue.discriminator === "string") {
+    return wrongDiscriminator(issue, root, path);
+  }
+  const meant = issue.errors.find((errors) => errors[0] !== undefined && !refusesTheKind(errors[0], got));
+  const first = meant?.[0];
+  if (first !== undefined) return toApiError(first, root, path);
+  return wrongType(param, got, issue.errors.map((errors) => expectedName(errors[0])).filter(unique));
+}
+
+function wrongDiscriminator(issue: Extract<Issue, { code: "invalid_union" }>, root: unknown, path: Path): ApiError {
+  const param = formatPath(path);
+  const got = valueAt(root, path);
+  const options = "options" in issue && Array.isArray(issue.options) ? issue.options.map(String) : [];
+  if (got === undefined) return missing(param);
+  if (typeof got !== "string") return wrongType(param, got, ["a string"]);
+  return unsupportedValue(param, got, options);
+}
+
+/** Whether a variant was refused as a whole: it takes another kind of value than the one given. */
+function refusesTheKind(issue: Issue, got: unknown): boolean {
+  if (issue.path.length > 0) return false;
+  if (issue.code === "invalid_type") return true;
+  return issue.code === "invalid_value" && typeof got !== "string";
+}
+
+function expectedName(issue: Issue | undefined): string {
+  if (issue?.code === "invalid_type") return typeName(issue.expected);
+  return "a string";
+}
+
+function missing(param: string): ApiError {
+  return invalidParameter(`Missing required parameter: '${param}'.`, param, "missing_required_parameter");
+}
+
+function wrongType(param: string, got: unknown, expected: string[]): ApiError {
+  if (got === undefined) return missing(param);
+  const wanted = expected.length === 1 ? expected[0] : `one of ${expected.join(" or ")}`;
+  return invalidParameter(
+    `Invalid type for '${param}': expected ${wanted}, but got ${kindOf(got)} instead.`,
+    param,
+    "invalid_type",
+  );
+}
+
+function unsupportedValue(param: string, got: string, supported: string[]): ApiError {
+  const plural = supported.length > 1;
+  const values = `Supported value${plural ? "s are" : " is"}: ${inWords(supported)}.`;
+  return invalidParameter(`Invalid value: '${got}'. ${values}`, param, "invalid_value");
+}
+
+function outOfBounds(side: "above" | "below", param: string, got: unknown, bound: number): ApiError {
+  const above = side === "above";
+  const extreme = above ? "maximum" : "minimum";
+  const limit = above ? "max" : "min";
+  if (typeof got === "number") {
+    const kind = Number.isInteger(bound) && Number.isInteger(got) && !DECIMALS.test(param) ? "integer" : "decimal";
+    return invalidParameter(
+      `Invalid '${param}': ${kind} ${side} ${extreme} value. ` +
+        `Expected a value ${above ? "<=" : ">="} ${bound}, but got ${got} instead.`,
+      param,
+      `${kind}_${side}_${limit}_value`,
+    );
+  }
+  const kind = Array.isArray(got) ? "array" : "string";
+  const length = typeof got === "string" || Array.isArray(got) ? got.length : 0;
+  const article = kind === "array" ? "an array" : "a string";
+  if (length === 0) {
+    return invalidParameter(
+      `Invalid '${param}': empty ${kind}. Expected ${article} with minimum length ${bound}, but got an empty ${kind} instead.`,
+      param,
+      `empty_${kind}`,
+    );
+  }
+  return invalidParameter(
+    `Invalid '${param}': ${kind} too ${above ? "long" : "short"}. Expected ${article} with ${extreme} length ${bound}, ` +
+      `but got ${article} with length ${length} instead.`,
+    param,
+    `${kind}_${side}_${limit}_length`,
+  );
+}
+
+/** Parameters that take decimals: a bound that they break is told as one, also when both happen to be whole. */
+const DECIMALS = /(^|\.)(temperature|top_p|score_threshold)$/;
+
+/** The only rule for property names is the length of those of metadata. */
+function nameTooLong(param: string, name: string): ApiError {
+  return invalidParameter(
+    `Invalid '${param}': property name too long. Expected property names with maximum length ${MAX_METADATA_KEY}, ` +
+      `but got one with length ${name.length} instead.`,
+    param,
+    "property_name_above_max_length",
+  );
+}
+
+function wrongFormat(param: string, pattern: string | undefined): ApiError {
+  return invalidParameter(
+    pattern === undefined
+      ? `Invalid '${param}': string does not have the expected format.`
+      : `Invalid '${param}': string does not match pattern. Expected a string that matches the pattern ` +
+          `'${pattern.replace(/^\/|\/[a-z]*$/g, "")}'.`,
+    param,
+    "invalid_value",
+  );
+}
+
+function customProblem(issue: Extract<Issue, { code: "custom" }>, param: string, got: unknown): ApiError {
+  const params: Record<string, unknown> = issue.params ?? {};
+  if (params.kind === "too_many_properties") {
+    const count = Object.keys(got ?? {}).length;
+    return invalidParameter(
+      `Invalid '${param}': too many properties. Expected an object with at most ${params.maximum} properties, ` +
+        `but got an object with ${count} properties instead.`,
+      param,
+      "object_above_max_properties",
+    );
+  }
+  if (params.kind === "not_an_id") {
+    const wrong = String(got);
+    const rule = wrong.startsWith(String(params.prefix))
+      ? "contains letters, numbers, underscores, or dashes, but this value contained additional characters"
+      : `begins with '${params.prefix}'`;
+    return invalidParameter(`Invalid '${param}': '${wrong}'. Expected an ID that ${rule}.`, param, "invalid_value");
+  }
+  return invalidParameter(issue.message, param, "invalid_value");
+}
+
+/** `additional_messages[0].content`; the request body itself is called `body`. */
+export function formatPath(path: Path): string {
+  let text = "";
+  for (const part of path) {
+    if (typeof part === "number") text += `[${part}]`;
+    else text += text === "" ? String(part) : `.${String(part)}`;
+  }
+  return text === "" ? "body" : text;
+}
+
+function valueAt(root: unknown, path: Path): unknown {
+  let value = root;
+  for (const part of path) {
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, part)) return undefined;
+    value = Reflect.get(value, part);
+  }
+  return value;
+}
+
+const TYPE_NAMES: Record<string, string> = {
+  string: "a string",
+  number: "a decimal",
+  int: "an integer",
+  boolean: "a boolean",
+  object: "an object",
+  record: "an object",
+  array: "an array",
+  null: "null",
+};
+
+const typeName = (expected: string) => TYPE_NAMES[expected] ?? `a ${expected}`;
+
+function kindOf(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "an array";
+  if (typeof value === "number") return Number.isInteger(value) ? "an integer" : "a decimal";
+  return TYPE_NAMES[typeof value] ?? `a ${typeof value}`;
+}
+
+/** 'a', 'b', and 'c': with the comma before the last of three or more. */
+function inWords(values: string[]): string {
+  const quoted = values.map((value) => `'${value}'`);
+  if (quoted.length <= 2) return quoted.join(" and ");
+  return `${quoted.slice(0, -1).join(", ")}, and ${quoted.at(-1)}`;
+}
+
+const unique = <T>(value: T, index: number, all: T[]) => all.indexOf(value) === index;

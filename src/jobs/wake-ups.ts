@@ -1,0 +1,80 @@
+/** Wake-ups: "look at this run". A message is never a command, so one that is lost, late or doubled costs only time. */
+import { ServiceBusClient, type ServiceBusMessage, type ServiceBusSender } from "@azure/service-bus";
+import { z } from "zod";
+import type { Config } from "../config.ts";
+import { identity } from "../identity.ts";
+
+/** The queue's name, in Azure and locally. */
+export const QUEUE = "runs";
+
+export const wakeUp = z.object({ tenant: z.string().min(1), thread: z.string().min(1), run: z.string().min(1) });
+export type WakeUp = z.output<typeof wakeUp>;
+
+/** How long a client waits for the queue at the most; after that the sweep finds the run. Milliseconds. */
+const SEND_TIMEOUT = 3_000;
+
+/** Service Bus drops what nobody took: no run lives longer than a day. Milliseconds. */
+const TIME_TO_LIVE = 86_400_000;
+
+export class WakeUps {
+  readonly #config: Config;
+  readonly #failed: (error: unknown) => void;
+  #client: ServiceBusClient | undefined;
+  #sender: ServiceBusSender | undefined;
+  #sent = 0;
+
+  /** `failed` hears of wake-ups that could not be sent. */
+  constructor(config: Config, failed: (error: unknown) => void) {
+    this.#config = config;
+    this.#failed = failed;
+  }
+
+  /** Messages handed to Service Bus since the start. */
+  get sent(): number {
+    return this.#sent;
+  }
+
+  /**
+   * Sends, or gives up after a while: never throws, since the sweep sends every wake-up again that did not arrive.
+   * `id` is for duplicate detection: the same occasion has the same id. `at` in milliseconds since 1970.
+   */
+  async send(job: WakeUp, id: string, at?: number): Promise<void> {
+    await this.sendAll([{ job, id, at }]);
+  }
+
+  async sendAll(wakeUps: { job: WakeUp; id: string; at?: number | undefined }[]): Promise<void> {
+    const messages = wakeUps.map(({ job, id, at }): ServiceBusMessage => {
+      const message: ServiceBusMessage = {
+        body: job,
+        messageId: id,
+        contentType: "application/json",
+        timeToLive: TIME_TO_LIVE,
+      };
+      if (at !== undefined) message.scheduledEnqueueTimeUtc = new Date(at);
+      return message;
+    });
+    try {
+      await this.#open().sendMessages(messages, { abortSignal: AbortSignal.timeout(SEND_TIMEOUT) });
+      this.#sent += messages.length;
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#client?.close();
+  }
+
+  #open(): ServiceBusSender {
+    this.#client ??= connect(this.#config);
+    this.#sender ??= this.#client.createSender(QUEUE);
+    return this.#sender;
+  }
+}
+
+function connect(config: Config): ServiceBusClient {
+  const retryOptions = { maxRetries: 1, retryDelayInMs: 200, timeoutInMs: SEND_TIMEOUT };
+  const { serviceBus } = config;
+  if ("connectionString" in serviceBus) return new ServiceBusClient(serviceBus.connectionString, { retryOptions });
+  return new ServiceBusClient(serviceBus.namespace, identity(config), { retryOptions });
+}

@@ -1,0 +1,71 @@
+/** What went wrong at the model, in terms of what to do about it and what the client reads (contract 3.1, 6.4). */
+import { APIConnectionError, APIError } from "openai";
+import type { RunError } from "../resources/run.ts";
+import { ModelTimeout } from "./client.ts";
+
+export interface ModelTrouble {
+  /** the run's last_error if this is the end */
+  error: RunError;
+  /** whether the same call may work later */
+  retryable: boolean;
+  /** milliseconds that the model asked us to wait, if it did */
+  retryAfter: number | undefined;
+}
+
+const SERVER_ERROR: RunError = { code: "server_error", message: "Sorry, something went wrong." };
+
+export function modelTrouble(error: unknown, model: string): ModelTrouble {
+  if (error instanceof ModelTimeout || error instanceof APIConnectionError || !(error instanceof APIError)) {
+    return { error: SERVER_ERROR, retryable: true, retryAfter: undefined };
+  }
+  const retryAfter = readRetryAfter(error.headers);
+  switch (error.status) {
+    case undefined: // an error event inside a stream
+      return { error: SERVER_ERROR, retryable: true, retryAfter };
+    case 429:
+      return rateLimited(error, retryAfter);
+    case 404:
+      return final({ code: "invalid_engine_error", message: `Failed to resolve model info for: ${model}` });
+    case 400:
+    case 413:
+    case 422:
+      return final(refused(error));
+    case 401:
+    case 403:
+      // The deployer's keys are no business of the client's: the log has the details.
+      return final(SERVER_ERROR);
+    default:
+      return { error: SERVER_ERROR, retryable: true, retryAfter };
+  }
+}
+
+const final = (error: RunError): ModelTrouble => ({ error, retryable: false, retryAfter: undefined });
+
+function rateLimited(error: APIError, retryAfter: number | undefined): ModelTrouble {
+  if (error.code === "insufficient_quota") {
+    return final({ code: "rate_limit_exceeded", message: plain(error) });
+  }
+  const wait = Math.max(1, Math.ceil((retryAfter ?? 60_000) / 1000));
+  const message = `Rate limit is exceeded. Try again in ${wait} seconds.`;
+  return { error: { code: "rate_limit_exceeded", message }, retryable: true, retryAfter };
+}
+
+/** A request that the model refuses will be refused again; its own words tell the user why. */
+function refused(error: APIError): RunError {
+  if (error.code === "content_filter") return { code: "content_filter", message: plain(error) };
+  if (error.code === "invalid_image_url") return { code: "invalid_image_url", message: plain(error) };
+  return { code: "invalid_prompt", message: plain(error) };
+}
+
+/** The SDK puts the status before the server's words. */
+const plain = (error: APIError) => error.message.replace(/^\d{3} /, "");
+
+function readRetryAfter(headers: Headers | undefined): number | undefined {
+  const milliseconds = Number(headers?.get("retry-after-ms") ?? Number.NaN);
+  if (Number.isFinite(milliseconds) && milliseconds >= 0) return milliseconds;
+  const text = headers?.get("retry-after");
+  if (text === null || text === undefined) return undefined;
+  const seconds = Number(text);
+  const wait = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(text) - Date.now();
+  return Number.isFinite(wait) && wait >= 0 ? wait : undefined;
+}

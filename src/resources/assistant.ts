@@ -1,0 +1,88 @@
+/** Assistants: a model, instructions and tools under an id (contract 2.1, 2.2). */
+import { z } from "zod";
+import {
+  instructions,
+  type Metadata,
+  metadata,
+  model,
+  type ResponseFormat,
+  reasoningEffort,
+  responseFormat,
+  type Tool,
+  type ToolResources,
+  temperature,
+  toolResources,
+  tools,
+  topP,
+} from "./common.ts";
+
+const fields = {
+  name: z.string().max(256).nullable(),
+  description: z.string().max(512).nullable(),
+  instructions: instructions.nullable(),
+  tools,
+  tool_resources: toolResources,
+  metadata,
+  temperature: temperature.nullable(),
+  top_p: topP.nullable(),
+  reasoning_effort: reasoningEffort.nullable(),
+  response_format: responseFormat,
+};
+
+export const createAssistantRequest = z.strictObject({ model, ...z.strictObject(fields).partial().shape });
+export type CreateAssistantRequest = z.output<typeof createAssistantRequest>;
+
+/** What is absent stays as it is; `tools` and `metadata` are replaced whole. */
+export const modifyAssistantRequest = z.strictObject({ model, ...fields }).partial();
+export type ModifyAssistantRequest = z.output<typeof modifyAssistantRequest>;
+
+export interface Assistant {
+  id: string;
+  object: "assistant";
+  created_at: number;
+  name: string | null;
+  description: string | null;
+  model: string;
+  instructions: string | null;
+  tools: Tool[];
+  top_p: number;
+  temperature: number;
+  reasoning_effort: string | null;
+  tool_resources: ToolResources;
+  metadata: Metadata;
+  response_format: ResponseFormat;
+}
+
+/** `createdAt` in seconds. */
+export function newAssistant(request: CreateAssistantRequest, id: string, createdAt: number): Assistant {
+  const assistant: Assistant = {
+    id,
+    object: "assistant",
+    created_at: createdAt,
+    name: request.name ?? null,
+    description: request.description ?? null,
+    model: request.model,
+    instructions: request.instructions ?? null,
+    tools: request.tools ?? [],
+    top_p: request.top_p ?? 1,
+    temperature: request.temperature ?? 1,
+    reasoning_effort: request.reasoning_effort ?? null,
+    tool_resources: request.tool_resources ?? {},
+    metadata: request.metadata ?? {},
+    response_format: request.response_format ?? "auto",
+  };
+  return withToolResources(assistant);
+}
+
+export function modifiedAssistant(assistant: Assistant, request: ModifyAssistantRequest): Assistant {
+  const given = Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined));
+  const changed: Assistant = { ...assistant, ...given };
+  return withToolResources({ ...changed, top_p: changed.top_p ?? 1, temperature: changed.temperature ?? 1 });
+}
+
+/** An assistant with the code interpreter shows its list of files, also when that is empty (contract 2.2). */
+function withToolResources(assistant: Assistant): Assistant {
+  const usesCode = assistant.tools.some((tool) => tool.type === "code_interpreter");
+  if (!usesCode || assistant.tool_resources.code_interpreter) return assistant;
+  return { ...assistant, tool_resources: { ...assistant.tool_resources, code_interpreter: { file_ids: [] } } };
+}

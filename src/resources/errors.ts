@@ -1,0 +1,129 @@
+/**
+ * Every error that a client can see, word for word as the original said it: clients match on these texts and pull ids
+ * out of them (contract section 5). Nothing else in the app writes an error text for a client.
+ */
+
+export type ErrorBody =
+  | { error: { message: string; type: string; param: string | null; code: string | null } }
+  /** The form of Azure's gateway: no type, no param. */
+  | { error: { code: string; message: string } };
+
+/** An answer that is not the wanted one. `headers` go out with it. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly body: ErrorBody;
+  readonly headers: Record<string, string>;
+
+  constructor(status: number, body: ErrorBody, headers: Record<string, string> = {}) {
+    super(body.error.message);
+    this.name = "ApiError";
+    this.status = status;
+    this.body = body;
+    this.headers = headers;
+  }
+}
+
+function invalidRequest(status: number, message: string, param: string | null = null, code: string | null = null) {
+  return new ApiError(status, { error: { message, type: "invalid_request_error", param, code } });
+}
+
+function gateway(status: number, message: string, headers: Record<string, string> = {}) {
+  return new ApiError(status, { error: { code: String(status), message } }, headers);
+}
+
+/** A 400 of the request validator; `param` is the path of the parameter, `code` the validator's own. */
+export function invalidParameter(message: string, param: string | null, code: string): ApiError {
+  return invalidRequest(400, message, param, code);
+}
+
+// ---------------------------------------------------------------- gateway
+
+export const routeNotFound = () => gateway(404, "Resource not found");
+
+export const accessDenied = () =>
+  gateway(
+    401,
+    "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an " +
+      "active subscription and use a correct regional API endpoint for your resource.",
+  );
+
+export const incorrectApiKey = (shown: string) =>
+  invalidRequest(401, `Incorrect API key provided: ${shown}.`, null, "invalid_api_key");
+
+export const noApiKey = () =>
+  invalidRequest(
+    401,
+    "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth " +
+      "(i.e. Authorization: Bearer YOUR_KEY).",
+  );
+
+/** 429 of our own: the store or this instance is over its limit. `retryAfter` in seconds. */
+export const overloaded = (retryAfter: number) =>
+  gateway(429, `Rate limit is exceeded. Try again in ${retryAfter} seconds.`, {
+    "retry-after": String(retryAfter),
+    "retry-after-ms": String(retryAfter * 1000),
+  });
+
+// ---------------------------------------------------------------- requests
+
+export const unparsableBody = () =>
+  invalidRequest(
+    400,
+    "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP library " +
+      "correctly. The API expects a JSON payload, but what was sent was not valid JSON.)",
+  );
+
+export const bodyTooLarge = (limit: number) =>
+  invalidRequest(413, `The request body is too large. Expected at most ${limit} bytes.`, null, "request_too_large");
+
+export const cursorNotFound = (name: "after" | "before", id: string) =>
+  invalidParameter(`Invalid '${name}': no object found with id '${id}'.`, name, "invalid_value");
+
+export const serverError = (requestId: string) =>
+  new ApiError(500, {
+    error: {
+      message:
+        "The server had an error processing your request. Sorry about that! You can retry your request. " +
+        `(Please include the request ID ${requestId} if you report this.)`,
+      type: "server_error",
+      param: null,
+      code: null,
+    },
+  });
+
+// ---------------------------------------------------------------- objects
+
+export const noAssistantFound = (id: string) => invalidRequest(404, `No assistant found with id '${id}'.`);
+export const noThreadFound = (id: string) => invalidRequest(404, `No thread found with id '${id}'.`);
+export const noMessageFound = (id: string) => invalidRequest(404, `No message found with id '${id}'.`);
+export const noRunFound = (id: string) => invalidRequest(404, `No run found with id '${id}'.`);
+export const noRunStepFound = (id: string) => invalidRequest(404, `No run step found with id '${id}'.`);
+
+// ---------------------------------------------------------------- life of a run
+
+export const threadHasActiveRun = (threadId: string, runId: string) =>
+  invalidRequest(400, `Thread ${threadId} already has an active run ${runId}.`);
+
+export const messagesLockedByRun = (threadId: string, runId: string) =>
+  invalidRequest(400, `Can't add messages to ${threadId} while a run ${runId} is active.`);
+
+export const nothingToRun = () =>
+  invalidRequest(
+    400,
+    "Run creation requires a Thread with a user message or an assistant with instructions.",
+    null,
+    "invalid_thread",
+  );
+
+export const runTakesNoOutputs = (status: string) =>
+  invalidRequest(400, `Runs in status "${status}" do not accept tool outputs.`);
+
+export const cannotCancelRun = (status: string) => invalidRequest(400, `Cannot cancel run with status '${status}'.`);
+
+export const cannotUpdateRun = (status: string) => invalidRequest(400, `Cannot update run with status '${status}'.`);
+
+/** Both lists in the notation of Python, and no full stop: clients match on it. */
+export const expectedToolOutputs = (expected: string[], got: string[]) =>
+  invalidRequest(400, `Expected tool outputs for call_ids ${pythonList(expected)}, got ${pythonList(got)}`);
+
+const pythonList = (ids: string[]) => `[${ids.map((id) => `'${id}'`).join(", ")}]`;

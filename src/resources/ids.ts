@@ -1,0 +1,108 @@
+/**
+ * Ids are a prefix and 24 characters of [0-9A-Za-z], as clients of the original expect them (contract 2.2). Ours sort by
+ * time: 8 characters of milliseconds, 2 of a counter, 14 random ones. The same 24 characters are an object's `seq`, its
+ * place in every list; `seq` is a field of its own so that imported objects keep their old ids and still get a place.
+ */
+import { randomBytes } from "node:crypto";
+
+export const ID_PREFIXES = {
+  assistant: "asst",
+  thread: "thread",
+  message: "msg",
+  run: "run",
+  step: "step",
+  call: "call",
+} as const;
+
+export type IdKind = keyof typeof ID_PREFIXES;
+
+const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const TIME_LENGTH = 8;
+const COUNTER_LENGTH = 2;
+const STAMP_LENGTH = TIME_LENGTH + COUNTER_LENGTH;
+const RANDOM_LENGTH = 14;
+const COUNTER_LIMIT = DIGITS.length ** COUNTER_LENGTH;
+
+interface Stamp {
+  /** milliseconds since 1970 */
+  time: number;
+  counter: number;
+}
+
+let last: Stamp = { time: 0, counter: 0 };
+
+/**
+ * A new place in a thread's order, later than every other that this process made and later than `after`.
+ * `after` is the newest place known from elsewhere: so the order of a thread never follows a clock that runs behind.
+ */
+export function nextSeq(now: number, after?: string): string {
+  last = later(now, last);
+  if (after !== undefined) last = later(last.time, last, readStamp(after));
+  return encode(last.time, TIME_LENGTH) + encode(last.counter, COUNTER_LENGTH) + randomDigits(RANDOM_LENGTH);
+}
+
+/** A new id of this kind; with `seq` the id that belongs to that place. */
+export function mintId(kind: IdKind, seq: string): string {
+  return `${ID_PREFIXES[kind]}_${seq}`;
+}
+
+/** An id for things that are never listed by age, such as tool calls. */
+export function randomId(kind: IdKind): string {
+  return `${ID_PREFIXES[kind]}_${randomDigits(24)}`;
+}
+
+/**
+ * The place that an id of ours was minted for, or undefined if it cannot be one of ours. Lets a list go on after an
+ * object that was deleted meanwhile, as clients do that delete while they page.
+ */
+export function seqOfId(id: string, now: number): string | undefined {
+  const seq = id.slice(id.indexOf("_") + 1);
+  if (!/^[0-9A-Za-z]{24}$/.test(seq)) return undefined;
+  const { time } = readStamp(seq);
+  return time > FIRST_MINT && time < now + DAY ? seq : undefined;
+}
+
+const FIRST_MINT = Date.UTC(2026, 0, 1);
+const DAY = 86_400_000;
+
+function later(now: number, ...others: Stamp[]): Stamp {
+  let stamp: Stamp = { time: now, counter: 0 };
+  for (const other of others) {
+    if (stamp.time > other.time || (stamp.time === other.time && stamp.counter > other.counter)) continue;
+    stamp =
+      other.counter + 1 < COUNTER_LIMIT
+        ? { time: other.time, counter: other.counter + 1 }
+        : { time: other.time + 1, counter: 0 };
+  }
+  return stamp;
+}
+
+function readStamp(seq: string): Stamp {
+  return { time: decode(seq.slice(0, TIME_LENGTH)), counter: decode(seq.slice(TIME_LENGTH, STAMP_LENGTH)) };
+}
+
+function encode(value: number, length: number): string {
+  let text = "";
+  for (let rest = value; text.length < length; rest = Math.floor(rest / DIGITS.length)) {
+    text = DIGITS.charAt(rest % DIGITS.length) + text;
+  }
+  return text;
+}
+
+function decode(text: string): number {
+  let value = 0;
+  for (const digit of text) value = value * DIGITS.length + DIGITS.indexOf(digit);
+  return value;
+}
+
+function randomDigits(length: number): string {
+  let text = "";
+  while (text.length < length) {
+    // 248 = 4 x 62: bytes above it would make the first digits likelier than the rest.
+    for (const byte of randomBytes(length * 2)) if (byte < 248) text += DIGITS.charAt(byte % 62);
+  }
+  return text.slice(0, length);
+}
+
+/** The place of an id that this app minted a moment ago. */
+export const seqOfMintedId = (id: string) => id.slice(id.indexOf("_") + 1);

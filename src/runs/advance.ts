@@ -1,0 +1,186 @@
+/**
+ * The engine: moves a run until it pauses or ends (design: one engine, two drivers). It is level-triggered: it looks at
+ * the run's state and the clock and does what is due, whatever made somebody look.
+ */
+import type { WakeUp } from "../jobs/wake-ups.ts";
+import { type ModelTrouble, modelTrouble } from "../model/trouble.ts";
+import { mintId, nextSeq, seqOfMintedId } from "../resources/ids.ts";
+import { isTerminal } from "../resources/run.ts";
+import type { ReservedIds, RunDoc } from "../store/documents.ts";
+import type { Partition, Versioned } from "../store/partition.ts";
+import { readContext } from "./context-window.ts";
+import { endUndriven, finish, giveBack, pause } from "./ending.ts";
+import type { Engine } from "./engine.ts";
+import { noSink, runEvent, type Sink } from "./events.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { claimed, claimFields, type Ending, isExpired, isUnowned, renewed } from "./lifecycle.ts";
+import { type Interruption, OwnedRun } from "./owned-run.ts";
+import { Turn } from "./turn.ts";
+
+/** How often a model call under way is looked after. Milliseconds. */
+const HEARTBEAT = 1_000;
+
+/** A growing message is saved when it has grown by this factor: what is written in all stays proportional to its size. */
+const GROWTH = 1.25;
+
+/** What a model call came to. */
+type Outcome =
+  | { kind: "ending"; ending: Ending }
+  | { kind: "calls" }
+  | { kind: "trouble"; trouble: ModelTrouble }
+  | { kind: "lost" };
+
+/** Does what is due for this run. Throws if the store fails: then the wake-up comes again. */
+export async function wake(engine: Engine, job: WakeUp): Promise<void> {
+  const partition = engine.store.thread(job.tenant, job.thread);
+  const run = (await claimQueued(engine, partition, job.run)) ?? (await lookAt(engine, partition, job));
+  if (run !== undefined) await drive(engine, new OwnedRun(partition, run), noSink);
+}
+
+/**
+ * Claims a queued run without reading it first. Saves a round trip; and since a write reaches the newest version
+ * always, a process that has never seen the thread cannot be misled by a stale read.
+ */
+async function claimQueued(
+  engine: Engine,
+  partition: Partition,
+  runId: string,
+): Promise<Versioned<RunDoc> | undefined> {
+  const now = engine.now();
+  const reserved = reserveIds(now, seqOfMintedId(runId));
+  const { internal, ...fields } = claimFields(engine.owner, reserved, now, leaseDuration(engine));
+  const result = await partition.patchIf<RunDoc>(
+    runId,
+    `c.status = 'queued' AND c.expires_at > ${now / 1000} AND c.internal.last_seq < '${seqOfMintedId(reserved.messageStep)}'`,
+    { ...prefixed("", fields), ...prefixed("/internal", internal) },
+  );
+  return "doc" in result ? result.doc : undefined;
+}
+
+/** A run that is not simply queued: takes it over, ends it, or leaves it; answers with the run if it is to be driven. */
+async function lookAt(engine: Engine, partition: Partition, job: WakeUp): Promise<Versioned<RunDoc> | undefined> {
+  const run = await partition.read<RunDoc>(job.run);
+  if (run === undefined || isTerminal(run.status)) return undefined;
+  const now = engine.now();
+  if (!isUnowned(run, now)) {
+    // Its driver is alive as far as anybody knows. Look again when that would show.
+    const until = run.internal.lease?.until ?? now;
+    await engine.wakeUps.send(job, `${run.id}/lease/${until}`, until);
+    return undefined;
+  }
+  if (run.status === "cancelling") return endUndriven(engine, partition, run, { status: "cancelled" });
+  if (isExpired(run, now)) return endUndriven(engine, partition, run, { status: "expired" });
+  if (run.status === "requires_action") return undefined;
+  const reserved = reserveIds(now, run.internal.last_seq);
+  const next = claimed(run, engine.owner, reserved, now, leaseDuration(engine));
+  const result = await partition.batch([{ put: next, ifMatch: run._etag }]);
+  // Refused: somebody else was faster.
+  return result.ok ? { ...next, _etag: result.etags[0] ?? "" } : undefined;
+}
+
+/** Drives a claimed run to its next pause or its end. */
+export async function drive(engine: Engine, owned: OwnedRun, sink: Sink): Promise<void> {
+  sink(runEvent(owned.run, "in_progress"));
+  const turn = new Turn(owned.run, reservedOf(owned.run), sink, engine.now);
+  const outcome = await callModel(engine, owned, turn);
+  switch (outcome.kind) {
+    case "ending":
+      return finish(engine, owned, turn, outcome.ending, sink);
+    case "calls":
+      return pause(engine, owned, turn, sink);
+    case "trouble":
+      return giveBack(engine, owned, turn, outcome.trouble, sink);
+    case "lost":
+      engine.log.info("run lost to another driver", { run: owned.run.id });
+  }
+}
+
+async function callModel(engine: Engine, owned: OwnedRun, turn: Turn): Promise<Outcome> {
+  const stop = new AbortController();
+  const heartbeat = new Heartbeat(HEARTBEAT, beat(engine, owned, turn, stop));
+  try {
+    const request = await readContext(owned, engine.config.model.contextTokens);
+    try {
+      for await (const chunk of engine.model.stream(request, stop.signal)) turn.apply(chunk);
+      if (turn.finishReason === null) throw new Error("the model's stream ended without a finish reason");
+    } catch (error) {
+      if (stop.signal.aborted) return stop.signal.reason as Outcome;
+      engine.log.warn("model call failed", { run: owned.run.id, model: owned.run.model, error });
+      return { kind: "trouble", trouble: modelTrouble(error, owned.run.model) };
+    }
+    turn.close();
+    return outcomeOf(turn);
+  } finally {
+    await heartbeat.stop();
+  }
+}
+
+function outcomeOf(turn: Turn): Outcome {
+  if (turn.finishReason === "length") {
+    return { kind: "ending", ending: { status: "incomplete", reason: "max_completion_tokens" } };
+  }
+  if (turn.finishReason === "content_filter") {
+    const error = {
+      code: "content_filter",
+      message: "The response was filtered by the model's content management policy.",
+    };
+    return { kind: "ending", ending: { status: "failed", error } };
+  }
+  return turn.toolCalls === undefined ? { kind: "ending", ending: { status: "completed" } } : { kind: "calls" };
+}
+
+/** Saves what there is to save, keeps the lease alive, and stops the model call once nobody wants it any more. */
+function beat(engine: Engine, owned: OwnedRun, turn: Turn, stop: AbortController): () => Promise<void> {
+  let savedSize = 0;
+  const interrupt = (outcome: Outcome) => stop.abort(outcome);
+  const stopFor = (result: Interruption | "written" | "ours") => {
+    if (result === "cancelling") interrupt({ kind: "ending", ending: { status: "cancelled" } });
+    if (result === "lost") interrupt({ kind: "lost" });
+  };
+  return async () => {
+    const now = engine.now();
+    if (stop.signal.aborted) return;
+    if (isExpired(owned.run, now)) return interrupt({ kind: "ending", ending: { status: "expired" } });
+    try {
+      const { size } = turn;
+      const next = renewed(owned.run, now, leaseDuration(engine));
+      if (size > 0 && size >= savedSize * GROWTH) {
+        const documents = turn.documents;
+        const open = documents.filter((doc) => doc.status === "in_progress").map((doc) => doc.id);
+        const known = owned.run.internal.open.filter((id) => !open.includes(id));
+        const saved = { ...next, internal: { ...next.internal, open: [...known, ...open] } };
+        stopFor(await owned.write(saved, documents));
+        savedSize = size;
+      } else if (leaseHalfOver(engine, owned.run, now)) stopFor(await owned.write(next, []));
+      else stopFor(await owned.look());
+    } catch (error) {
+      // The store is in trouble. The lease tells how long that may go on before the run is somebody else's.
+      engine.log.warn("checkpoint failed", { run: owned.run.id, error });
+    }
+  };
+}
+
+const leaseDuration = (engine: Engine) => engine.config.runs.lease * 1000;
+
+const leaseHalfOver = (engine: Engine, run: RunDoc, now: number) =>
+  (run.internal.lease?.until ?? 0) - now < leaseDuration(engine) / 2;
+
+/** In the order in which a thread's lists show them. */
+export function reserveIds(now: number, after: string): ReservedIds {
+  const step = nextSeq(now, after);
+  const message = nextSeq(now, step);
+  const toolStep = nextSeq(now, message);
+  return {
+    messageStep: mintId("step", step),
+    message: mintId("message", message),
+    toolStep: mintId("step", toolStep),
+  };
+}
+
+function reservedOf(run: RunDoc): ReservedIds {
+  if (run.internal.reserved === null) throw new Error(`run ${run.id} is driven without reserved ids`);
+  return run.internal.reserved;
+}
+
+const prefixed = (prefix: string, fields: Record<string, unknown>) =>
+  Object.fromEntries(Object.entries(fields).map(([name, value]) => [`${prefix}/${name}`, value]));

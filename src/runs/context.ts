@@ -1,0 +1,122 @@
+/** What the model gets to read: instructions, the window of the thread, and the run's own tool calls (contract 6). Pure. */
+import type { ChatCompletionContentPart, ChatCompletionMessageParam } from "openai/resources/chat/completions";
+import type { ModelRequest } from "../model/client.ts";
+import type { Tool } from "../resources/common.ts";
+import type { MessageContent } from "../resources/message.ts";
+import type { RunDoc } from "../store/documents.ts";
+import { type MessageDoc, type StepDoc, seqOf } from "../store/documents.ts";
+
+/** `messages` and `steps` in the thread's order; the steps are those of this run. */
+export function modelRequest(run: RunDoc, messages: MessageDoc[], steps: StepDoc[]): ModelRequest {
+  const request: ModelRequest = {
+    model: run.model,
+    messages: chatMessages(run, messages, steps),
+    temperature: run.temperature,
+    top_p: run.top_p,
+  };
+  if (run.reasoning_effort !== null) request.reasoning_effort = run.reasoning_effort as "low";
+  if (run.response_format !== "auto") request.response_format = run.response_format as { type: "text" };
+  if (run.max_completion_tokens !== null) {
+    request.max_completion_tokens = Math.max(1, run.max_completion_tokens - run.internal.usage.completion_tokens);
+  }
+  const tools = offeredTools(run.tools);
+  if (tools.length > 0) {
+    request.tools = tools;
+    request.parallel_tool_calls = run.parallel_tool_calls;
+    const choice = toolChoice(run);
+    if (choice !== undefined) request.tool_choice = choice;
+  }
+  return request;
+}
+
+/** Only functions: the hosted tools come in a later release (docs/compatibility.md). */
+function offeredTools(tools: Tool[]): NonNullable<ModelRequest["tools"]> {
+  return tools.flatMap((tool) => {
+    if (tool.type !== "function") return [];
+    const { name, description, parameters, strict } = tool.function;
+    return [
+      {
+        type: "function" as const,
+        function: {
+          name,
+          parameters,
+          ...(description === undefined ? {} : { description }),
+          ...(strict ? { strict } : {}),
+        },
+      },
+    ];
+  });
+}
+
+/** A forced choice holds for the first model call of a run only; with it in force for all, the run would never end. */
+function toolChoice(run: RunDoc): ModelRequest["tool_choice"] {
+  const choice = run.tool_choice;
+  if (choice === "auto") return undefined;
+  if (choice === "none") return "none";
+  if (run.internal.turns > 0) return undefined;
+  if (choice === "required") return "required";
+  return choice.type === "function" ? choice : undefined;
+}
+
+function chatMessages(run: RunDoc, messages: MessageDoc[], steps: StepDoc[]): ChatCompletionMessageParam[] {
+  const entries = [
+    ...messages.map((message) => ({ seq: seqOf(message.internal.sort), chat: fromMessage(message) })),
+    ...steps.map((step) => ({ seq: seqOf(step.internal.sort), chat: fromStep(step) })),
+  ].sort((a, b) => (a.seq < b.seq ? -1 : 1));
+  const system: ChatCompletionMessageParam[] =
+    run.instructions === null ? [] : [{ role: "system", content: run.instructions }];
+  return [...system, ...entries.flatMap(({ chat }) => chat)];
+}
+
+function fromMessage(message: MessageDoc): ChatCompletionMessageParam[] {
+  if (message.content.length === 0) return [];
+  const text = message.content.flatMap((part) => (part.type === "text" ? [part.text.value] : [])).join("\n");
+  if (message.role === "assistant") return text === "" ? [] : [{ role: "assistant", content: text }];
+  const plain = message.content.every((part) => part.type === "text");
+  return [{ role: "user", content: plain ? text : message.content.flatMap(toPart) }];
+}
+
+/** Images by file id need the files API, which comes in a later release (docs/compatibility.md). */
+function toPart(part: MessageContent): ChatCompletionContentPart[] {
+  if (part.type === "text") return [{ type: "text", text: part.text.value }];
+  if (part.type === "image_file") return [];
+  const { url, detail } = part.image_url;
+  return [{ type: "image_url", image_url: detail === undefined ? { url } : { url, detail } }];
+}
+
+/** The model's calls and what came back; a call without an output never reaches the model, which would refuse it. */
+function fromStep(step: StepDoc): ChatCompletionMessageParam[] {
+  if (step.step_details.type !== "tool_calls" || step.status !== "completed") return [];
+  const calls = step.step_details.tool_calls.filter((call) => call.function.output !== null);
+  if (calls.length === 0) return [];
+  return [
+    {
+      role: "assistant",
+      tool_calls: calls.map(({ id, function: { name, arguments: text } }) => ({
+        id,
+        type: "function",
+        function: { name, arguments: text },
+      })),
+    },
+    ...calls.map(({ id, function: { output } }) => ({
+      role: "tool" as const,
+      tool_call_id: id,
+      content: output ?? "",
+    })),
+  ];
+}
+
+/**
+ * How many of the newest messages fit: as many as `budget` tokens hold, but always the newest one. `messages` come
+ * newest first.
+ */
+export function windowSize(messages: { internal: { tokens: number } }[], budget: number): number {
+  let used = 0;
+  let size = 0;
+  for (const { internal } of messages) {
+    used += internal.tokens;
+    if (size > 0 && used > budget) break;
+    size += 1;
+  }
+  return size;
+}

@@ -1,0 +1,129 @@
+/** How a model call is written back: the run ends, pauses for tool outputs, or is given back for another try. */
+import { countMessageTokens } from "../model/tokens.ts";
+import type { ModelTrouble } from "../model/trouble.ts";
+import { addUsage } from "../resources/common.ts";
+import type { MessageDoc, RunDoc, StepDoc } from "../store/documents.ts";
+import type { Partition, Versioned, Write } from "../store/partition.ts";
+import type { Engine } from "./engine.ts";
+import { messageEvent, runEvent, type Sink, stepEvent } from "./events.ts";
+import { type Ending, ended, endedMessage, endedStep, givenBack, incompleteMessage, paused } from "./lifecycle.ts";
+import { type OwnedRun, unlockThread } from "./owned-run.ts";
+import type { Turn } from "./turn.ts";
+
+/** First pause before a failed model call is repeated; doubled each time. Milliseconds. */
+const FIRST_RETRY = 1_000;
+const LONGEST_RETRY = 60_000;
+
+/** Ends the run with what the turn has written: one batch for run, steps, message and the thread's lock. */
+export async function finish(engine: Engine, owned: OwnedRun, turn: Turn, ending: Ending, sink: Sink): Promise<void> {
+  const now = engine.now();
+  const documents = await Promise.all(
+    turn.documents.map((doc) =>
+      doc.kind === "step" ? endedStep(doc, ending, now) : withTokens(endReply(doc, turn, ending, now), turn),
+    ),
+  );
+  const run = ended(charged(owned.run, turn), ending, now);
+  const result = await owned.write(run, documents, [unlockThread(run), ...leftovers(owned.run, documents)]);
+  if (result === "written") {
+    for (const event of endingEvents(run, documents, turn)) sink(event);
+  } else if (result === "cancelling" && ending.status !== "cancelled") {
+    // The cancel came first: it had been answered when this batch was refused.
+    await finish(engine, owned, turn, { status: "cancelled" }, sink);
+  } else engine.log.info("run lost before its end was written", { run: run.id });
+}
+
+/** The model called functions of the client's: the run waits for their outputs and nobody holds it. */
+export async function pause(engine: Engine, owned: OwnedRun, turn: Turn, sink: Sink): Promise<void> {
+  const called = turn.toolCalls;
+  if (called === undefined) throw new Error("a run pauses for function calls only");
+  const documents = await Promise.all(
+    turn.documents.map((doc) => (doc.kind === "message" ? withTokens(doc, turn) : doc)),
+  );
+  const run = paused(charged(owned.run, turn), called.step, called.calls);
+  const result = await owned.write(run, documents, leftovers(owned.run, documents));
+  if (result === "cancelling") return finish(engine, owned, turn, { status: "cancelled" }, sink);
+  if (result === "lost") return engine.log.info("run lost before its pause was written", { run: run.id });
+  sink(runEvent(run, "requires_action"));
+  if (run.internal.due === undefined) return;
+  await engine.wakeUps.send(wakeUpOf(run), `${run.id}/expiry`, run.internal.due);
+}
+
+/** Another try later, by whoever comes first; or the end, if there is no point or no time. */
+export async function giveBack(
+  engine: Engine,
+  owned: OwnedRun,
+  turn: Turn,
+  trouble: ModelTrouble,
+  sink: Sink,
+): Promise<void> {
+  const attempts = owned.run.internal.attempts + 1;
+  const delay = trouble.retryAfter ?? Math.min(FIRST_RETRY * 2 ** (attempts - 1), LONGEST_RETRY);
+  const due = engine.now() + delay;
+  const tooLate = owned.run.expires_at !== null && due >= owned.run.expires_at * 1000;
+  if (!trouble.retryable || attempts >= engine.config.model.maxAttempts || tooLate) {
+    return finish(engine, owned, turn, { status: "failed", error: trouble.error }, sink);
+  }
+  const run = givenBack(owned.run, due, attempts);
+  const result = await owned.write(run, []);
+  if (result === "cancelling") return finish(engine, owned, turn, { status: "cancelled" }, sink);
+  if (result === "written") await engine.wakeUps.send(wakeUpOf(run), `${run.id}/retry/${attempts}/${due}`, due);
+}
+
+/** Ends a run that nobody drives. Whoever loses a race for it has nothing left to do. */
+export async function endUndriven(
+  engine: Engine,
+  partition: Partition,
+  run: Versioned<RunDoc>,
+  ending: Ending,
+): Promise<undefined> {
+  const now = engine.now();
+  const open = await Promise.all(run.internal.open.map((id) => partition.read<StepDoc | MessageDoc>(id)));
+  const documents = open
+    .filter((doc) => doc !== undefined)
+    .map((doc) => (doc.kind === "step" ? endedStep(doc, ending, now) : endedMessage(doc, ending, now)));
+  const next = ended(run, ending, now);
+  await partition.batch([
+    { put: next, ifMatch: run._etag },
+    ...documents.map((doc): Write => ({ put: doc })),
+    unlockThread(next),
+  ]);
+  return undefined;
+}
+
+export const wakeUpOf = (run: RunDoc) => ({ tenant: run.internal.tenant, thread: run.thread_id, run: run.id });
+
+/** The run with this model call on its account. */
+function charged(run: RunDoc, turn: Turn): RunDoc {
+  const { internal } = run;
+  return {
+    ...run,
+    internal: { ...internal, turns: internal.turns + 1, usage: addUsage(internal.usage, turn.usage) },
+  };
+}
+
+function endReply(message: MessageDoc, turn: Turn, ending: Ending, now: number): MessageDoc {
+  if (turn.finishReason === "content_filter" && message.status === "in_progress") {
+    return incompleteMessage(message, "content_filter", now);
+  }
+  return endedMessage(message, ending, now);
+}
+
+/** The model has counted its own words, unless it was cut off. */
+async function withTokens(message: MessageDoc, turn: Turn): Promise<MessageDoc> {
+  const tokens = turn.usage.completion_tokens || (await countMessageTokens(message.content));
+  return { ...message, internal: { ...message.internal, tokens } };
+}
+
+/** What a dead attempt had saved and this one did not write again. */
+function leftovers(run: RunDoc, written: { id: string }[]): Write[] {
+  return run.internal.open.filter((id) => !written.some((doc) => doc.id === id)).map((id) => ({ delete: id }));
+}
+
+function* endingEvents(run: RunDoc, documents: (MessageDoc | StepDoc)[], turn: Turn) {
+  // What the turn itself had completed, its events have told already.
+  const told = new Set(turn.documents.filter((doc) => doc.status !== "in_progress").map((doc) => doc.id));
+  const news = documents.filter((doc) => !told.has(doc.id));
+  for (const doc of news) if (doc.kind === "message") yield messageEvent(doc, doc.status);
+  for (const doc of news) if (doc.kind === "step") yield stepEvent(doc, doc.status);
+  yield runEvent(run, run.status);
+}

@@ -1,0 +1,18 @@
+/** What the engine works with. Everything that acts on the outside is handed in. */
+import type { Config } from "../config.ts";
+import type { WakeUps } from "../jobs/wake-ups.ts";
+import type { Log } from "../log.ts";
+import type { Model } from "../model/client.ts";
+import type { Store } from "../store/store.ts";
+
+export interface Engine {
+  store: Store;
+  model: Model;
+  wakeUps: WakeUps;
+  config: Config;
+  log: Log;
+  /** names this process in leases */
+  owner: string;
+  /** milliseconds since 1970 */
+  now: () => number;
+}

@@ -1,0 +1,169 @@
+/**
+ * One model call becoming steps and a message: pieces go in, documents and events come out. Text makes a message with
+ * its step; function calls make one step for all of them; a call that does both makes both, the message first.
+ */
+import type { ChatCompletionChunk } from "openai/resources/chat/completions";
+import { addUsage, NO_USAGE, toSeconds, type Usage } from "../resources/common.ts";
+import { randomId, seqOfMintedId } from "../resources/ids.ts";
+import { newReply, textContent } from "../resources/message.ts";
+import { type FunctionToolCall, newStep, type StepDetails } from "../resources/step.ts";
+import {
+  type MessageDoc,
+  messageSort,
+  type ReservedIds,
+  type RunDoc,
+  type StepDoc,
+  stepSort,
+} from "../store/documents.ts";
+import { callDelta, messageEvent, type Sink, stepEvent, textDelta } from "./events.ts";
+import { completedMessage, completedStep } from "./lifecycle.ts";
+
+type FinishReason = ChatCompletionChunk.Choice["finish_reason"];
+
+export class Turn {
+  readonly #run: RunDoc;
+  readonly #ids: ReservedIds;
+  readonly #sink: Sink;
+  readonly #now: () => number;
+  #message: MessageDoc | undefined;
+  #messageStep: StepDoc | undefined;
+  #toolStep: StepDoc | undefined;
+  #text = "";
+  #calls: FunctionToolCall[] = [];
+  finishReason: FinishReason = null;
+  usage: Usage = NO_USAGE;
+
+  constructor(run: RunDoc, ids: ReservedIds, sink: Sink, now: () => number) {
+    this.#run = run;
+    this.#ids = ids;
+    this.#sink = sink;
+    this.#now = now;
+  }
+
+  /** Length of all that the model has said so far. */
+  get size(): number {
+    return this.#calls.reduce((sum, call) => sum + call.function.arguments.length, this.#text.length);
+  }
+
+  apply(chunk: ChatCompletionChunk): void {
+    if (chunk.usage) this.usage = addUsage(NO_USAGE, chunk.usage);
+    const choice = chunk.choices[0];
+    if (choice === undefined) return;
+    const text = choice.delta.content ?? choice.delta.refusal;
+    if (text) this.#addText(text);
+    for (const piece of choice.delta.tool_calls ?? []) this.#addCall(piece);
+    if (choice.finish_reason) this.finishReason = choice.finish_reason;
+  }
+
+  /** The model is done: a call that said nothing at all still makes its message. */
+  close(): void {
+    if (this.#message === undefined && this.#toolStep === undefined) this.#openMessage();
+    this.#settleContents();
+    if (this.#toolStep !== undefined) this.#toolStep = this.#charged(this.#toolStep);
+    else if (this.#messageStep !== undefined) this.#messageStep = this.#charged(this.#messageStep);
+  }
+
+  /** Message and step of the text, if there was any, with what has come so far. */
+  get reply(): { message: MessageDoc; step: StepDoc } | undefined {
+    this.#settleContents();
+    if (this.#message === undefined || this.#messageStep === undefined) return undefined;
+    return { message: this.#message, step: this.#messageStep };
+  }
+
+  get toolCalls(): { step: StepDoc; calls: FunctionToolCall[] } | undefined {
+    this.#settleContents();
+    return this.#toolStep === undefined ? undefined : { step: this.#toolStep, calls: this.#calls };
+  }
+
+  /** All documents of the turn as they are now. */
+  get documents(): (MessageDoc | StepDoc)[] {
+    this.#settleContents();
+    return [this.#messageStep, this.#message, this.#toolStep].filter((doc) => doc !== undefined);
+  }
+
+  #addText(piece: string): void {
+    const message = this.#message ?? this.#openMessage();
+    const first = this.#text === "";
+    this.#text += piece;
+    this.#sink(textDelta(message, piece, first));
+  }
+
+  #openMessage(): MessageDoc {
+    const { message: id, messageStep: stepId } = this.#ids;
+    const step = this.#newStep(stepId, { type: "message_creation", message_creation: { message_id: id } });
+    const message: MessageDoc = {
+      ...newReply(this.#run, id, toSeconds(this.#now())),
+      pk: this.#run.pk,
+      kind: "message",
+      internal: { sort: messageSort(seqOfMintedId(id)), tokens: 0 },
+    };
+    this.#messageStep = step;
+    this.#message = message;
+    this.#sink(messageEvent(message, "created"));
+    this.#sink(messageEvent(message, "in_progress"));
+    return message;
+  }
+
+  #addCall(piece: ChatCompletionChunk.Choice.Delta.ToolCall): void {
+    this.#completeReply();
+    if (this.#toolStep === undefined) {
+      this.#toolStep = this.#newStep(this.#ids.toolStep, { type: "tool_calls", tool_calls: [] });
+    }
+    const text = piece.function?.arguments ?? "";
+    const known = this.#indexOfCall(piece);
+    const call = this.#calls[known];
+    if (call !== undefined) {
+      call.function.arguments += text;
+      if (text !== "") this.#sink(callDelta(this.#toolStep, known, { arguments: text }));
+      return;
+    }
+    const index = this.#calls.length;
+    const id = piece.id || randomId("call");
+    const name = piece.function?.name ?? "";
+    this.#calls.push({ id, type: "function", function: { name, arguments: text, output: null } });
+    this.#sink(callDelta(this.#toolStep, index, { id, name, arguments: text }));
+  }
+
+  /** Which call a piece goes on with. Not every server repeats the index, and some repeat the id. */
+  #indexOfCall(piece: ChatCompletionChunk.Choice.Delta.ToolCall): number {
+    if (piece.id) return this.#calls.findIndex((call) => call.id === piece.id);
+    return piece.index ?? this.#calls.length - 1;
+  }
+
+  /** Text that came before function calls is a finished message; the usage of the call goes to the calls' step. */
+  #completeReply(): void {
+    if (this.#message?.status !== "in_progress" || this.#messageStep === undefined) return;
+    this.#settleContents();
+    this.#message = completedMessage(this.#message, this.#now());
+    this.#messageStep = completedStep(this.#messageStep, this.#now());
+    this.#sink(messageEvent(this.#message, "completed"));
+    this.#sink(stepEvent(this.#messageStep, "completed"));
+  }
+
+  #newStep(id: string, details: StepDetails): StepDoc {
+    const step: StepDoc = {
+      ...newStep(this.#run, id, details, toSeconds(this.#now())),
+      pk: this.#run.pk,
+      kind: "step",
+      internal: { sort: stepSort(this.#run.id, seqOfMintedId(id)), usage: NO_USAGE },
+    };
+    this.#sink(stepEvent(step, "created"));
+    this.#sink(stepEvent(step, "in_progress"));
+    return step;
+  }
+
+  #settleContents(): void {
+    if (this.#message?.status === "in_progress") {
+      const content = this.#text === "" && this.finishReason === null ? [] : [textContent(this.#text)];
+      this.#message = { ...this.#message, content };
+    }
+    if (this.#toolStep !== undefined) {
+      const calls = this.#calls.map((call) => ({ ...call, function: { ...call.function } }));
+      this.#toolStep = { ...this.#toolStep, step_details: { type: "tool_calls", tool_calls: calls } };
+    }
+  }
+
+  #charged(step: StepDoc): StepDoc {
+    return { ...step, internal: { ...step.internal, usage: this.usage } };
+  }
+}

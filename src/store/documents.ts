@@ -1,0 +1,111 @@
+/**
+ * The documents of the store. A document is its API object with three fields around it: `pk`, `kind`, and `internal`
+ * for everything that the API never shows; so turning a document into its API object is one function.
+ */
+import type { Assistant } from "../resources/assistant.ts";
+import type { Usage } from "../resources/common.ts";
+import type { Message } from "../resources/message.ts";
+import type { Run } from "../resources/run.ts";
+import type { RunStep } from "../resources/step.ts";
+import type { Thread } from "../resources/thread.ts";
+
+interface Stored<Kind extends string, Internal> {
+  pk: string;
+  kind: Kind;
+  internal: Internal;
+}
+
+/** Kind, parent and `seq` in one string: every list is one range of it, and it is the one path that lists index. */
+interface Listed {
+  sort: string;
+}
+
+export type AssistantDoc = Assistant & Stored<"assistant", Listed>;
+
+export type ThreadDoc = Thread &
+  Stored<
+    "thread",
+    Listed & {
+      /** the lock: no messages and no second run while it is set */
+      active_run: string | null;
+      /** the newest place given to an object of the thread: the next one must be later */
+      last_seq: string;
+      has_user_message: boolean;
+    }
+  >;
+
+export type MessageDoc = Message &
+  Stored<
+    "message",
+    Listed & {
+      /** what the message costs in a prompt, counted when it was written */
+      tokens: number;
+    }
+  >;
+
+/** Who drives a run at the moment, and until when nobody else may (milliseconds since 1970). */
+export interface Lease {
+  owner: string;
+  until: number;
+}
+
+/** The ids that the model call under way will use: a repeated call overwrites what a dead attempt left. */
+export interface ReservedIds {
+  messageStep: string;
+  message: string;
+  toolStep: string;
+}
+
+export interface RunInternal extends Listed {
+  tenant: string;
+  /** when somebody should look at this run next, in milliseconds since 1970; absent once the run has ended */
+  due?: number;
+  lease: Lease | null;
+  reserved: ReservedIds | null;
+  /** the newest place given to a step or message of the run */
+  last_seq: string;
+  /** model calls that failed in a row and may be repeated */
+  attempts: number;
+  /** steps and messages of the run that are in the store, in progress */
+  open: string[];
+  /** finished model calls */
+  turns: number;
+  /** what they used; the run shows it once it has ended */
+  usage: Usage;
+}
+
+export type RunDoc = Run & Stored<"run", RunInternal>;
+export type StepDoc = RunStep &
+  Stored<
+    "step",
+    Listed & {
+      /** what the model call used, while the API does not show it yet */
+      usage: Usage;
+    }
+  >;
+
+export type ThreadPartitionDoc = ThreadDoc | MessageDoc | RunDoc | StepDoc;
+export type Doc = AssistantDoc | ThreadPartitionDoc;
+
+/** The partition of a thread. Tenant and id in one key: a request of one tenant cannot name another's documents. */
+export const threadKey = (tenant: string, threadId: string) => `${tenant}:${threadId}`;
+
+export const catalogKey = (tenant: string) => tenant;
+
+export const assistantSort = (seq: string) => `assistant/${seq}`;
+export const threadSort = (seq: string) => `thread/${seq}`;
+export const messageSort = (seq: string) => `message/${seq}`;
+export const runSort = (seq: string) => `run/${seq}`;
+export const stepSort = (runId: string, seq: string) => `step/${runId}/${seq}`;
+
+/** The `seq` in a `sort`. */
+export const seqOf = (sort: string) => sort.slice(sort.lastIndexOf("/") + 1);
+
+const HIDDEN = new Set(["pk", "kind", "internal", "ttl", "_rid", "_self", "_etag", "_attachments", "_ts"]);
+
+type ApiObject<D extends Doc> = Omit<D, "pk" | "kind" | "internal">;
+
+/** The API's object without what the store needs around it. */
+export function apiObject<D extends Doc>(doc: D): ApiObject<D> {
+  return Object.fromEntries(Object.entries(doc).filter(([name]) => !HIDDEN.has(name))) as ApiObject<D>;
+}

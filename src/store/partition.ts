@@ -1,0 +1,197 @@
+/** Reads, writes and lists within one logical partition. The only file that talks to the SDK's item operations. */
+import {
+  BulkOperationType,
+  type Container,
+  type JSONObject,
+  type OperationInput,
+  type OperationResponse,
+  type PatchOperation,
+  type SqlParameter,
+} from "@azure/cosmos";
+import { overloaded } from "../resources/errors.ts";
+import type { Doc } from "./documents.ts";
+
+/** A document as it was read: `_etag` names exactly this version. */
+export type Versioned<D> = D & { _etag: string };
+
+export type Write =
+  | { create: Doc }
+  | { put: Doc; ifMatch?: string | undefined }
+  | { patch: string; set: Record<string, unknown>; condition?: string }
+  | { delete: string };
+
+/** `failed` is the write that was refused and its HTTP status: then nothing of the batch was done. */
+export type BatchResult = { ok: true; etags: string[] } | { ok: false; failed: number; status: number };
+
+export type PatchResult<D> = { doc: Versioned<D> } | { refused: "missing" | "condition" };
+
+/** A range of `internal.sort`, both ends excluded. */
+export interface Range {
+  above: string;
+  below: string;
+}
+
+export interface ListOptions {
+  range: Range;
+  descending: boolean;
+  limit: number;
+  runId?: string | undefined;
+}
+
+/** Cosmos DB's limits for one transactional batch. */
+export const MAX_BATCH_WRITES = 100;
+export const MAX_BATCH_BYTES = 1_900_000;
+
+export class Partition {
+  readonly #container: Container;
+  readonly #key: string;
+
+  constructor(container: Container, key: string) {
+    this.#container = container;
+    this.#key = key;
+  }
+
+  async read<D extends Doc>(id: string): Promise<Versioned<D> | undefined> {
+    const response = await calm(this.#container.item(id, this.#key).read());
+    return response.resource;
+  }
+
+  /** The document unless it is still the version `etag`. */
+  async readIfChanged<D extends Doc>(id: string, etag: string): Promise<Versioned<D> | "unchanged" | undefined> {
+    const accessCondition = { type: "IfNoneMatch", condition: etag };
+    const response = await calm(this.#container.item(id, this.#key).read({ accessCondition }));
+    return response.statusCode === 304 ? "unchanged" : response.resource;
+  }
+
+  /** Creates a document with an id of its own; throws if the store does not take it. */
+  async create(doc: Doc): Promise<void> {
+    await calm(this.#container.items.create(json(doc)));
+  }
+
+  /** All of the writes or none. */
+  async batch(writes: Write[]): Promise<BatchResult> {
+    const response = await calm(this.#container.items.batch(writes.map(toOperation), this.#key));
+    const results: OperationResponse[] = response.result ?? [];
+    const failed = results.findIndex((result) => result.statusCode >= 400 && result.statusCode !== 424);
+    if (failed >= 0) {
+      const status = results[failed]?.statusCode ?? 500;
+      if (status === 429) throw overloaded(1);
+      return { ok: false, failed, status };
+    }
+    if (results.length !== writes.length) throw new Error(`batch of ${writes.length} writes answered ${response.code}`);
+    return { ok: true, etags: results.map((result) => result.eTag ?? "") };
+  }
+
+  /** Sets these paths if the document exists and fulfils the condition; answers with the whole document. */
+  async patchIf<D extends Doc>(id: string, condition: string, set: Record<string, unknown>): Promise<PatchResult<D>> {
+    if (Object.keys(set).length === 0) {
+      const doc = await this.read<D>(id);
+      return doc === undefined ? { refused: "missing" } : { doc };
+    }
+    try {
+      const body = { condition: `from c where ${condition}`, operations: setOperations(set) };
+      const { resource } = await calm(this.#container.item(id, this.#key).patch<Versioned<D>>(body));
+      if (resource === undefined) throw new Error("patch answered without a document");
+      return { doc: resource };
+    } catch (error) {
+      if (statusOf(error) === 404) return { refused: "missing" };
+      if (statusOf(error) === 412) return { refused: "condition" };
+      throw error;
+    }
+  }
+
+  /** Deletes the document if it exists; whether it did. */
+  async delete(id: string): Promise<boolean> {
+    try {
+      await calm(this.#container.item(id, this.#key).delete());
+      return true;
+    } catch (error) {
+      if (statusOf(error) === 404) return false;
+      throw error;
+    }
+  }
+
+  /** One page of a list, in one request. */
+  async list<D extends Doc>(options: ListOptions): Promise<Versioned<D>[]> {
+    const { range, descending, limit, runId } = options;
+    const parameters: SqlParameter[] = [
+      { name: "@above", value: range.above },
+      { name: "@below", value: range.below },
+    ];
+    if (runId !== undefined) parameters.push({ name: "@run", value: runId });
+    const query =
+      `SELECT TOP ${limit} * FROM c WHERE c.internal.sort > @above AND c.internal.sort < @below` +
+      `${runId === undefined ? "" : " AND c.run_id = @run"} ORDER BY c.internal.sort ${descending ? "DESC" : "ASC"}`;
+    const iterator = this.#container.items.query<Versioned<D>>(
+      { query, parameters },
+      { partitionKey: this.#key, maxItemCount: limit },
+    );
+    const found: Versioned<D>[] = [];
+    while (iterator.hasMoreResults() && found.length < limit) {
+      const page = await calm(iterator.fetchNext());
+      found.push(...page.resources);
+    }
+    return found;
+  }
+
+  /** Ids of all documents, for deleting them. */
+  async ids(limit: number): Promise<string[]> {
+    const iterator = this.#container.items.query<string>(`SELECT TOP ${limit} VALUE c.id FROM c`, {
+      partitionKey: this.#key,
+      maxItemCount: limit,
+    });
+    const { resources } = await calm(iterator.fetchNext());
+    return resources;
+  }
+}
+
+function toOperation(write: Write): OperationInput {
+  if ("create" in write) {
+    return { operationType: BulkOperationType.Create, resourceBody: json(write.create) };
+  }
+  if ("put" in write) {
+    const body = json(write.put);
+    if (write.ifMatch === undefined) return { operationType: BulkOperationType.Upsert, resourceBody: body };
+    return {
+      operationType: BulkOperationType.Replace,
+      id: write.put.id,
+      resourceBody: body,
+      ifMatch: write.ifMatch,
+    };
+  }
+  if ("patch" in write) {
+    const condition = write.condition === undefined ? {} : { condition: `from c where ${write.condition}` };
+    return {
+      operationType: BulkOperationType.Patch,
+      id: write.patch,
+      resourceBody: { ...condition, operations: setOperations(write.set) },
+    };
+  }
+  return { operationType: BulkOperationType.Delete, id: write.delete };
+}
+
+/** A document as the SDK's types want it, without the system fields that a read brought along. */
+function json(doc: Doc): JSONObject & { id: string } {
+  const own = Object.entries(doc).filter(([name]) => !name.startsWith("_"));
+  return Object.fromEntries(own) as JSONObject & { id: string };
+}
+
+const setOperations = (set: Record<string, unknown>): PatchOperation[] =>
+  Object.entries(set).map(([path, value]) => ({ op: "set", path, value }));
+
+/** The status of an error that the SDK threw, undefined where there was no answer. */
+export function statusOf(error: unknown): number | undefined {
+  if (typeof error !== "object" || error === null) return undefined;
+  const code: unknown = Reflect.get(error, "code");
+  return typeof code === "number" ? code : undefined;
+}
+
+/** A store that stays over its provisioned throughput, after the SDK's own patience, is the client's 429. */
+async function calm<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (statusOf(error) === 429) throw overloaded(1);
+    throw error;
+  }
+}

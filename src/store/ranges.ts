@@ -1,0 +1,8 @@
+/** Ranges of `internal.sort` for the API's lists. */
+import type { Range } from "./partition.ts";
+
+/** Behind every `seq`: its characters end at "z". */
+export const LAST_SEQ = "~";
+
+/** All objects whose sort begins with what `sort` puts before a seq. */
+export const wholeRange = (sort: (seq: string) => string): Range => ({ above: sort(""), below: sort(LAST_SEQ) });

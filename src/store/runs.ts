@@ -1,0 +1,89 @@
+/** Runs: creating one takes the thread's lock in the same batch. */
+import type { Assistant } from "../resources/assistant.ts";
+import { NO_USAGE, toSeconds } from "../resources/common.ts";
+import { noRunFound, noThreadFound, nothingToRun, overloaded, threadHasActiveRun } from "../resources/errors.ts";
+import { mintId, nextSeq } from "../resources/ids.ts";
+import { type CreateRunRequest, newRun } from "../resources/run.ts";
+import { type RunDoc, runSort, type ThreadDoc, threadKey } from "./documents.ts";
+import type { Partition, Versioned, Write } from "./partition.ts";
+import type { Store } from "./store.ts";
+import { draftMessages, MAX_ATTEMPTS, unlockedBefore } from "./threads.ts";
+
+export interface RunDraft {
+  tenant: string;
+  threadId: string;
+  assistant: Assistant;
+  request: CreateRunRequest;
+  /** milliseconds since 1970 */
+  now: number;
+  /** seconds */
+  lifetime: number;
+  /** milliseconds that its wake-up may take before the sweep sends another */
+  grace: number;
+}
+
+/** Creates a queued run, with its additional messages, if the thread is free; throws the contract's 404 or 400. */
+export async function createRun(store: Store, draft: RunDraft): Promise<RunDoc> {
+  const { tenant, threadId, now } = draft;
+  const partition = store.thread(tenant, threadId);
+  let after = nextSeq(now);
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const additional = draft.request.additional_messages ?? [];
+    const messages = await draftMessages(tenant, threadId, additional, now, after);
+    const run = draftRun(draft, nextSeq(now, messages.lastSeq));
+    const hasUserMessage = messages.docs.some((message) => message.role === "user");
+    const needsUserMessage = run.instructions === null && !hasUserMessage;
+    const set: Record<string, unknown> = {
+      "/internal/active_run": run.id,
+      "/internal/last_seq": run.internal.last_seq,
+    };
+    if (hasUserMessage) set["/internal/has_user_message"] = true;
+    const condition =
+      unlockedBefore(run.internal.last_seq) + (needsUserMessage ? " AND c.internal.has_user_message = true" : "");
+    const result = await partition.batch([
+      { patch: threadId, set, condition },
+      ...messages.docs.map((doc): Write => ({ create: doc })),
+      { create: run },
+    ]);
+    if (result.ok) return run;
+    after = await placeAfterRefusal(partition, threadId, needsUserMessage);
+  }
+  throw overloaded(1);
+}
+
+/** Why the thread did not take the run: an answer for the client, or only that its place was taken. */
+async function placeAfterRefusal(partition: Partition, threadId: string, needsUserMessage: boolean): Promise<string> {
+  const thread = await partition.read<ThreadDoc>(threadId);
+  if (thread === undefined) throw noThreadFound(threadId);
+  const { active_run: activeRun, last_seq: newest, has_user_message: hasUserMessage } = thread.internal;
+  if (activeRun !== null) throw threadHasActiveRun(threadId, activeRun);
+  if (needsUserMessage && !hasUserMessage) throw nothingToRun();
+  return newest;
+}
+
+function draftRun(draft: RunDraft, seq: string): RunDoc {
+  const { tenant, threadId, assistant, request, now, lifetime, grace } = draft;
+  return {
+    ...newRun(request, assistant, mintId("run", seq), threadId, toSeconds(now), lifetime),
+    pk: threadKey(tenant, threadId),
+    kind: "run",
+    internal: {
+      sort: runSort(seq),
+      tenant,
+      due: now + grace,
+      lease: null,
+      reserved: null,
+      last_seq: seq,
+      attempts: 0,
+      open: [],
+      turns: 0,
+      usage: NO_USAGE,
+    },
+  };
+}
+
+export async function readRun(partition: Partition, threadId: string, runId: string): Promise<Versioned<RunDoc>> {
+  const run = await partition.read<RunDoc>(runId);
+  if (run?.kind === "run") return run;
+  throw (await partition.read(threadId)) === undefined ? noThreadFound(threadId) : noRunFound(runId);
+}

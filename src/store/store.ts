@@ -1,0 +1,43 @@
+/** The store as the rest of the app sees it: partitions by what they belong to. */
+import type { Container } from "@azure/cosmos";
+import { catalogKey, threadKey } from "./documents.ts";
+import { Partition } from "./partition.ts";
+
+export class Store {
+  readonly #threads: Container;
+  readonly #catalog: Container;
+
+  constructor(containers: { threads: Container; catalog: Container }) {
+    this.#threads = containers.threads;
+    this.#catalog = containers.catalog;
+  }
+
+  /** A thread with its messages, runs and steps. */
+  thread(tenant: string, threadId: string): Partition {
+    return new Partition(this.#threads, threadKey(tenant, threadId));
+  }
+
+  /** The assistants of a tenant. */
+  catalog(tenant: string): Partition {
+    return new Partition(this.#catalog, catalogKey(tenant));
+  }
+
+  /** One cheap read: throws if the store does not answer. */
+  async ping(): Promise<void> {
+    await this.catalog("healthz").read("healthz");
+  }
+
+  /** Runs of all tenants that somebody should have looked at before `now` (milliseconds); the most overdue first. */
+  async overdueRuns(now: number, limit: number): Promise<{ tenant: string; thread: string; run: string }[]> {
+    const query = {
+      query:
+        `SELECT TOP ${limit} c.internal.tenant AS tenant, c.thread_id AS thread, c.id AS run FROM c ` +
+        "WHERE c.internal.due < @now ORDER BY c.internal.due",
+      parameters: [{ name: "@now", value: now }],
+    };
+    const { resources } = await this.#threads.items
+      .query<{ tenant: string; thread: string; run: string }>(query, { maxItemCount: limit })
+      .fetchAll();
+    return resources;
+  }
+}

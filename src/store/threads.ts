@@ -1,0 +1,134 @@
+/** Threads and their messages: what is written together, and under which condition. */
+import { countMessageTokens } from "../model/tokens.ts";
+import { toSeconds } from "../resources/common.ts";
+import { messagesLockedByRun, noThreadFound, overloaded } from "../resources/errors.ts";
+import { mintId, nextSeq } from "../resources/ids.ts";
+import { type CreateMessageRequest, newMessage } from "../resources/message.ts";
+import { type CreateThreadRequest, newThread } from "../resources/thread.ts";
+import { type MessageDoc, messageSort, type ThreadDoc, threadKey, threadSort } from "./documents.ts";
+import { MAX_BATCH_BYTES, MAX_BATCH_WRITES, type Partition, type Versioned, type Write } from "./partition.ts";
+import type { Store } from "./store.ts";
+
+/** A thread with its first messages, not yet stored. `now` in milliseconds. */
+export async function draftThread(tenant: string, request: CreateThreadRequest, now: number) {
+  const seq = nextSeq(now);
+  const id = mintId("thread", seq);
+  const messages = await draftMessages(tenant, id, request.messages ?? [], now, seq);
+  const thread: ThreadDoc = {
+    ...newThread(request, id, toSeconds(now)),
+    pk: threadKey(tenant, id),
+    kind: "thread",
+    internal: {
+      sort: threadSort(seq),
+      active_run: null,
+      last_seq: messages.lastSeq,
+      has_user_message: messages.docs.some((message) => message.role === "user"),
+    },
+  };
+  return { thread, messages: messages.docs };
+}
+
+/** Messages in the order given, each later than `after`. */
+export async function draftMessages(
+  tenant: string,
+  threadId: string,
+  requests: CreateMessageRequest[],
+  now: number,
+  after: string,
+): Promise<{ docs: MessageDoc[]; lastSeq: string }> {
+  let lastSeq = after;
+  const docs: MessageDoc[] = [];
+  for (const request of requests) {
+    lastSeq = nextSeq(now, lastSeq);
+    const message = newMessage(request, mintId("message", lastSeq), threadId, toSeconds(now));
+    docs.push({
+      ...message,
+      pk: threadKey(tenant, threadId),
+      kind: "message",
+      internal: { sort: messageSort(lastSeq), tokens: await countMessageTokens(message.content) },
+    });
+  }
+  return { docs, lastSeq };
+}
+
+/** The thread document comes last: until it is there, nobody can see the messages of a half-written thread. */
+export async function storeThread(store: Store, tenant: string, thread: ThreadDoc, messages: MessageDoc[]) {
+  const partition = store.thread(tenant, thread.id);
+  for (const batch of inBatches([...messages, thread].map((doc): Write => ({ create: doc })))) {
+    const result = await partition.batch(batch);
+    if (!result.ok) throw new Error(`creating a thread was refused with status ${result.status}`);
+  }
+}
+
+export async function readThread(partition: Partition, threadId: string): Promise<Versioned<ThreadDoc>> {
+  const thread = await partition.read<ThreadDoc>(threadId);
+  if (thread === undefined) throw noThreadFound(threadId);
+  return thread;
+}
+
+/** How often a place in a thread is tried for while others keep taking it. */
+export const MAX_ATTEMPTS = 10;
+
+/** Adds a message unless a run holds the thread. One batch; throws the contract's 404 or 400. */
+export async function addMessage(
+  store: Store,
+  tenant: string,
+  threadId: string,
+  request: CreateMessageRequest,
+  now: number,
+): Promise<MessageDoc> {
+  const partition = store.thread(tenant, threadId);
+  let after = nextSeq(now);
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const { docs, lastSeq } = await draftMessages(tenant, threadId, [request], now, after);
+    const [message] = docs;
+    if (message === undefined) throw new Error("one request makes one message");
+    const set: Record<string, unknown> = { "/internal/last_seq": lastSeq };
+    if (message.role === "user") set["/internal/has_user_message"] = true;
+    const result = await partition.batch([
+      { patch: threadId, set, condition: unlockedBefore(lastSeq) },
+      { create: message },
+    ]);
+    if (result.ok) return message;
+    const thread = await readThread(partition, threadId);
+    const { active_run: activeRun, last_seq: newest } = thread.internal;
+    if (activeRun !== null) throw messagesLockedByRun(threadId, activeRun);
+    // Another instance's clock is ahead of ours, or another message won: take a place behind that.
+    after = newest;
+  }
+  throw overloaded(1);
+}
+
+/** The condition under which a thread takes something new at the place `seq`. */
+export const unlockedBefore = (seq: string) => `c.internal.active_run = null AND c.internal.last_seq < '${seq}'`;
+
+/** Splits writes so that each batch keeps Cosmos DB's limits of number and size. */
+export function inBatches(writes: Write[]): Write[][] {
+  const batches: Write[][] = [];
+  let size = Number.POSITIVE_INFINITY;
+  for (const write of writes) {
+    const bytes = Buffer.byteLength(JSON.stringify(write));
+    const current = batches.at(-1);
+    if (current === undefined || current.length >= MAX_BATCH_WRITES || size + bytes > MAX_BATCH_BYTES) {
+      batches.push([write]);
+      size = bytes;
+    } else {
+      current.push(write);
+      size += bytes;
+    }
+  }
+  return batches;
+}
+
+/** Deletes a thread: its own document first, so that it is gone for everybody at once, then all that it held. */
+export async function deleteThread(store: Store, tenant: string, threadId: string): Promise<boolean> {
+  const partition = store.thread(tenant, threadId);
+  if (!(await partition.delete(threadId))) return false;
+  for (;;) {
+    const ids = await partition.ids(MAX_BATCH_WRITES);
+    if (ids.length === 0) return true;
+    const result = await partition.batch(ids.map((id) => ({ delete: id })));
+    // Somebody else deletes the same documents, or a worker still wrote one: look again at what is left.
+    if (!result.ok && result.status !== 404) throw new Error(`deleting a thread was refused with ${result.status}`);
+  }
+}
