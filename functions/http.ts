@@ -1,6 +1,7 @@
 /** Every operation of the API as an HTTP function of its own, under each base of the API. */
 import { app } from "@azure/functions";
-import { health } from "../src/api/health.ts";
+import { Connections } from "../src/api/connections.ts";
+import { costs, health } from "../src/api/health.ts";
 import { BASES, httpHandler, notFound } from "../src/api/http.ts";
 import { operations } from "../src/api/operations/index.ts";
 import { theApp } from "../src/app.ts";
@@ -11,6 +12,7 @@ app.setup({ enableHttpStream: true });
 const threadkeep = theApp();
 app.hook.appStart(() => threadkeep.prepare());
 app.hook.appTerminate(() => threadkeep.close());
+const connections = new Connections();
 
 for (const { prefix, face, suffix } of BASES) {
   for (const operation of operations) {
@@ -18,12 +20,16 @@ for (const { prefix, face, suffix } of BASES) {
       methods: [operation.method],
       authLevel: "anonymous",
       route: `${prefix}/${operation.path}`,
-      handler: httpHandler(theApp, operation, face),
+      handler: httpHandler(threadkeep, connections, operation, face),
     });
   }
 }
 
 app.http("healthz", { methods: ["GET"], authLevel: "anonymous", route: "healthz", handler: () => health(threadkeep) });
+
+if (threadkeep.config.showCosts) {
+  app.http("costs", { methods: ["GET"], authLevel: "anonymous", route: "costs", handler: () => costs(threadkeep) });
+}
 
 app.http("notFound", {
   methods: ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"],

@@ -44,6 +44,7 @@ export class App {
       log: this.log,
       owner: `${hostname()}/${process.pid}/${randomUUID()}`,
       now: this.now,
+      retriesInPlace: false,
     };
     return this.#engine;
   }

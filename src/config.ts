@@ -61,6 +61,7 @@ const settings = z.object({
 
   RUN_LIFETIME: seconds(1, 86_400).default(600),
   RUN_LEASE: seconds(1, 300).default(20),
+  SHOW_COSTS: flag.default(false),
   AZURE_CLIENT_ID: z.string().min(1).optional(),
 });
 
@@ -86,6 +87,8 @@ export interface Config {
   };
   /** seconds; `lease`: how long a driver owns a run without a sign of life */
   runs: { lifetime: number; lease: number };
+  /** whether GET /costs answers: for benchmarks, not for the open internet */
+  showCosts: boolean;
   /** of a user-assigned managed identity */
   managedIdentityClientId: string | undefined;
 }
@@ -116,6 +119,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       contextTokens: s.MODEL_CONTEXT_TOKENS,
     },
     runs: { lifetime: s.RUN_LIFETIME, lease: s.RUN_LEASE },
+    showCosts: s.SHOW_COSTS,
     managedIdentityClientId: s.AZURE_CLIENT_ID,
   };
 }

@@ -1,8 +1,8 @@
-/** GET /healthz: whether this instance is up and reaches its store; what it has cost so far. */
+/** What an operator may ask an instance: whether it is up, and what it has cost. */
 import type { HttpResponseInit } from "@azure/functions";
 import type { App } from "../app.ts";
 
-/** `cost` are the requests of this process since its start, as Cosmos DB's and Service Bus' own answers count them. */
+/** GET /healthz: whether this instance is up and reaches its store. */
 export async function health(app: App): Promise<HttpResponseInit> {
   try {
     await app.store.ping();
@@ -11,4 +11,12 @@ export async function health(app: App): Promise<HttpResponseInit> {
     app.log.warn("not healthy", { error });
     return { status: 503, jsonBody: { status: "unavailable", reason: "the store does not answer" } };
   }
+}
+
+/**
+ * GET /costs: the Cosmos DB requests of this process since its start with their charge, as the answers themselves say,
+ * and the messages that Service Bus took. Only where the settings allow it.
+ */
+export async function costs(app: App): Promise<HttpResponseInit> {
+  return { status: 200, jsonBody: { cosmos: app.cost.report(), serviceBus: { sent: app.wakeUps.sent } } };
 }

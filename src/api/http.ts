@@ -16,7 +16,9 @@ import {
   unparsableBody,
 } from "../resources/errors.ts";
 import { type Face, Keys } from "./auth.ts";
+import type { Connection, Connections } from "./connections.ts";
 import { type Operation, PATH_IDS } from "./operation.ts";
+import { EventStream } from "./sse.ts";
 import { validated } from "./validation.ts";
 import { isSupportedVersion } from "./versions.ts";
 
@@ -29,17 +31,17 @@ export const BASES: { prefix: string; face: Face; suffix: string }[] = [
   { prefix: "v1", face: "openai", suffix: "-v1" },
 ];
 
-export type Handler = (request: HttpRequest) => Promise<HttpResponseInit>;
+export type Handler = (request: HttpRequest, context: { invocationId: string }) => Promise<HttpResponseInit>;
 
 /** The handler of an operation under one base. It never throws. */
-export function httpHandler(app: () => App, operation: Operation, face: Face): Handler {
-  return async (request) => {
+export function httpHandler(app: App, connections: Connections, operation: Operation, face: Face): Handler {
+  return async (request, { invocationId }) => {
     const started = performance.now();
     const requestId = newRequestId(face);
     const headers = () => commonHeaders(requestId, face, performance.now() - started);
     try {
-      const result = await perform(app(), operation, face, request);
-      return json(200, result, headers());
+      const result = await perform(app, operation, face, request, connections.of(invocationId));
+      return result instanceof EventStream ? eventStream(result, headers()) : json(200, result, headers());
     } catch (error) {
       const refusal = error instanceof ApiError ? error : unexpected(app, operation, requestId, error);
       return json(refusal.status, refusal.body, { ...headers(), ...refusal.headers });
@@ -47,7 +49,13 @@ export function httpHandler(app: () => App, operation: Operation, face: Face): H
   };
 }
 
-async function perform(app: App, operation: Operation, face: Face, request: HttpRequest): Promise<object> {
+async function perform(
+  app: App,
+  operation: Operation,
+  face: Face,
+  request: HttpRequest,
+  connection: Connection | undefined,
+): Promise<object> {
   const query = readQuery(request.query);
   if (face === "azure" && !isSupportedVersion(query["api-version"])) throw routeNotFound();
   const tenant = keysOf(app).authenticate(request.headers, face);
@@ -59,6 +67,7 @@ async function perform(app: App, operation: Operation, face: Face, request: Http
     query: operation.query === undefined ? undefined : validated(operation.query, query),
     body: operation.body === undefined ? undefined : validated(operation.body, await readJson(request)),
     now: app.now(),
+    connection,
   };
   return operation.handler(call as Parameters<Operation["handler"]>[0]);
 }
@@ -111,8 +120,8 @@ async function readJson(request: HttpRequest): Promise<unknown> {
   }
 }
 
-function unexpected(app: () => App, operation: Operation, requestId: string, error: unknown): ApiError {
-  app().log.error("request failed", { operation: operation.name, requestId, error });
+function unexpected(app: App, operation: Operation, requestId: string, error: unknown): ApiError {
+  app.log.error("request failed", { operation: operation.name, requestId, error });
   return serverError(requestId);
 }
 
@@ -134,6 +143,20 @@ function commonHeaders(requestId: string, face: Face, milliseconds: number): Rec
 
 function json(status: number, body: object | ErrorBody, headers: Record<string, string>): HttpResponseInit {
   return { status, headers: { ...headers, "content-type": "application/json" }, body: JSON.stringify(body) };
+}
+
+function eventStream(body: EventStream, headers: Record<string, string>): HttpResponseInit {
+  return {
+    status: 200,
+    headers: {
+      ...headers,
+      "content-type": "text/event-stream; charset=utf-8",
+      "cache-control": "no-cache",
+      // Proxies that collect a response before they pass it on would undo the streaming.
+      "x-accel-buffering": "no",
+    },
+    body,
+  };
 }
 
 /** What a request gets that no operation answers. */

@@ -5,6 +5,7 @@
 import type { z } from "zod";
 import type { App } from "../app.ts";
 import type { IdKind } from "../resources/ids.ts";
+import type { Connection } from "./connections.ts";
 
 /** `{thread_id}` in a path names a parameter that the handler gets. */
 type PathParameters<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}`
@@ -19,6 +20,8 @@ export interface Call<Params extends string, Query, Body> {
   body: Body;
   /** milliseconds since 1970 */
   now: number;
+  /** of the client, where the host lets us see it */
+  connection: Connection | undefined;
 }
 
 export interface Operation {
@@ -29,6 +32,7 @@ export interface Operation {
   path: string;
   query: z.ZodType | undefined;
   body: z.ZodType | undefined;
+  /** Answers with a JSON object, or with an `EventStream`. */
   handler: (call: Call<string, never, never>) => Promise<object>;
 }
 

@@ -2,14 +2,16 @@
  * The engine: moves a run until it pauses or ends (design: one engine, two drivers). It is level-triggered: it looks at
  * the run's state and the clock and does what is due, whatever made somebody look.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { WakeUp } from "../jobs/wake-ups.ts";
+import type { ModelRequest } from "../model/client.ts";
 import { type ModelTrouble, modelTrouble } from "../model/trouble.ts";
 import { mintId, nextSeq, seqOfMintedId } from "../resources/ids.ts";
 import { isTerminal } from "../resources/run.ts";
 import type { ReservedIds, RunDoc } from "../store/documents.ts";
 import type { Partition, Versioned } from "../store/partition.ts";
 import { readContext } from "./context-window.ts";
-import { endUndriven, finish, giveBack, pause } from "./ending.ts";
+import { endUndriven, finish, giveBack, pause, retryDelay } from "./ending.ts";
 import type { Engine } from "./engine.ts";
 import { noSink, runEvent, type Sink } from "./events.ts";
 import { Heartbeat } from "./heartbeat.ts";
@@ -68,14 +70,23 @@ async function lookAt(engine: Engine, partition: Partition, job: WakeUp): Promis
     await engine.wakeUps.send(job, `${run.id}/lease/${until}`, until);
     return undefined;
   }
-  if (run.status === "cancelling") return endUndriven(engine, partition, run, { status: "cancelled" });
-  if (isExpired(run, now)) return endUndriven(engine, partition, run, { status: "expired" });
+  const over = overdueEnding(run, now);
+  if (over !== undefined) {
+    await endUndriven(engine, partition, run, over);
+    return undefined;
+  }
   if (run.status === "requires_action") return undefined;
   const reserved = reserveIds(now, run.internal.last_seq);
   const next = claimed(run, engine.owner, reserved, now, leaseDuration(engine));
   const result = await partition.batch([{ put: next, ifMatch: run._etag }]);
   // Refused: somebody else was faster.
   return result.ok ? { ...next, _etag: result.etags[0] ?? "" } : undefined;
+}
+
+/** How a run must end that nobody drives, if it must. */
+function overdueEnding(run: RunDoc, now: number): Ending | undefined {
+  if (run.status === "cancelling") return { status: "cancelled" };
+  return isExpired(run, now) ? { status: "expired" } : undefined;
 }
 
 /** Drives a claimed run to its next pause or its end. */
@@ -100,18 +111,36 @@ async function callModel(engine: Engine, owned: OwnedRun, turn: Turn): Promise<O
   const heartbeat = new Heartbeat(HEARTBEAT, beat(engine, owned, turn, stop));
   try {
     const request = await readContext(owned, engine.config.model.contextTokens);
-    try {
-      for await (const chunk of engine.model.stream(request, stop.signal)) turn.apply(chunk);
-      if (turn.finishReason === null) throw new Error("the model's stream ended without a finish reason");
-    } catch (error) {
-      if (stop.signal.aborted) return stop.signal.reason as Outcome;
-      engine.log.warn("model call failed", { run: owned.run.id, model: owned.run.model, error });
-      return { kind: "trouble", trouble: modelTrouble(error, owned.run.model) };
+    for (let attempts = owned.run.internal.attempts + 1; ; attempts++) {
+      const trouble = await streamInto(engine, turn, request, stop.signal);
+      if (trouble === "stopped") return stop.signal.reason as Outcome;
+      if (trouble === undefined) return outcomeOf(turn);
+      const again = engine.retriesInPlace && turn.size === 0;
+      const delay = again ? retryDelay(engine, owned.run, trouble, attempts) : undefined;
+      if (delay === undefined) return { kind: "trouble", trouble };
+      await sleep(delay, undefined, { signal: stop.signal }).catch(() => undefined);
     }
-    turn.close();
-    return outcomeOf(turn);
   } finally {
     await heartbeat.stop();
+  }
+}
+
+/** One try of a model call: what went wrong, if anything did. */
+async function streamInto(
+  engine: Engine,
+  turn: Turn,
+  request: ModelRequest,
+  signal: AbortSignal,
+): Promise<ModelTrouble | "stopped" | undefined> {
+  try {
+    for await (const chunk of engine.model.stream(request, signal)) turn.apply(chunk);
+    if (turn.finishReason === null) throw new Error("the model's stream ended without a finish reason");
+    turn.close();
+    return undefined;
+  } catch (error) {
+    if (signal.aborted) return "stopped";
+    engine.log.warn("model call failed", { model: request.model, error });
+    return modelTrouble(error, request.model);
   }
 }
 

@@ -22,9 +22,12 @@ export async function finish(engine: Engine, owned: OwnedRun, turn: Turn, ending
       doc.kind === "step" ? endedStep(doc, ending, now) : withTokens(endReply(doc, turn, ending, now), turn),
     ),
   );
-  const run = ended(charged(owned.run, turn), ending, now);
-  const result = await owned.write(run, documents, [unlockThread(run), ...leftovers(owned.run, documents)]);
+  const before = owned.run;
+  const run = ended(charged(before, turn), ending, now);
+  const result = await owned.write(run, documents, [unlockThread(run), ...leftovers(before, documents)]);
   if (result === "written") {
+    // A stream hears that the run is being cancelled, which the client may have asked for elsewhere.
+    if (ending.status === "cancelled") sink(runEvent({ ...before, status: "cancelling" }, "cancelling"));
     for (const event of endingEvents(run, documents, turn)) sink(event);
   } else if (result === "cancelling" && ending.status !== "cancelled") {
     // The cancel came first: it had been answered when this batch was refused.
@@ -57,37 +60,42 @@ export async function giveBack(
   sink: Sink,
 ): Promise<void> {
   const attempts = owned.run.internal.attempts + 1;
-  const delay = trouble.retryAfter ?? Math.min(FIRST_RETRY * 2 ** (attempts - 1), LONGEST_RETRY);
+  const delay = engine.retriesInPlace ? undefined : retryDelay(engine, owned.run, trouble, attempts);
+  if (delay === undefined) return finish(engine, owned, turn, { status: "failed", error: trouble.error }, sink);
   const due = engine.now() + delay;
-  const tooLate = owned.run.expires_at !== null && due >= owned.run.expires_at * 1000;
-  if (!trouble.retryable || attempts >= engine.config.model.maxAttempts || tooLate) {
-    return finish(engine, owned, turn, { status: "failed", error: trouble.error }, sink);
-  }
   const run = givenBack(owned.run, due, attempts);
   const result = await owned.write(run, []);
   if (result === "cancelling") return finish(engine, owned, turn, { status: "cancelled" }, sink);
   if (result === "written") await engine.wakeUps.send(wakeUpOf(run), `${run.id}/retry/${attempts}/${due}`, due);
 }
 
-/** Ends a run that nobody drives. Whoever loses a race for it has nothing left to do. */
+/** How long to wait before the `attempts`-th repetition of a model call; undefined if there is no point or no time. */
+export function retryDelay(engine: Engine, run: RunDoc, trouble: ModelTrouble, attempts: number): number | undefined {
+  if (!trouble.retryable || attempts >= engine.config.model.maxAttempts) return undefined;
+  const delay = trouble.retryAfter ?? Math.min(FIRST_RETRY * 2 ** (attempts - 1), LONGEST_RETRY);
+  const tooLate = run.expires_at !== null && engine.now() + delay >= run.expires_at * 1000;
+  return tooLate ? undefined : delay;
+}
+
+/** Ends a run that nobody drives; answers with it, or with undefined if somebody else changed it first. */
 export async function endUndriven(
   engine: Engine,
   partition: Partition,
   run: Versioned<RunDoc>,
   ending: Ending,
-): Promise<undefined> {
+): Promise<Versioned<RunDoc> | undefined> {
   const now = engine.now();
   const open = await Promise.all(run.internal.open.map((id) => partition.read<StepDoc | MessageDoc>(id)));
   const documents = open
     .filter((doc) => doc !== undefined)
     .map((doc) => (doc.kind === "step" ? endedStep(doc, ending, now) : endedMessage(doc, ending, now)));
   const next = ended(run, ending, now);
-  await partition.batch([
+  const result = await partition.batch([
     { put: next, ifMatch: run._etag },
     ...documents.map((doc): Write => ({ put: doc })),
     unlockThread(next),
   ]);
-  return undefined;
+  return result.ok ? { ...next, _etag: result.etags[0] ?? "" } : undefined;
 }
 
 export const wakeUpOf = (run: RunDoc) => ({ tenant: run.internal.tenant, thread: run.thread_id, run: run.id });

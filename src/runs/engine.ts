@@ -15,4 +15,6 @@ export interface Engine {
   owner: string;
   /** milliseconds since 1970 */
   now: () => number;
+  /** whether a failed model call is repeated here, since a client listens, or the run given back to the queue */
+  retriesInPlace: boolean;
 }

@@ -66,8 +66,7 @@ export function connectCosmos(config: Config, freshness: Freshness, meter: CostM
  */
 function onEveryRequest(meter: CostMeter): Plugin<unknown> {
   return async (context, _diagnostics, next) => {
-    const headers = context.headers ?? {};
-    if ("x-ms-cosmos-is-query-plan-request" in headers && "x-ms-documentdb-partitionkey" in headers) {
+    if ("x-ms-cosmos-is-query-plan-request" in (context.headers ?? {}) && hasPartitionKey(context.options)) {
       throw new Error("a query of one partition needs no plan");
     }
     const operation = `${context.resourceType}.${context.operationType}`;
@@ -81,6 +80,9 @@ function onEveryRequest(meter: CostMeter): Plugin<unknown> {
     }
   };
 }
+
+const hasPartitionKey = (options: object | undefined) =>
+  options !== undefined && Reflect.get(options, "partitionKey") !== undefined;
 
 /** Request units of an answer, 0 where it does not say. */
 function charge(headers: unknown): number {

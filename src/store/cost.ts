@@ -1,4 +1,4 @@
-/** What the app has cost since it started, as the SDKs' own answers say: shown by GET /healthz?cost and the benchmarks. */
+/** What the app has cost since it started, as the SDKs' own answers say: shown by GET /costs and read by the benchmarks. */
 export interface Cost {
   requests: number;
   /** request units */

@@ -7,7 +7,7 @@ import { type CreateRunRequest, newRun } from "../resources/run.ts";
 import { type RunDoc, runSort, type ThreadDoc, threadKey } from "./documents.ts";
 import type { Partition, Versioned, Write } from "./partition.ts";
 import type { Store } from "./store.ts";
-import { draftMessages, MAX_ATTEMPTS, unlockedBefore } from "./threads.ts";
+import { draftMessages, MAX_ATTEMPTS, type StaleLock, unlockedBefore } from "./threads.ts";
 
 export interface RunDraft {
   tenant: string;
@@ -20,10 +20,20 @@ export interface RunDraft {
   lifetime: number;
   /** milliseconds that its wake-up may take before the sweep sends another */
   grace: number;
+  /** for a run that is driven from the start: what its first version is to be */
+  claim?: ((queued: RunDoc) => RunDoc) | undefined;
+  isStale: StaleLock;
 }
 
-/** Creates a queued run, with its additional messages, if the thread is free; throws the contract's 404 or 400. */
-export async function createRun(store: Store, draft: RunDraft): Promise<RunDoc> {
+export interface CreatedRun {
+  /** as the client hears of it first */
+  queued: RunDoc;
+  /** as it is stored */
+  stored: Versioned<RunDoc>;
+}
+
+/** Creates a run, with its additional messages, if the thread is free; throws the contract's 404 or 400. */
+export async function createRun(store: Store, draft: RunDraft): Promise<CreatedRun> {
   const { tenant, threadId, now } = draft;
   const partition = store.thread(tenant, threadId);
   let after = nextSeq(now);
@@ -31,6 +41,7 @@ export async function createRun(store: Store, draft: RunDraft): Promise<RunDoc> 
     const additional = draft.request.additional_messages ?? [];
     const messages = await draftMessages(tenant, threadId, additional, now, after);
     const run = draftRun(draft, nextSeq(now, messages.lastSeq));
+    const stored = draft.claim?.(run) ?? run;
     const hasUserMessage = messages.docs.some((message) => message.role === "user");
     const needsUserMessage = run.instructions === null && !hasUserMessage;
     const set: Record<string, unknown> = {
@@ -43,20 +54,21 @@ export async function createRun(store: Store, draft: RunDraft): Promise<RunDoc> 
     const result = await partition.batch([
       { patch: threadId, set, condition },
       ...messages.docs.map((doc): Write => ({ create: doc })),
-      { create: run },
+      { create: stored },
     ]);
-    if (result.ok) return run;
-    after = await placeAfterRefusal(partition, threadId, needsUserMessage);
+    if (result.ok) return { queued: run, stored: { ...stored, _etag: result.etags.at(-1) ?? "" } };
+    after = await placeAfterRefusal(partition, draft, needsUserMessage);
   }
   throw overloaded(1);
 }
 
 /** Why the thread did not take the run: an answer for the client, or only that its place was taken. */
-async function placeAfterRefusal(partition: Partition, threadId: string, needsUserMessage: boolean): Promise<string> {
+async function placeAfterRefusal(partition: Partition, draft: RunDraft, needsUserMessage: boolean): Promise<string> {
+  const { threadId, isStale } = draft;
   const thread = await partition.read<ThreadDoc>(threadId);
   if (thread === undefined) throw noThreadFound(threadId);
   const { active_run: activeRun, last_seq: newest, has_user_message: hasUserMessage } = thread.internal;
-  if (activeRun !== null) throw threadHasActiveRun(threadId, activeRun);
+  if (activeRun !== null && !(await isStale(activeRun))) throw threadHasActiveRun(threadId, activeRun);
   if (needsUserMessage && !hasUserMessage) throw nothingToRun();
   return newest;
 }

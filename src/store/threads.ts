@@ -69,6 +69,9 @@ export async function readThread(partition: Partition, threadId: string): Promis
 /** How often a place in a thread is tried for while others keep taking it. */
 export const MAX_ATTEMPTS = 10;
 
+/** Whether a run that holds a thread should not any more, its time being over; if so, it has been ended. */
+export type StaleLock = (runId: string) => Promise<boolean>;
+
 /** Adds a message unless a run holds the thread. One batch; throws the contract's 404 or 400. */
 export async function addMessage(
   store: Store,
@@ -76,6 +79,7 @@ export async function addMessage(
   threadId: string,
   request: CreateMessageRequest,
   now: number,
+  isStale: StaleLock,
 ): Promise<MessageDoc> {
   const partition = store.thread(tenant, threadId);
   let after = nextSeq(now);
@@ -92,7 +96,7 @@ export async function addMessage(
     if (result.ok) return message;
     const thread = await readThread(partition, threadId);
     const { active_run: activeRun, last_seq: newest } = thread.internal;
-    if (activeRun !== null) throw messagesLockedByRun(threadId, activeRun);
+    if (activeRun !== null && !(await isStale(activeRun))) throw messagesLockedByRun(threadId, activeRun);
     // Another instance's clock is ahead of ours, or another message won: take a place behind that.
     after = newest;
   }

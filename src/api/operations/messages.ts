@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { noMessageFound, noThreadFound } from "../../resources/errors.ts";
 import { createMessageRequest, modifyMessageRequest } from "../../resources/message.ts";
+import { staleLock } from "../../runs/commands.ts";
 import { apiObject, type MessageDoc, messageSort } from "../../store/documents.ts";
 import type { Partition } from "../../store/partition.ts";
 import { addMessage, readThread } from "../../store/threads.ts";
@@ -13,8 +14,10 @@ const createMessage = operation({
   method: "POST",
   path: "threads/{thread_id}/messages",
   body: createMessageRequest,
-  handler: async ({ app, tenant, params, body, now }) =>
-    apiObject(await addMessage(app.store, tenant, params.thread_id, body, now)),
+  handler: async ({ app, tenant, params: { thread_id: id }, body, now }) => {
+    const isStale = staleLock(app.engine, app.store.thread(tenant, id), id);
+    return apiObject(await addMessage(app.store, tenant, id, body, now, isStale));
+  },
 });
 
 const listMessages = operation({

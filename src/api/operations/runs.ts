@@ -1,12 +1,67 @@
 import { z } from "zod";
-import { createRunRequest } from "../../resources/run.ts";
+import type { App } from "../../app.ts";
+import type { Assistant } from "../../resources/assistant.ts";
+import {
+  type CreateRunRequest,
+  createRunRequest,
+  createThreadAndRunRequest,
+  modifyRunRequest,
+  submitToolOutputsRequest,
+} from "../../resources/run.ts";
+import {
+  cancelRun as cancelStoredRun,
+  claimedHere,
+  currentRun,
+  modifyRun as modifyStoredRun,
+  staleLock,
+  submitToolOutputs as submitStoredOutputs,
+} from "../../runs/commands.ts";
+import { wakeUpOf } from "../../runs/ending.ts";
+import { type RunEvent, runEvent, stepEvent } from "../../runs/events.ts";
 import { WAKE_UP_GRACE } from "../../runs/lifecycle.ts";
 import { apiObject, type RunDoc, runSort } from "../../store/documents.ts";
-import { createRun as createStoredRun, readRun } from "../../store/runs.ts";
-import { readThread } from "../../store/threads.ts";
+import { createRun as createStoredRun } from "../../store/runs.ts";
+import { draftThread, readThread, storeThread } from "../../store/threads.ts";
+import type { Connection } from "../connections.ts";
 import { operation } from "../operation.ts";
 import { existing, page, pageQuery } from "../paging.ts";
+import { streamRun } from "../streaming.ts";
 import { readAssistant } from "./assistants.ts";
+
+interface NewRun {
+  app: App;
+  tenant: string;
+  threadId: string;
+  assistant: Assistant;
+  request: CreateRunRequest;
+  now: number;
+  connection: Connection | undefined;
+  /** what a stream tells before the run itself */
+  before: RunEvent[];
+}
+
+/** Answers with the queued run, or with the stream of its events. */
+async function startRun({ app, tenant, threadId, assistant, request, now, connection, before }: NewRun) {
+  const partition = app.store.thread(tenant, threadId);
+  const streams = request.stream === true;
+  const { queued, stored } = await createStoredRun(app.store, {
+    tenant,
+    threadId,
+    assistant,
+    request,
+    now,
+    lifetime: app.config.runs.lifetime,
+    grace: WAKE_UP_GRACE,
+    claim: streams ? (run) => claimedHere(app.engine, run) : undefined,
+    isStale: staleLock(app.engine, partition, threadId),
+  });
+  if (streams) {
+    const opening = [...before, runEvent(queued, "created"), runEvent(queued, "queued")];
+    return streamRun(app, tenant, stored, opening, connection);
+  }
+  await app.wakeUps.send(wakeUpOf(queued), `${queued.id}/created`);
+  return apiObject(queued);
+}
 
 const createRun = operation({
   name: "createRun",
@@ -15,13 +70,26 @@ const createRun = operation({
   path: "threads/{thread_id}/runs",
   query: z.object({}),
   body: createRunRequest,
-  handler: async ({ app, tenant, params: { thread_id: threadId }, body, now }) => {
+  handler: async ({ app, tenant, params: { thread_id: threadId }, body, now, connection }) => {
     const assistant = await readAssistant(app.store, tenant, body.assistant_id);
-    const { lifetime } = app.config.runs;
-    const draft = { tenant, threadId, assistant, request: body, now, lifetime, grace: WAKE_UP_GRACE };
-    const run = await createStoredRun(app.store, draft);
-    await app.wakeUps.send({ tenant, thread: threadId, run: run.id }, `${run.id}/created`);
-    return apiObject(run);
+    return startRun({ app, tenant, threadId, assistant, request: body, now, connection, before: [] });
+  },
+});
+
+const createThreadAndRun = operation({
+  name: "createThreadAndRun",
+  summary: "Create a thread and run an assistant on it",
+  method: "POST",
+  path: "threads/runs",
+  body: createThreadAndRunRequest,
+  handler: async ({ app, tenant, body, now, connection }) => {
+    // The assistant first: a wrong id must not leave a thread behind.
+    const assistant = await readAssistant(app.store, tenant, body.assistant_id);
+    const { thread: threadRequest, tool_resources: _resources, ...request } = body;
+    const { thread, messages } = await draftThread(tenant, threadRequest ?? {}, now);
+    await storeThread(app.store, tenant, thread, messages);
+    const before: RunEvent[] = [{ event: "thread.created", data: apiObject(thread) }];
+    return startRun({ app, tenant, threadId: thread.id, assistant, request, now, connection, before });
   },
 });
 
@@ -37,13 +105,57 @@ const listRuns = operation({
   },
 });
 
+const refOf = (app: App, tenant: string, threadId: string, runId: string) => ({
+  partition: app.store.thread(tenant, threadId),
+  threadId,
+  runId,
+});
+
 const getRun = operation({
   name: "getRun",
   summary: "Retrieve a run",
   method: "GET",
   path: "threads/{thread_id}/runs/{run_id}",
   handler: async ({ app, tenant, params: { thread_id: threadId, run_id: id } }) =>
-    apiObject(await readRun(app.store.thread(tenant, threadId), threadId, id)),
+    apiObject(await currentRun(app.engine, refOf(app, tenant, threadId, id))),
 });
 
-export const runOperations = [createRun, listRuns, getRun];
+const modifyRun = operation({
+  name: "modifyRun",
+  summary: "Modify the metadata of a run that has ended",
+  method: "POST",
+  path: "threads/{thread_id}/runs/{run_id}",
+  body: modifyRunRequest,
+  handler: async ({ app, tenant, params: { thread_id: threadId, run_id: id }, body }) =>
+    apiObject(await modifyStoredRun(app.engine, refOf(app, tenant, threadId, id), body.metadata)),
+});
+
+const cancelRun = operation({
+  name: "cancelRun",
+  summary: "Cancel a run",
+  method: "POST",
+  path: "threads/{thread_id}/runs/{run_id}/cancel",
+  handler: async ({ app, tenant, params: { thread_id: threadId, run_id: id } }) =>
+    apiObject(await cancelStoredRun(app.engine, refOf(app, tenant, threadId, id))),
+});
+
+const submitToolOutputs = operation({
+  name: "submitToolOutputs",
+  summary: "Give a paused run the outputs of its function calls",
+  method: "POST",
+  path: "threads/{thread_id}/runs/{run_id}/submit_tool_outputs",
+  body: submitToolOutputsRequest,
+  handler: async ({ app, tenant, params: { thread_id: threadId, run_id: id }, body, connection }) => {
+    const streams = body.stream === true;
+    const ref = refOf(app, tenant, threadId, id);
+    const { run, queued, step } = await submitStoredOutputs(app.engine, ref, body, streams);
+    if (streams) {
+      const opening = [stepEvent(step, "completed"), runEvent(queued, "queued")];
+      return streamRun(app, tenant, run, opening, connection);
+    }
+    await app.wakeUps.send(wakeUpOf(run), `${run.id}/outputs/${run.internal.turns}`);
+    return apiObject(run);
+  },
+});
+
+export const runOperations = [createRun, createThreadAndRun, listRuns, getRun, modifyRun, cancelRun, submitToolOutputs];

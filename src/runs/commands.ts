@@ -1,0 +1,137 @@
+/** What clients may ask of a run: to be created, to get tool outputs, to be cancelled, to get other metadata. */
+
+import type { Metadata } from "../resources/common.ts";
+import {
+  cannotCancelRun,
+  cannotUpdateRun,
+  expectedToolOutputs,
+  overloaded,
+  runTakesNoOutputs,
+} from "../resources/errors.ts";
+import { isTerminal, type SubmitToolOutputsRequest } from "../resources/run.ts";
+import type { FunctionToolCall } from "../resources/step.ts";
+import type { RunDoc, StepDoc } from "../store/documents.ts";
+import type { Partition, Versioned } from "../store/partition.ts";
+import { readRun } from "../store/runs.ts";
+import type { StaleLock } from "../store/threads.ts";
+import { reserveIds } from "./advance.ts";
+import { endUndriven } from "./ending.ts";
+import type { Engine } from "./engine.ts";
+import {
+  acceptsToolOutputs,
+  cancelling,
+  claimed,
+  completedStep,
+  isExpired,
+  isUnowned,
+  mayBeCancelled,
+  resumed,
+} from "./lifecycle.ts";
+
+/** How often a change is tried again while others change the same run. */
+const ATTEMPTS = 5;
+
+export interface RunRef {
+  partition: Partition;
+  threadId: string;
+  runId: string;
+}
+
+/** The run as a client must see it now: one whose time is over has expired, also if nobody has written that yet. */
+export async function currentRun(engine: Engine, { partition, threadId, runId }: RunRef): Promise<Versioned<RunDoc>> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const run = await readRun(partition, threadId, runId);
+    const now = engine.now();
+    if (!isExpired(run, now) || !isUnowned(run, now)) return run;
+    const ended = await endUndriven(engine, partition, run, { status: "expired" });
+    if (ended !== undefined) return ended;
+  }
+  throw overloaded(1);
+}
+
+/** For those who find a thread locked: ends the run that holds it if its time is over. */
+export function staleLock(engine: Engine, partition: Partition, threadId: string): StaleLock {
+  return async (runId) => isTerminal((await currentRun(engine, { partition, threadId, runId })).status);
+}
+
+/** A run that this process drives from its creation on, as streams are. */
+export function claimedHere(engine: Engine, run: RunDoc): RunDoc {
+  const now = engine.now();
+  return claimed(run, engine.owner, reserveIds(now, run.internal.last_seq), now, engine.config.runs.lease * 1000);
+}
+
+export interface Resumed {
+  run: Versioned<RunDoc>;
+  /** as it was queued again, for the stream's event */
+  queued: RunDoc;
+  step: StepDoc;
+}
+
+/** Takes all outputs of a paused run at once; with `driveHere` this process goes on with it. */
+export async function submitToolOutputs(
+  engine: Engine,
+  ref: RunRef,
+  request: SubmitToolOutputsRequest,
+  driveHere: boolean,
+): Promise<Resumed> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const run = await currentRun(engine, ref);
+    if (!acceptsToolOutputs(run.status)) throw runTakesNoOutputs(run.status);
+    const open = await ref.partition.read<StepDoc>(run.internal.open[0] ?? "");
+    if (open?.step_details.type !== "tool_calls") throw new Error(`run ${run.id} waits without an open step`);
+    const now = engine.now();
+    const calls = withOutputs(open.step_details.tool_calls, request.tool_outputs);
+    const step = completedStep({ ...open, step_details: { type: "tool_calls", tool_calls: calls } }, now);
+    const queued = resumed(run, now);
+    const next = driveHere ? claimedHere(engine, queued) : queued;
+    const result = await ref.partition.batch([{ put: next, ifMatch: run._etag }, { put: step }]);
+    if (result.ok) return { run: { ...next, _etag: result.etags[0] ?? "" }, queued, step };
+  }
+  throw overloaded(1);
+}
+
+/** Every call has its output and nothing else has; throws the contract's 400. */
+function withOutputs(calls: FunctionToolCall[], outputs: SubmitToolOutputsRequest["tool_outputs"]): FunctionToolCall[] {
+  const byId = new Map(outputs.map(({ tool_call_id: id, output }) => [id, output]));
+  const complete = byId.size === calls.length && outputs.length === calls.length;
+  if (!complete || !calls.every((call) => byId.has(call.id))) {
+    throw expectedToolOutputs(
+      calls.map((call) => call.id),
+      outputs.map((output) => output.tool_call_id),
+    );
+  }
+  return calls.map((call) => ({ ...call, function: { ...call.function, output: byId.get(call.id) ?? "" } }));
+}
+
+/**
+ * A run that nobody drives ends at once; the driver of the others sees the request within a second. The answer shows the
+ * run on its way either way, as the original's did.
+ */
+export async function cancelRun(engine: Engine, ref: RunRef): Promise<RunDoc> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const run = await currentRun(engine, ref);
+    if (!mayBeCancelled(run.status)) throw cannotCancelRun(run.status);
+    const now = engine.now();
+    const next = cancelling(run, now);
+    if (isUnowned(run, now)) {
+      if ((await endUndriven(engine, ref.partition, run, { status: "cancelled" })) !== undefined) return next;
+      continue;
+    }
+    const result = await ref.partition.batch([{ put: next, ifMatch: run._etag }]);
+    if (!result.ok) continue;
+    const job = { tenant: run.internal.tenant, thread: run.thread_id, run: run.id };
+    await engine.wakeUps.send(job, `${run.id}/cancel`, next.internal.due);
+    return next;
+  }
+  throw overloaded(1);
+}
+
+/** Only runs that have ended may be changed. */
+export async function modifyRun(engine: Engine, ref: RunRef, metadata: Metadata | undefined): Promise<RunDoc> {
+  const run = await currentRun(engine, ref);
+  if (!isTerminal(run.status)) throw cannotUpdateRun(run.status);
+  const set = metadata === undefined ? {} : { "/metadata": metadata };
+  const result = await ref.partition.patchIf<RunDoc>(run.id, "c.kind = 'run'", set);
+  if ("refused" in result) return readRun(ref.partition, ref.threadId, ref.runId);
+  return result.doc;
+}
