@@ -1,0 +1,135 @@
+import type { Change, Container } from "./container.ts";
+import { badRequest, CosmosError } from "./errors.ts";
+import { parsePartitionKey } from "./headers.ts";
+import { type PartitionKey, partitionKeyOf } from "./item.ts";
+import { failureCharge, fullPartitionKey, type Operation, type OperationName, type Outcome, perform } from "./items.ts";
+import { isObject, type JsonObject, type Value } from "./sql/values.ts";
+import { Transaction } from "./transaction.ts";
+
+export type BatchResult = { status: number; results: OperationResult[]; charge: number; changes: Change[] };
+
+type OperationResult = {
+  statusCode: number;
+  requestCharge: number;
+  subStatusCode?: number;
+  eTag?: string;
+  resourceBody?: JsonObject;
+  message?: string;
+};
+
+type BatchOperation = Operation & { partitionKey: PartitionKey | undefined };
+
+const MAX_OPERATIONS = 100;
+const FAILED_DEPENDENCY: OperationResult = { statusCode: 424, requestCharge: 0 };
+const NAMES: Record<string, OperationName> = {
+  Create: "create",
+  Upsert: "upsert",
+  Replace: "replace",
+  Read: "read",
+  Delete: "delete",
+  Patch: "patch",
+};
+
+/** All operations or none, in one partition. On a failure the others answer 424 and nothing has happened. */
+export function runTransactionalBatch(
+  container: Container,
+  body: Value,
+  key: PartitionKey | undefined,
+  minimal: boolean,
+): BatchResult {
+  const operations = parseOperations(body);
+  const partition = fullPartitionKey(key, container.partitionPaths.length);
+  const transaction = new Transaction(container, partition);
+  const results: OperationResult[] = [];
+  let charge = 0;
+  for (const [i, operation] of operations.entries()) {
+    if (operation.partitionKey && operation.partitionKey.text !== partition.text) {
+      throw badRequest("All operations of a transactional batch must have the same partition key.");
+    }
+    const result = attempt(transaction, operation, minimal);
+    charge += result.requestCharge;
+    if (result.statusCode >= 400) {
+      const others = operations.map(() => FAILED_DEPENDENCY);
+      return { status: 207, results: others.with(i, result), charge, changes: [] };
+    }
+    results.push(result);
+  }
+  return { status: 200, results, charge, changes: transaction.commit() };
+}
+
+/** Each operation for itself; after a failure the rest is skipped unless the client wants to go on. */
+export function runBulk(
+  container: Container,
+  body: Value,
+  { minimal, continueOnError }: { minimal: boolean; continueOnError: boolean },
+): BatchResult {
+  const results: OperationResult[] = [];
+  const changes: Change[] = [];
+  let failed = false;
+  for (const operation of parseOperations(body)) {
+    if (failed && !continueOnError) {
+      results.push(FAILED_DEPENDENCY);
+      continue;
+    }
+    const key = fullPartitionKey(bulkPartitionKey(container, operation), container.partitionPaths.length);
+    const transaction = new Transaction(container, key);
+    const result = attempt(transaction, operation, minimal);
+    if (result.statusCode < 400) changes.push(...transaction.commit());
+    else failed = true;
+    results.push(result);
+  }
+  const charge = results.reduce((sum, result) => sum + result.requestCharge, 0);
+  return { status: failed ? 207 : 200, results, charge, changes };
+}
+
+function bulkPartitionKey(container: Container, { partitionKey, body, name }: BatchOperation) {
+  if (partitionKey) return partitionKey;
+  const carriesItem = name === "create" || name === "upsert" || name === "replace";
+  return carriesItem && isObject(body) ? partitionKeyOf(body, container.partitionPaths) : undefined;
+}
+
+function attempt(transaction: Transaction, operation: Operation, minimal: boolean): OperationResult {
+  try {
+    return succeeded(perform(transaction, operation), minimal && operation.name !== "read");
+  } catch (error) {
+    if (!(error instanceof CosmosError)) throw error;
+    return {
+      statusCode: error.status,
+      requestCharge: failureCharge(operation.name),
+      ...(error.substatus !== undefined && { subStatusCode: error.substatus }),
+      message: error.message,
+    };
+  }
+}
+
+function succeeded({ status, item, charge }: Outcome, minimal: boolean): OperationResult {
+  return {
+    statusCode: status,
+    requestCharge: charge,
+    ...(item && { eTag: item.etag }),
+    ...(item && !minimal && status !== 304 && { resourceBody: item.body }),
+  };
+}
+
+function parseOperations(body: Value): BatchOperation[] {
+  if (!Array.isArray(body) || body.length === 0) throw badRequest("A batch must be an array of operations.");
+  if (body.length > MAX_OPERATIONS) {
+    throw badRequest(`Batch request has more operations than what is supported (${MAX_OPERATIONS}).`);
+  }
+  return body.map((operation) => {
+    if (!isObject(operation)) throw badRequest("Every operation of a batch must be an object.");
+    const { operationType, id, resourceBody, ifMatch, ifNoneMatch, partitionKey } = operation;
+    const name = typeof operationType === "string" ? NAMES[operationType] : undefined;
+    if (!name) throw badRequest(`The batch operation '${operationType}' is not known.`);
+    return {
+      name,
+      ...(typeof id === "string" && { id }),
+      body: resourceBody,
+      ifMatch: text(ifMatch),
+      ifNoneMatch: text(ifNoneMatch),
+      partitionKey: typeof partitionKey === "string" ? parsePartitionKey(partitionKey) : undefined,
+    };
+  });
+}
+
+const text = (value: Value) => (typeof value === "string" ? value : undefined);

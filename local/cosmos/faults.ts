@@ -1,0 +1,131 @@
+import { badRequest, type CosmosError, serviceUnavailable, tooManyRequests } from "./errors.ts";
+import { isObject, type Value } from "./sql/values.ts";
+
+export const FAULTS = ["429", "503", "latency", "cut-before", "cut-after"] as const;
+export const FAULT_OPERATIONS = ["create", "replace", "patch", "batch", "query", "read", "delete", "upsert"] as const;
+
+export type Fault = (typeof FAULTS)[number];
+export type FaultOperation = (typeof FAULT_OPERATIONS)[number];
+
+export type FaultRule = {
+  fault: Fault;
+  /** The share of the matching requests that it strikes; 1 unless given. */
+  rate?: number;
+  /** How often it strikes before it is spent; without end unless given. */
+  times?: number;
+  /** All unless given. */
+  operations?: FaultOperation[];
+  /** All unless given. */
+  container?: string;
+  /** The delay of `latency` (100 unless given), or what 429 asks the client to wait (10 unless given). */
+  ms?: number;
+};
+
+/** What is to be done to one request. */
+export type Strike = { delayMs: number; error?: CosmosError; cut?: "before" | "after" };
+
+const DEFAULT_LATENCY_MS = 100;
+const DEFAULT_RETRY_AFTER_MS = 10;
+
+/** The injected faults, and the seeded chance by which they strike. */
+export class Faults {
+  private rules: { rule: FaultRule; fired: number }[] = [];
+  private state: number;
+
+  constructor(seed: number) {
+    this.state = seed;
+  }
+
+  set(rules: FaultRule[]): void {
+    this.rules = rules.map((rule) => ({ rule, fired: 0 }));
+  }
+
+  list(): (FaultRule & { fired: number })[] {
+    return this.rules.map(({ rule, fired }) => ({ ...rule, fired }));
+  }
+
+  /** Draws for a request. Delays add up; of the others the first rule that strikes wins. */
+  next(operation: string, container: string): Strike {
+    const strike: Strike = { delayMs: 0 };
+    for (const entry of this.rules) {
+      const { rule, fired } = entry;
+      const settled = strike.error !== undefined || strike.cut !== undefined;
+      if (settled && rule.fault !== "latency") continue;
+      if (rule.times !== undefined && fired >= rule.times) continue;
+      if (rule.container !== undefined && rule.container !== container) continue;
+      if (!(rule.operations ?? FAULT_OPERATIONS).some((name) => name === operation)) continue;
+      if (this.random() >= (rule.rate ?? 1)) continue;
+      entry.fired++;
+      apply(rule, strike);
+    }
+    return strike;
+  }
+
+  /** Mulberry32: small, and the same sequence for the same seed. */
+  private random(): number {
+    this.state = (this.state + 0x6d2b79f5) | 0;
+    let t = Math.imul(this.state ^ (this.state >>> 15), 1 | this.state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  }
+}
+
+function apply({ fault, ms }: FaultRule, strike: Strike): void {
+  switch (fault) {
+    case "latency":
+      strike.delayMs += ms ?? DEFAULT_LATENCY_MS;
+      break;
+    case "429":
+      strike.error = tooManyRequests(ms ?? DEFAULT_RETRY_AFTER_MS);
+      break;
+    case "503":
+      strike.error = serviceUnavailable();
+      break;
+    case "cut-before":
+      strike.cut = "before";
+      break;
+    case "cut-after":
+      strike.cut = "after";
+      break;
+  }
+}
+
+/** Checks a list of rules; throws 400 with what is wrong, because a fault that never strikes proves nothing. */
+export function parseRules(body: Value): FaultRule[] {
+  if (!Array.isArray(body)) throw badRequest("The faults must be a JSON array of rules.");
+  return body.map((rule, i) => {
+    if (!isObject(rule)) throw badRequest(`Fault ${i}: not an object.`);
+    const unknown = Object.keys(rule).find(
+      (name) => !["fault", "rate", "times", "operations", "container", "ms"].includes(name),
+    );
+    if (unknown !== undefined) throw badRequest(`Fault ${i}: unknown property '${unknown}'.`);
+    return parseRule(rule, i);
+  });
+}
+
+function parseRule({ fault, rate, times, operations, container, ms }: { [name: string]: Value }, i: number): FaultRule {
+  const known = FAULTS.find((name) => name === fault);
+  if (!known) throw badRequest(`Fault ${i}: 'fault' must be one of ${FAULTS.join(", ")}.`);
+  const rule: FaultRule = { fault: known };
+  if (rate !== undefined) rule.rate = numberWithin(rate, 1, `Fault ${i}: 'rate' must be a number from 0 to 1.`);
+  if (times !== undefined) rule.times = numberWithin(times, Infinity, `Fault ${i}: 'times' must be a number.`);
+  if (ms !== undefined) rule.ms = numberWithin(ms, Infinity, `Fault ${i}: 'ms' must be a number.`);
+  if (container !== undefined) {
+    if (typeof container !== "string") throw badRequest(`Fault ${i}: 'container' must be a name.`);
+    rule.container = container;
+  }
+  if (operations !== undefined) {
+    if (!Array.isArray(operations)) throw badRequest(`Fault ${i}: 'operations' must be an array.`);
+    rule.operations = operations.map((operation) => {
+      const name = FAULT_OPERATIONS.find((candidate) => candidate === operation);
+      if (!name) throw badRequest(`Fault ${i}: 'operations' may have ${FAULT_OPERATIONS.join(", ")}.`);
+      return name;
+    });
+  }
+  return rule;
+}
+
+function numberWithin(value: Value, most: number, message: string): number {
+  if (typeof value !== "number" || value < 0 || value > most) throw badRequest(message);
+  return value;
+}

@@ -1,0 +1,195 @@
+import type { Container, Partition } from "./container.ts";
+import { type Continuation, decodeContinuation, encodeContinuation, fingerprint } from "./continuation.ts";
+import { badRequest } from "./errors.ts";
+import { type Item, type PartitionKey, partitionKey } from "./item.ts";
+import { type PreparedQuery, prepare, rowOf } from "./prepared-query.ts";
+import { type Access, chooseAccess, givenValue, hasPrefix, partitionFromConditions } from "./query-plan.ts";
+import { SortedIndex } from "./sorted-index.ts";
+import type { Parameters, Row } from "./sql/compile.ts";
+import type { Result } from "./sql/select.ts";
+import { canonical, type Value } from "./sql/values.ts";
+
+export type QueryRequest = {
+  text: string;
+  parameters: Parameters;
+  /** From the request's header: a whole key, or the start of a hierarchical one. */
+  key: PartitionKey | undefined;
+  pageSize: number;
+  continuation: string | undefined;
+};
+
+export type QueryPage = { documents: string[]; continuation: string | undefined; examined: number; bytes: number };
+
+/** The service cuts a page at 4 MB. */
+const MAX_PAGE_BYTES = 4 * 1024 * 1024;
+
+/** Answers one page of a query. Throws 400 for what is wrong or not supported. */
+export function runQuery(container: Container, request: QueryRequest): QueryPage {
+  const query = prepare(request.text);
+  checkOrder(container, query);
+  const scope = scopeOf(container, query, request);
+  const access = scope.empty ? undefined : accessFor(container, query, scope, request.parameters);
+  // The index is part of the name: a token of before a change of the indexing policy must not be read with another one.
+  const order = JSON.stringify(access?.index.fields ?? []);
+  const name = fingerprint(request.text, query.streams ? order : "");
+  const after = request.continuation === undefined ? undefined : decodeContinuation(request.continuation, name);
+  const page = query.streams
+    ? streamed(query, request, { access, scope, after })
+    : gathered(query, request, { access, scope, after });
+  const continuation = page.next && encodeContinuation(page.next, name);
+  return { documents: page.documents, bytes: page.bytes, examined: page.examined, continuation };
+}
+
+/** The items that a query may see: one partition, those under the start of a hierarchical key, or all. */
+type Scope = { partition: Partition | undefined; prefix: Value[]; empty: boolean };
+
+type Ways = { access: Access | undefined; scope: Scope; after: Continuation | undefined };
+
+function scopeOf(container: Container, { conditions, compiled }: PreparedQuery, request: QueryRequest): Scope {
+  const values = request.key?.values ?? partitionFromConditions(container, conditions, request.parameters) ?? [];
+  const paths = container.partitionPaths.length;
+  if (values.length > paths) throw badRequest("The partition key has more values than the container has paths.");
+  if (compiled.rootSlot === undefined || values.length < paths) {
+    return { partition: undefined, prefix: values, empty: false };
+  }
+  const partition = container.partitions.get(partitionKey(values).text);
+  return { partition, prefix: [], empty: !partition };
+}
+
+function accessFor(container: Container, query: PreparedQuery, { partition }: Scope, parameters: Parameters) {
+  const { conditions, order, streams } = query;
+  const id = conditions.find(({ operator, path }) => operator === "=" && path.length === 1 && path[0] === "id");
+  if (partition && id) return itemAccess(partition, givenValue(id.value, parameters));
+  return chooseAccess(container, partition, { conditions, order: streams ? order : [], parameters });
+}
+
+/** A query for one id in one partition is as good as a point read. */
+function itemAccess(partition: Partition, id: Value): Access {
+  const item = typeof id === "string" ? partition.items.get(id) : undefined;
+  const index = new SortedIndex([], false, item ? [item] : []);
+  return { index, start: 0, end: index.size, backwards: false };
+}
+
+/** As in the service: only an indexed path can be sorted by, and two or more only with a composite index. */
+function checkOrder({ indexing }: Container, { order }: PreparedQuery): void {
+  if (order.length > 1 && !indexing.servesOrder(order)) {
+    throw badRequest(
+      "The order by query does not have a corresponding composite index that it can be served from.",
+      2104,
+    );
+  }
+  const [only, second] = order;
+  if (only && !second && !indexing.covers(only.path)) {
+    throw badRequest("The index path corresponding to the specified order-by item is excluded.", 2104);
+  }
+}
+
+/** Yields each item of the access path that is in scope, from where the last page ended. */
+function* walk({ access, scope, after }: Ways): Generator<Item> {
+  if (!access) return;
+  let { start, end } = access;
+  const { index, backwards } = access;
+  if (after && typeof after.tie === "number") {
+    const position = { values: after.values, sequence: after.tie };
+    const sameItemAgain = after.rows > 0;
+    const edge = index.seek((item) => {
+      const difference = index.comparePosition(item, position);
+      return difference < 0 || (difference === 0 && sameItemAgain === backwards);
+    });
+    if (backwards) end = Math.min(end, edge);
+    else start = Math.max(start, edge);
+  }
+  for (let step = 0; step < end - start; step++) {
+    const item = index.at(backwards ? end - 1 - step : start + step);
+    if (item && hasPrefix(item.partition, scope.prefix)) yield item;
+  }
+}
+
+type Page = { documents: string[]; bytes: number; examined: number; next: Continuation | undefined };
+
+/** Item by item, as far as the page goes. */
+function streamed({ compiled }: PreparedQuery, request: QueryRequest, ways: Ways): Page {
+  const { parameters, pageSize } = request;
+  const { after, access } = ways;
+  const window = compiled.window(parameters);
+  const page: Page = { documents: [], bytes: 0, examined: 0, next: undefined };
+  let toSkip = after ? 0 : window.skip;
+  let taken = after?.taken ?? 0;
+  let examined = 0;
+  let last: { item: Item; rows: number } | undefined;
+  for (const item of walk(ways)) {
+    if (taken >= window.take) break;
+    examined++;
+    const rows = compiled.expand(rowOf(item.body, parameters));
+    const done = after && after.rows > 0 && item.sequence === after.tie ? after.rows : 0;
+    for (let row = done; row < rows.length && taken < window.take; row++) {
+      if (toSkip > 0) {
+        toSkip--;
+        continue;
+      }
+      if (last && isFull(page, pageSize)) {
+        page.next = resumeAfter(last, access, taken);
+        return page;
+      }
+      // What the page cost: a look ahead for whether there is more is not charged.
+      page.examined = examined;
+      last = { item, rows: row + 1 === rows.length ? 0 : row + 1 };
+      if (addDocument(page, compiled.project(rows[row] ?? rowOf(item.body, parameters)), item)) taken++;
+    }
+  }
+  page.examined = isFull(page, pageSize) ? page.examined : examined;
+  return page;
+}
+
+const isFull = (page: Page, pageSize: number) => page.documents.length >= pageSize || page.bytes >= MAX_PAGE_BYTES;
+
+function resumeAfter(last: { item: Item; rows: number }, access: Access | undefined, taken: number): Continuation {
+  const position = access?.index.positionOf(last.item);
+  return { values: position?.values ?? [], tie: last.item.sequence, rows: last.rows, taken };
+}
+
+function addDocument(page: Page, value: Value, item?: Item): boolean {
+  if (value === undefined) return false;
+  const document = item && value === item.body ? item.json : JSON.stringify(value);
+  page.documents.push(document);
+  page.bytes += document.length;
+  return true;
+}
+
+/** Everything first, then the page: aggregates, GROUP BY and DISTINCT. */
+function gathered({ compiled }: PreparedQuery, request: QueryRequest, ways: Ways): Page {
+  const { parameters, pageSize } = request;
+  const window = compiled.window(parameters);
+  const page: Page = { documents: [], bytes: 0, examined: 0, next: undefined };
+  const rows: Row[] = [];
+  if (compiled.rootSlot === undefined) rows.push(...compiled.expand({ slots: [], parameters }));
+  else {
+    for (const item of walk({ ...ways, after: undefined })) {
+      page.examined++;
+      for (const row of compiled.expand(rowOf(item.body, parameters))) rows.push(row);
+    }
+  }
+  const results = compiled.results(rows, parameters).map((result) => ({ ...result, key: canonical(result.value) }));
+  // By value where the query asks for no order, so that a next page has a place to go on from.
+  const compare = (a: KeyedResult, b: KeyedResult) =>
+    compiled.compareOrder(a.order, b.order) || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
+  results.sort(compare);
+  const { after } = ways;
+  const mark = after && { value: null, order: after.values, key: String(after.tie) };
+  const rest = mark ? results.filter((result) => compare(result, mark) > 0) : results.slice(window.skip);
+  let taken = after?.taken ?? 0;
+  let last: KeyedResult | undefined;
+  for (const result of rest) {
+    if (taken >= window.take) break;
+    if (last && isFull(page, pageSize)) {
+      page.next = { values: last.order, tie: last.key, rows: 0, taken };
+      break;
+    }
+    addDocument(page, result.value);
+    taken++;
+    last = result;
+  }
+  return page;
+}
+
+type KeyedResult = Result & { key: string };

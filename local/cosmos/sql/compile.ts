@@ -1,0 +1,240 @@
+import { badRequest } from "../errors.ts";
+import { aggregate } from "./aggregates.ts";
+import { AGGREGATES, type Expression } from "./ast.ts";
+import { builtIn } from "./functions.ts";
+import { arithmetic, comparison } from "./operators.ts";
+import { likePattern } from "./patterns.ts";
+import { type CompiledSelect, compileSelect } from "./select.ts";
+import { compare, define, equal, type Json, type JsonObject, property, typeRank, type Value } from "./values.ts";
+
+export type Parameters = ReadonlyMap<string, Json>;
+
+/** What an expression is evaluated against: the value of each alias, the query's parameters, the group's rows. */
+export type Row = { slots: Value[]; parameters: Parameters; group?: Row[] };
+
+export type Evaluate = (row: Row) => Value;
+
+/** Which slot each alias has. A subquery sees the aliases around it. */
+export class Scope {
+  private readonly slots: Map<string, number>;
+  size: number;
+
+  constructor(parent?: Scope) {
+    this.slots = new Map(parent?.slots);
+    this.size = parent?.size ?? 0;
+  }
+
+  add(alias: string): number {
+    this.slots.set(alias, this.size);
+    return this.size++;
+  }
+
+  slot(alias: string): number | undefined {
+    return this.slots.get(alias);
+  }
+}
+
+/** Turns an expression into a function of a row. Nothing is evaluated as code, so a query can only read its row. */
+export function compile(expression: Expression, scope: Scope): Evaluate {
+  switch (expression.kind) {
+    case "constant": {
+      const { value } = expression;
+      return () => value;
+    }
+    case "parameter":
+      return compileParameter(expression.name);
+    case "identifier":
+      return compileIdentifier(expression.name, scope);
+    case "member":
+      return compileMember(expression.object, expression.property, scope);
+    case "unary":
+      return compileUnary(expression.operator, compile(expression.operand, scope));
+    case "binary":
+      return compileBinary(expression.operator, compile(expression.left, scope), compile(expression.right, scope));
+    case "conditional": {
+      const [test, yes, no] = [expression.test, expression.yes, expression.no].map((part) => compile(part, scope));
+      return (row) => (test?.(row) === true ? yes?.(row) : no?.(row));
+    }
+    case "in":
+      return compileIn(
+        compile(expression.value, scope),
+        expression.list.map((element) => compile(element, scope)),
+      );
+    case "between": {
+      const value = compile(expression.value, scope);
+      const from = compileBinary(">=", value, compile(expression.low, scope));
+      const to = compileBinary("<=", value, compile(expression.high, scope));
+      return and(from, to);
+    }
+    case "like":
+      return compileLike(expression, scope);
+    case "array":
+      return compileArray(expression.items.map((item) => compile(item, scope)));
+    case "object":
+      return compileObject(expression.fields.map(([name, value]) => [name, compile(value, scope)]));
+    case "call":
+      return AGGREGATES.has(expression.name)
+        ? compileAggregate(expression.name, expression.args, scope)
+        : compileCall(
+            expression.name,
+            expression.args.map((arg) => compile(arg, scope)),
+          );
+    case "subquery":
+      return compileSubquery(expression.form, compileSelect(expression.select, scope));
+  }
+}
+
+function compileParameter(name: string): Evaluate {
+  return ({ parameters }) => {
+    const value = parameters.get(name);
+    if (value === undefined) throw badRequest(`The query has no value for the parameter ${name}.`);
+    return value;
+  };
+}
+
+function compileIdentifier(name: string, scope: Scope): Evaluate {
+  const slot = scope.slot(name);
+  if (slot === undefined) throw badRequest(`Identifier '${name}' could not be resolved.`);
+  return ({ slots }) => slots[slot];
+}
+
+function compileMember(object: Expression, name: Expression, scope: Scope): Evaluate {
+  const holder = compile(object, scope);
+  if (name.kind === "constant") return (row) => property(holder(row), name.value);
+  const computed = compile(name, scope);
+  return (row) => property(holder(row), computed(row));
+}
+
+function compileUnary(operator: string, operand: Evaluate): Evaluate {
+  if (operator === "NOT") {
+    return (row) => {
+      const value = operand(row);
+      return typeof value === "boolean" ? !value : undefined;
+    };
+  }
+  return (row) => {
+    const value = operand(row);
+    if (typeof value !== "number") return undefined;
+    return operator === "-" ? -value : operator === "~" ? ~value : value;
+  };
+}
+
+/** Three-valued: false wins over undefined. */
+function and(left: Evaluate, right: Evaluate): Evaluate {
+  return (row) => {
+    const a = left(row);
+    if (a === false) return false;
+    const b = right(row);
+    if (b === false) return false;
+    return a === true && b === true ? true : undefined;
+  };
+}
+
+/** Three-valued: true wins over undefined. */
+function or(left: Evaluate, right: Evaluate): Evaluate {
+  return (row) => {
+    const a = left(row);
+    if (a === true) return true;
+    const b = right(row);
+    if (b === true) return true;
+    return a === false && b === false ? false : undefined;
+  };
+}
+
+function compileBinary(operator: string, left: Evaluate, right: Evaluate): Evaluate {
+  if (operator === "AND") return and(left, right);
+  if (operator === "OR") return or(left, right);
+  if (operator === "??") {
+    return (row) => {
+      const value = left(row);
+      return value === undefined ? right(row) : value;
+    };
+  }
+  if (operator === "||") {
+    return (row) => {
+      const [a, b] = [left(row), right(row)];
+      return typeof a === "string" && typeof b === "string" ? a + b : undefined;
+    };
+  }
+  if (operator === "=" || operator === "!=") {
+    return (row) => {
+      const [a, b] = [left(row), right(row)];
+      return a === undefined || b === undefined ? undefined : equal(a, b) === (operator === "=");
+    };
+  }
+  const holds = comparison(operator);
+  if (holds) return relational(holds, left, right);
+  const apply = arithmetic(operator);
+  return (row) => {
+    const [a, b] = [left(row), right(row)];
+    if (typeof a !== "number" || typeof b !== "number") return undefined;
+    const result = apply(a, b);
+    return Number.isFinite(result) ? result : undefined;
+  };
+}
+
+/** Values of different types, arrays and objects have no order: undefined. */
+function relational(holds: (difference: number) => boolean, left: Evaluate, right: Evaluate): Evaluate {
+  return (row) => {
+    const [a, b] = [left(row), right(row)];
+    const rank = typeRank(a);
+    return rank === 0 || rank > 4 || rank !== typeRank(b) ? undefined : holds(compare(a, b));
+  };
+}
+
+function compileIn(value: Evaluate, list: Evaluate[]): Evaluate {
+  return (row) => {
+    const wanted = value(row);
+    return wanted === undefined ? undefined : list.some((element) => equal(element(row), wanted));
+  };
+}
+
+function compileLike(expression: Extract<Expression, { kind: "like" }>, scope: Scope): Evaluate {
+  const value = compile(expression.value, scope);
+  const pattern = compile(expression.pattern, scope);
+  const escapeWith = expression.escape && compile(expression.escape, scope);
+  return (row) => {
+    const [text, like, escapeCharacter] = [value(row), pattern(row), escapeWith?.(row)];
+    if (typeof text !== "string" || typeof like !== "string") return undefined;
+    return likePattern(like, typeof escapeCharacter === "string" ? escapeCharacter : undefined).test(text);
+  };
+}
+
+function compileArray(items: Evaluate[]): Evaluate {
+  return (row) => items.map((item) => item(row)).filter((value) => value !== undefined);
+}
+
+export function compileObject(fields: [string, Evaluate][]): Evaluate {
+  return (row) => {
+    const object: JsonObject = {};
+    for (const [name, evaluate] of fields) {
+      const value = evaluate(row);
+      if (value !== undefined) define(object, name, value);
+    }
+    return object;
+  };
+}
+
+function compileCall(name: string, args: Evaluate[]): Evaluate {
+  const call = builtIn(name, args.length);
+  return (row) => call(...args.map((arg) => arg(row)));
+}
+
+function compileAggregate(name: string, args: Expression[], scope: Scope): Evaluate {
+  const [argument] = args;
+  if (!argument || args.length > 1) throw badRequest(`The ${name} function requires 1 argument(s).`);
+  const evaluate = compile(argument, scope);
+  return ({ group }) => {
+    if (!group) throw badRequest(`${name} may only be used in a SELECT list.`);
+    return aggregate(name, group.map(evaluate));
+  };
+}
+
+function compileSubquery(form: "exists" | "array" | "scalar", select: CompiledSelect): Evaluate {
+  return (row) => {
+    const values = select.evaluate(row);
+    if (form === "exists") return values.length > 0;
+    if (form === "array") return values;
+    return values[0];
+  };
+}

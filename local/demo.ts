@@ -1,0 +1,84 @@
+// `npm run demo`: one conversation with the real app on local servers, through the unmodified `openai` client.
+
+import OpenAI from "openai";
+import { startStack } from "./stack.ts";
+
+const MODEL_DELAYS = { firstTokenMs: 300, tokenMs: 30 };
+
+const opened = performance.now();
+console.log("Starting Cosmos DB, Service Bus, the model and the Functions host on free ports …");
+const stack = await startStack({ modelDelays: MODEL_DELAYS });
+console.log(
+  `Ready after ${since(opened)}: ${stack.baseUrl} (${stack.model.isSimulated ? "simulated model" : stack.model.baseUrl})\n`,
+);
+
+try {
+  await converse(new OpenAI({ baseURL: stack.baseUrl, apiKey: stack.apiKey }));
+} finally {
+  await stack.stop();
+}
+
+/** The story of the Assistants API: a function call in the middle, and two answers that appear as the run goes. */
+async function converse(client: OpenAI): Promise<void> {
+  const assistant = await client.beta.assistants.create({
+    model: process.env.DEMO_MODEL ?? "gpt-4o-mini",
+    name: "Weather desk",
+    instructions: "Answer in one or two sentences.",
+    tools: [
+      {
+        type: "function",
+        function: {
+          name: "get_weather",
+          description: "The weather in a city, now",
+          parameters: { type: "object", properties: { city: { type: "string" } }, required: ["city"] },
+        },
+      },
+    ],
+  });
+  console.log(`assistant  ${assistant.id}`);
+  const thread = await client.beta.threads.create();
+  console.log(`thread     ${thread.id}\n`);
+
+  await ask(client, thread.id, assistant.id, "What can you do for me?");
+  await ask(client, thread.id, assistant.id, "Please use get_weather for Lisbon and tell me what to wear.");
+}
+
+async function ask(client: OpenAI, threadId: string, assistantId: string, question: string): Promise<void> {
+  console.log(`user       ${question}`);
+  await client.beta.threads.messages.create(threadId, { role: "user", content: question });
+  const asked = performance.now();
+  let firstWord: string | undefined;
+  let stream = client.beta.threads.runs.stream(threadId, { assistant_id: assistantId });
+  for (;;) {
+    stream.on("textCreated", () => process.stdout.write("assistant  "));
+    stream.on("textDelta", ({ value }) => {
+      firstWord ??= since(asked);
+      process.stdout.write(value ?? "");
+    });
+    stream.on("textDone", () => process.stdout.write("\n"));
+    const run = await stream.finalRun();
+    const calls = run.required_action?.submit_tool_outputs.tool_calls;
+    if (run.status !== "requires_action" || calls === undefined) {
+      await report(client, run, firstWord, since(asked));
+      return;
+    }
+    for (const call of calls) console.log(`function   ${call.function.name}(${call.function.arguments})`);
+    stream = client.beta.threads.runs.submitToolOutputsStream(run.id, {
+      thread_id: threadId,
+      tool_outputs: calls.map((call) => ({ tool_call_id: call.id, output: '{"sky": "clear", "celsius": 21}' })),
+    });
+  }
+}
+
+async function report(client: OpenAI, run: OpenAI.Beta.Threads.Run, firstWord: string | undefined, total: string) {
+  const steps = await client.beta.threads.runs.steps.list(run.id, { thread_id: run.thread_id, order: "asc" });
+  console.log(`\nrun        ${run.id}: ${run.status}`);
+  for (const step of steps.data) console.log(`step       ${step.id}: ${step.type}, ${step.status}`);
+  console.log(`usage      ${run.usage?.prompt_tokens} + ${run.usage?.completion_tokens} tokens`);
+  console.log(`time       first word after ${firstWord}, all after ${total}\n`);
+  if (run.status !== "completed") throw new Error(`the run ended as ${run.status}: ${run.last_error?.message}`);
+}
+
+function since(start: number): string {
+  return `${Math.round(performance.now() - start)} ms`;
+}

@@ -1,0 +1,83 @@
+import type { ChatCompletionFunctionTool, ChatCompletionToolMessageParam } from "openai/resources/chat/completions";
+import { type ChatMessage, type ChatRequest, forcedFunction, functionTools, imagesOf, textOf } from "./chat-request.ts";
+import { exampleValue, type Schema } from "./example-value.ts";
+import type { Turn } from "./turn.ts";
+
+const LONGEST_QUOTE = 400;
+
+/**
+ * What the model does when no script says otherwise: it calls a function that the user names or the tool choice
+ * forces, says what the functions returned, and otherwise answers in a way that shows which message it read.
+ */
+export function defaultTurn(request: ChatRequest): Turn {
+  const called = functionsToCall(request);
+  if (called.length > 0) return { toolCalls: called.map(callOf) };
+  if (request.response_format?.type === "json_schema") {
+    return { text: JSON.stringify(exampleValue((request.response_format.json_schema.schema ?? {}) as Schema)) };
+  }
+  const answer = answerText(request);
+  if (request.response_format?.type === "json_object") return { text: JSON.stringify({ simulated: true, answer }) };
+  return { text: answer };
+}
+
+function functionsToCall(request: ChatRequest): ChatCompletionFunctionTool[] {
+  const tools = functionTools(request);
+  if (tools.length === 0 || request.tool_choice === "none") return [];
+  const forced = forcedFunction(request);
+  if (forced !== undefined) return tools.filter((tool) => tool.function.name === forced).slice(0, 1);
+  const named = toolsNamedBy(lastUserMessage(request.messages), tools);
+  const required = request.tool_choice === "required";
+  // Once its tools have answered, the model talks; only "required" makes it call again, as with the real API.
+  if (!required && latestToolMessages(request.messages).length > 0) return [];
+  const called = named.length === 0 && required ? tools.slice(0, 1) : named;
+  return request.parallel_tool_calls === false ? called.slice(0, 1) : called;
+}
+
+function toolsNamedBy(message: ChatMessage | undefined, tools: ChatCompletionFunctionTool[]) {
+  const words = new Set(message ? textOf(message).match(/[A-Za-z0-9_-]+/g) : []);
+  return tools.filter((tool) => words.has(tool.function.name));
+}
+
+function callOf(tool: ChatCompletionFunctionTool) {
+  const schema = (tool.function.parameters ?? { type: "object" }) as Schema;
+  return { name: tool.function.name, arguments: JSON.stringify(exampleValue(schema) ?? {}) };
+}
+
+function answerText(request: ChatRequest): string {
+  const results = latestToolMessages(request.messages);
+  if (results.length > 0) return toolResultsText(request.messages, results);
+  const message = lastUserMessage(request.messages);
+  if (!message) return "This is a simulated model: it sees no message from a user yet.";
+  const number = request.messages.filter((each) => each.role === "user").length;
+  const images = imagesOf(message);
+  const withImages = images === 0 ? "" : images === 1 ? " with 1 image" : ` with ${images} images`;
+  return `This is a simulated model. It read your message number ${number}${withImages}: "${quoteOf(textOf(message))}"`;
+}
+
+function toolResultsText(messages: ChatMessage[], results: ChatCompletionToolMessageParam[]): string {
+  const names = new Map(
+    messages.flatMap((message) =>
+      message.role === "assistant"
+        ? (message.tool_calls ?? []).map((call) => [call.id, call.type === "function" ? call.function.name : call.type])
+        : [],
+    ) as [string, string][],
+  );
+  const lines = results.map((result) => {
+    return `${names.get(result.tool_call_id) ?? result.tool_call_id} returned: ${quoteOf(textOf(result))}`;
+  });
+  return `This is a simulated model. ${lines.join("\n")}`;
+}
+
+function lastUserMessage(messages: ChatMessage[]): ChatMessage | undefined {
+  return messages.findLast((message) => message.role === "user");
+}
+
+/** The tool messages after the last message of a user. */
+function latestToolMessages(messages: ChatMessage[]): ChatCompletionToolMessageParam[] {
+  const lastUser = messages.findLastIndex((message) => message.role === "user");
+  return messages.slice(lastUser + 1).filter((message) => message.role === "tool");
+}
+
+function quoteOf(text: string): string {
+  return text.length <= LONGEST_QUOTE ? text : `${text.slice(0, LONGEST_QUOTE)} …`;
+}

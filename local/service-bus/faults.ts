@@ -1,0 +1,69 @@
+/** Injected faults: rules that make the broker misbehave in the ways that real networks and services do. */
+import { z } from "zod";
+
+const ruleSchema = z.strictObject({
+  fault: z.enum(["drop", "double", "delay", "cut", "send-error", "expire-lock"]),
+  /** Probability from 0 to 1. */
+  rate: z.number().min(0).max(1),
+  /** The rule ends after it has struck so often. */
+  times: z.int().min(1).optional(),
+  /** Only this queue; otherwise all of them. */
+  queue: z.string().optional(),
+  /** Milliseconds: of the delay, or until the lock ends. */
+  ms: z.int().min(0).optional(),
+});
+
+export const rulesSchema = z.array(ruleSchema);
+export type FaultRule = z.infer<typeof ruleSchema>;
+export type Fault = FaultRule["fault"];
+
+export class Faults {
+  private rules: (FaultRule & { struck: number })[] = [];
+  private readonly seed: number;
+  private random: () => number;
+
+  /** The same seed and the same order of events make the same choices. */
+  constructor(seed: number) {
+    this.seed = seed;
+    this.random = randomNumbers(seed);
+  }
+
+  /** Replaces all rules and starts the random numbers again. */
+  replace(rules: readonly FaultRule[], seed = this.seed): void {
+    this.rules = rules.map((rule) => ({ ...rule, struck: 0 }));
+    this.random = randomNumbers(seed);
+  }
+
+  /** The rules, each with the number of times that it has struck. */
+  list(): readonly (FaultRule & { struck: number })[] {
+    return this.rules;
+  }
+
+  /** Whether the fault happens now, at this queue; the rule that decided it. */
+  strike(fault: Fault, queue: string): FaultRule | undefined {
+    for (const rule of this.rules) {
+      if (rule.fault !== fault || rule.struck >= (rule.times ?? Number.POSITIVE_INFINITY)) continue;
+      if (rule.queue !== undefined && rule.queue.toLowerCase() !== queue.toLowerCase()) continue;
+      if (this.random() >= rule.rate) continue;
+      rule.struck++;
+      return rule;
+    }
+    return undefined;
+  }
+
+  /** A fair coin from the same random numbers, for faults that have two forms. */
+  coin(): boolean {
+    return this.random() < 0.5;
+  }
+}
+
+/** Mulberry32: small, seedable, good enough to choose messages. */
+function randomNumbers(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

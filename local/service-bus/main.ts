@@ -1,0 +1,114 @@
+/** The broker's command line. */
+import type { Server } from "node:http";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { readConfig } from "./config.ts";
+import { startControl } from "./control.ts";
+import { addressOf, ServiceBusBroker } from "./server.ts";
+
+const HELP = `node local/service-bus/main.ts [options]
+
+A local broker that speaks AMQP 1.0 as Azure Service Bus queues do.
+
+  --port N               AMQP, default 5672; 0 takes a free one
+  --control-port N       HTTP, default 5300: queues, messages and injected faults under /_local/
+  --config FILE          queues, in the form of the official emulator's Config.json
+  --data DIR             keep the queues in a journal there; without it they live in memory
+  --lock-duration S      seconds, instead of the configured lock duration of every queue
+  --lenient              allow settings that the real service would refuse
+  --seed N               for the choices of injected faults
+`;
+
+/** The arguments cannot be followed: a message for people, no stack. */
+class UsageError extends Error {}
+
+function readArguments() {
+  const { values } = parseArgs({
+    options: {
+      port: { type: "string", default: "5672" },
+      "control-port": { type: "string", default: "5300" },
+      config: { type: "string", default: fileURLToPath(new URL("config.json", import.meta.url)) },
+      data: { type: "string" },
+      "lock-duration": { type: "string" },
+      lenient: { type: "boolean", default: false },
+      seed: { type: "string", default: "1" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  const lockSeconds = values["lock-duration"];
+  return {
+    help: values.help,
+    port: numberOf("--port", values.port),
+    controlPort: numberOf("--control-port", values["control-port"]),
+    config: values.config,
+    data: values.data,
+    lockDuration: lockSeconds === undefined ? undefined : Math.round(numberOf("--lock-duration", lockSeconds) * 1000),
+    lenient: values.lenient,
+    seed: numberOf("--seed", values.seed),
+  };
+}
+
+function numberOf(name: string, text: string): number {
+  const number = Number(text);
+  if (text.trim() === "" || !(number >= 0)) throw new UsageError(`${name} must be a number, not "${text}"`);
+  return number;
+}
+
+/** Says which port is taken; other errors as they are. */
+async function listening<T>(port: number, start: Promise<T>): Promise<T> {
+  try {
+    return await start;
+  } catch (error) {
+    const inUse = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
+    throw inUse ? new UsageError(`port ${port} is in use`) : error;
+  }
+}
+
+/** Whatever is wrong with what the user has written comes out as a message. */
+function plainly<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+async function main(): Promise<void> {
+  const options = plainly(readArguments);
+  if (options.help) {
+    process.stdout.write(HELP);
+    return;
+  }
+  const config = plainly(() => readConfig(options.config, options));
+  const queues = config.map(({ name, settings }) => ({ name, ...settings }));
+  const { port, data: dataDir, seed } = options;
+  const broker = new ServiceBusBroker({ queues, port, dataDir, seed, log: (...what) => console.error(...what) });
+  let control: Server | undefined;
+
+  let stopping = false;
+  const stop = async () => {
+    if (stopping) return;
+    stopping = true;
+    control?.close();
+    control?.closeAllConnections();
+    await broker.stop();
+    process.exit(0);
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+  // The parent is gone, maybe killed: a broker that nobody can stop must not stay behind.
+  process.on("disconnect", stop);
+  if (process.connected === false) await stop(); // it went while this process was loading
+
+  await listening(port, broker.start());
+  control = await listening(options.controlPort, startControl(broker, options.controlPort));
+  console.log(`service-bus ready on ${broker.connectionString()}`);
+  if (process.connected) process.send?.({ ready: true, port: broker.port, controlPort: addressOf(control).port });
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(error instanceof UsageError ? `service-bus: ${error.message}` : error);
+  process.exit(1);
+}

@@ -1,0 +1,165 @@
+/** The broker: queues, the AMQP port, the journal. Queues only: no sessions, no topics. */
+import net, { type AddressInfo, type Socket } from "node:net";
+import { type Broker, ClientConnection } from "./amqp.ts";
+import { SystemClock } from "./clock.ts";
+import { DEFAULT_SETTINGS } from "./config.ts";
+import { Queue, type Surroundings } from "./engine.ts";
+import { Faults } from "./faults.ts";
+import { Journal } from "./journal.ts";
+import type { QueueSettings } from "./message.ts";
+import type { Images } from "./records.ts";
+import { createContainer } from "./rhea-internals.ts";
+import type { SharedAccessKeys } from "./sas.ts";
+
+const HOST = "127.0.0.1";
+/** As the official emulator's documentation has it: not a secret. */
+const EMULATOR_KEYS: SharedAccessKeys = { RootManageSharedAccessKey: "SAS_KEY_VALUE" };
+/** How long a stopping broker waits for its clients to hang up. */
+const LONGEST_GOODBYE = 500;
+
+export type QueueOptions = Partial<QueueSettings> & { requiresSession?: boolean };
+
+export interface BrokerOptions {
+  queues?: readonly (QueueOptions & { name: string })[];
+  keys?: SharedAccessKeys;
+  /** 0: a free one. */
+  port?: number;
+  /** Where the journal is kept. Without it the queues live in memory. */
+  dataDir?: string | undefined;
+  /** For the choices of injected faults. */
+  seed?: number;
+  log?: (...what: unknown[]) => void;
+}
+
+export class ServiceBusBroker implements Broker {
+  readonly clock = new SystemClock();
+  readonly faults: Faults;
+  readonly keys: SharedAccessKeys;
+  readonly log: (...what: unknown[]) => void;
+  /** The open connections. */
+  readonly sockets = new Set<Socket>();
+
+  private readonly options: BrokerOptions;
+  private readonly entities = new Map<string, Queue>();
+  private readonly around: Surroundings;
+  private journal: Journal | undefined;
+  private listener: net.Server | undefined;
+
+  constructor(options: BrokerOptions = {}) {
+    this.options = options;
+    this.keys = options.keys ?? EMULATOR_KEYS;
+    this.log = options.log ?? (() => {});
+    this.faults = new Faults(options.seed ?? 1);
+    this.around = { clock: this.clock, faults: this.faults, journal: undefined };
+    for (const { name, ...settings } of options.queues ?? []) this.createQueue(name, settings);
+  }
+
+  get port(): number {
+    return addressOf(this.listener).port;
+  }
+
+  /** The queues, without their dead-letter queues. */
+  get queues(): Queue[] {
+    return [...this.entities.values()].filter((queue) => queue.deadLetters !== undefined);
+  }
+
+  createQueue(name: string, { requiresSession, ...settings }: QueueOptions = {}): Queue {
+    if (requiresSession) throw new Error(`Queue ${name}: sessions are not supported.`);
+    const queue = new Queue(name, { ...DEFAULT_SETTINGS, ...settings }, this.around);
+    this.add(queue);
+    if (queue.deadLetters) this.add(queue.deadLetters);
+    return queue;
+  }
+
+  createTopic(name: string): never {
+    throw new Error(`Topic ${name}: topics are not supported.`);
+  }
+
+  /** A queue, or its dead-letter queue under `<queue>/$DeadLetterQueue`. */
+  entity(path: string): Queue | undefined {
+    return this.entities.get(path.toLowerCase());
+  }
+
+  /** Listens, then opens the journal: a second broker on the same port must not touch the first one's file. */
+  async start(): Promise<this> {
+    this.listener = await this.listen();
+    if (this.options.dataDir) {
+      this.journal = new Journal(this.options.dataDir, () => this.images());
+      for (const queue of this.entities.values()) this.restore(queue);
+      this.around.journal = this.journal;
+    }
+    return this;
+  }
+
+  /** Lets what is under way go out, then closes everything. */
+  async stop(): Promise<void> {
+    const { listener } = this;
+    if (!listener) return;
+    const closed = new Promise((resolve) => listener.close(resolve));
+    const sockets = [...this.sockets];
+    for (const socket of sockets) socket.end();
+    const timer = setTimeout(() => {
+      for (const socket of sockets) socket.destroy();
+    }, LONGEST_GOODBYE);
+    await closed;
+    clearTimeout(timer);
+    this.clock.stop();
+    this.journal?.close();
+  }
+
+  flush(): void {
+    this.journal?.flush();
+  }
+
+  connectionString(keyName = Object.keys(this.keys)[0] ?? "", key = this.keys[keyName]): string {
+    return (
+      `Endpoint=sb://${HOST}:${this.port};SharedAccessKeyName=${keyName};SharedAccessKey=${key};` +
+      "UseDevelopmentEmulator=true;"
+    );
+  }
+
+  private add(queue: Queue): void {
+    this.entities.set(queue.key, queue);
+    if (this.journal) this.restore(queue);
+  }
+
+  private restore(queue: Queue): void {
+    const image = this.journal?.images.get(queue.key);
+    if (!image) return;
+    this.journal?.images.delete(queue.key);
+    queue.restore(image);
+  }
+
+  /** All queues for a snapshot; also those of the journal that nobody has created this time. */
+  private images(): Images {
+    const images: Images = new Map(this.journal?.images);
+    for (const queue of this.entities.values()) images.set(queue.key, queue.image());
+    return images;
+  }
+
+  private listen(): Promise<net.Server> {
+    // The connections' options come from the container; modified outcomes must not be reported as released too.
+    const container = createContainer({
+      id: "service-bus",
+      receiver_options: { autoaccept: false, max_message_size: DEFAULT_SETTINGS.maxMessageSize, credit_window: 1000 },
+      sender_options: { autosettle: true, treat_modified_as_released: false },
+    });
+    container.on("error", (error) => this.log("connection error", error));
+    const listener = net.createServer({ noDelay: true }, (socket) => {
+      this.sockets.add(socket);
+      socket.on("error", () => {}); // a client that vanishes is no news; 'close' follows
+      socket.on("close", () => this.sockets.delete(socket));
+      new ClientConnection(this, container, socket);
+    });
+    return new Promise((resolve, reject) => {
+      listener.once("error", reject);
+      listener.listen(this.options.port ?? 0, HOST, () => resolve(listener));
+    });
+  }
+}
+
+export function addressOf(listener: { address(): AddressInfo | string | null } | undefined): AddressInfo {
+  const address = listener?.address();
+  if (typeof address !== "object" || address === null) throw new Error("The server is not listening.");
+  return address;
+}

@@ -1,0 +1,226 @@
+import { randomBytes } from "node:crypto";
+import { appendFileSync, mkdirSync } from "node:fs";
+import path from "node:path";
+import { Child, type ChildSpec, type Exit, type Ready } from "./child.ts";
+
+export interface StackPorts {
+  cosmos: number;
+  serviceBus: number;
+  serviceBusControl: number;
+  model: number;
+  functions: number;
+}
+
+export interface StackOptions {
+  /** Where Cosmos DB and Service Bus keep their data; in memory if absent. */
+  dataDir?: string;
+  /** What is absent gets a free port. */
+  ports?: Partial<StackPorts>;
+  /** Settings of the app, on top of the usual ones. `API_KEYS` and `MODEL_ENDPOINT` are understood here, too. */
+  env?: Record<string, string>;
+  /** The lock duration of the queue in seconds, shorter than Service Bus allows if a test wants it. */
+  lockDuration?: number;
+  /** The simulated model's delays in milliseconds: 0 if absent. */
+  modelDelays?: { firstTokenMs: number; tokenMs: number };
+  /** Where the servers' output goes: to this process's own, nowhere (absent), or to a file. */
+  log?: "inherit" | "quiet" | (string & {});
+  /** The folder of the app: this project if absent. */
+  appDir?: string;
+  /** How long the app may finish what it is doing when it is stopped, in seconds; 2 if absent. */
+  graceSeconds?: number;
+  /** Called when a server ends though neither `stop` nor its handle asked it to. */
+  onDeath?: (child: Child, exit: Exit) => void;
+  /** Aborting it kills what is started so far, and `startStack` rejects. */
+  signal?: AbortSignal;
+}
+
+export interface StackProcesses {
+  cosmos: Child;
+  serviceBus: Child;
+  /** Absent if a real model is used. */
+  model?: Child;
+  functions: Child;
+}
+
+export interface Stack {
+  /** What an OpenAI client takes as its base URL: `http://127.0.0.1:PORT/v1`. */
+  baseUrl: string;
+  apiKey: string;
+  cosmos: { endpoint: string; key: string };
+  serviceBus: { connectionString: string; controlUrl: string };
+  model: { baseUrl: string; key: string; isSimulated: boolean };
+  processes: StackProcesses;
+  /** Stops the functions host first, then the servers that it uses. */
+  stop(): Promise<void>;
+}
+
+const PROJECT = path.dirname(import.meta.dirname);
+
+/** The key that every Cosmos DB emulator has; it is public. */
+const COSMOS_KEY = "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw==";
+
+/**
+ * Starts the whole app on local servers, each in a process of its own, and resolves when the app is healthy. Children
+ * end by themselves if this process dies. Rejects with the last output of a server that does not start.
+ */
+export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  const settings = settingsOf(options);
+  const log = logOf(options.log ?? "quiet");
+  const children: Child[] = [];
+  const start = async (spec: Pick<ChildSpec, "name" | "ports" | "args"> & Partial<ChildSpec>): Promise<Child> => {
+    const onDeath = options.onDeath ?? (() => {});
+    const child = new Child({ cwd: PROJECT, env: process.env, log: log(spec.name), onDeath, ...spec });
+    children.push(child);
+    await child.start();
+    return child;
+  };
+  const killAll = () => Promise.all(children.map((child) => child.kill("SIGKILL")));
+  options.signal?.addEventListener("abort", killAll);
+  let stopped: Promise<void> | undefined;
+  try {
+    options.signal?.throwIfAborted();
+    const [cosmos, serviceBus, model] = await Promise.all([
+      start(cosmosSpec(options)),
+      start(serviceBusSpec(options)),
+      settings.modelEndpoint === undefined ? start(modelSpec(options, settings.modelKey)) : undefined,
+    ]);
+    const addresses = addressesOf(cosmos.ports, serviceBus.ports, model?.ports, settings);
+    const functions = await start(functionsSpec(options, { ...settings.env, ...appSettings(addresses) }));
+    return {
+      baseUrl: `http://127.0.0.1:${functions.ports.port}/v1`,
+      apiKey: settings.apiKey,
+      ...addresses,
+      processes: { cosmos, serviceBus, functions, ...(model ? { model } : {}) },
+      stop() {
+        stopped ??= stopAll(functions, children);
+        return stopped;
+      },
+    };
+  } catch (error) {
+    await killAll();
+    throw error;
+  } finally {
+    options.signal?.removeEventListener("abort", killAll);
+  }
+}
+
+async function stopAll(functions: Child, children: Child[]): Promise<void> {
+  await functions.kill();
+  await Promise.all(children.map((child) => child.kill()));
+}
+
+interface Settings {
+  env: NodeJS.ProcessEnv;
+  apiKey: string;
+  /** Undefined: the simulated model is used. */
+  modelEndpoint: string | undefined;
+  modelKey: string;
+}
+
+function settingsOf(options: StackOptions): Settings {
+  const given = { ...process.env, ...options.env };
+  const apiKeys = options.env?.API_KEYS || `local:${randomBytes(16).toString("hex")}`;
+  const modelEndpoint = given.MODEL_ENDPOINT || undefined;
+  return {
+    env: { ...given, API_KEYS: apiKeys },
+    apiKey: firstKeyOf(apiKeys),
+    modelEndpoint,
+    // The simulated model wants a key only so that an app that forgets to send it is noticed.
+    modelKey: modelEndpoint === undefined ? randomBytes(16).toString("hex") : (given.MODEL_KEY ?? ""),
+  };
+}
+
+/** `tenant:key,tenant:key`: the key of the first. */
+function firstKeyOf(apiKeys: string): string {
+  const first = apiKeys.split(",")[0]?.trim() ?? "";
+  return first.slice(first.indexOf(":") + 1);
+}
+
+type Addresses = Pick<Stack, "cosmos" | "serviceBus" | "model">;
+
+function addressesOf(cosmos: Ready, serviceBus: Ready, model: Ready | undefined, settings: Settings): Addresses {
+  const connection = [
+    `Endpoint=sb://127.0.0.1:${serviceBus.port}`,
+    "SharedAccessKeyName=RootManageSharedAccessKey",
+    "SharedAccessKey=SAS_KEY_VALUE",
+    "UseDevelopmentEmulator=true",
+  ];
+  return {
+    cosmos: { endpoint: `http://127.0.0.1:${cosmos.port}`, key: COSMOS_KEY },
+    serviceBus: {
+      connectionString: `${connection.join(";")};`,
+      controlUrl: `http://127.0.0.1:${serviceBus.controlPort}`,
+    },
+    model: {
+      baseUrl: settings.modelEndpoint ?? `http://127.0.0.1:${model?.port}/v1`,
+      key: settings.modelKey,
+      isSimulated: model !== undefined,
+    },
+  };
+}
+
+function appSettings({ cosmos, serviceBus, model }: Addresses): Record<string, string> {
+  const simulated = { MODEL_ENDPOINT: model.baseUrl, MODEL_KEY: model.key };
+  return {
+    COSMOS_ENDPOINT: cosmos.endpoint,
+    COSMOS_KEY: cosmos.key,
+    COSMOS_DATABASE: "threadkeep",
+    COSMOS_CREATE_CONTAINERS: "true",
+    ServiceBusConnection: serviceBus.connectionString,
+    // The settings of a real model are the caller's, and are there already.
+    ...(model.isSimulated ? simulated : {}),
+  };
+}
+
+function cosmosSpec({ ports, dataDir }: StackOptions) {
+  const data = dataDir === undefined ? [] : ["--data", path.resolve(dataDir, "cosmos")];
+  return {
+    name: "cosmos",
+    ports: { port: ports?.cosmos ?? 0 },
+    args: ({ port }: Ready) => ["local/cosmos/main.ts", "--port", String(port), ...data],
+  };
+}
+
+function serviceBusSpec({ ports, dataDir, lockDuration }: StackOptions) {
+  const data = dataDir === undefined ? [] : ["--data", path.resolve(dataDir, "service-bus")];
+  const lock = lockDuration === undefined ? [] : ["--lock-duration", String(lockDuration), "--lenient"];
+  const config = ["--config", "local/service-bus/config.json"];
+  return {
+    name: "service-bus",
+    ports: { port: ports?.serviceBus ?? 0, controlPort: ports?.serviceBusControl ?? 0 },
+    args: ({ port, controlPort }: Ready) => {
+      const listen = ["--port", String(port), "--control-port", String(controlPort ?? 0)];
+      return ["local/service-bus/main.ts", ...config, ...listen, ...data, ...lock];
+    },
+  };
+}
+
+function modelSpec({ ports, modelDelays }: StackOptions, key: string) {
+  const { firstTokenMs, tokenMs } = modelDelays ?? { firstTokenMs: 0, tokenMs: 0 };
+  const delays = ["--first-token-ms", String(firstTokenMs), "--token-ms", String(tokenMs)];
+  return {
+    name: "model",
+    ports: { port: ports?.model ?? 0 },
+    args: ({ port }: Ready) => ["local/model/main.ts", "--port", String(port), "--key", key, ...delays],
+  };
+}
+
+function functionsSpec({ ports, appDir, graceSeconds, log }: StackOptions, env: NodeJS.ProcessEnv) {
+  const app = ["--app", path.resolve(appDir ?? PROJECT), "--grace", String(graceSeconds ?? 2)];
+  // On a terminal, a line for every call would hide what matters; in a file it is what one looks for.
+  const quiet = log === undefined || log === "inherit" || log === "quiet" ? ["--quiet"] : [];
+  return {
+    name: "functions",
+    env,
+    ports: { port: ports?.functions ?? 0 },
+    args: ({ port }: Ready) => ["local/functions/main.ts", ...app, "--port", String(port), ...quiet],
+    healthUrl: ({ port }: Ready) => `http://127.0.0.1:${port}/healthz`,
+  };
+}
+
+function logOf(target: string): (name: string) => (line: string) => void {
+  if (target === "quiet") return () => () => {};
+  if (target === "inherit") return (name) => (line) => console.log(`[${name}] ${line}`);
+  mkdirSync(path.dirname(path.resolve(target)), { recursive: true });
+  return (name) => (line) => appendFileSync(target, `[${name}] ${line}\n`);
+}
