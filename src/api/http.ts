@@ -18,6 +18,7 @@ import {
 import { type Face, Keys } from "./auth.ts";
 import type { Connection, Connections } from "./connections.ts";
 import { type Operation, PATH_IDS } from "./operation.ts";
+import { pollAfter } from "./poll-after.ts";
 import { EventStream } from "./sse.ts";
 import { validated } from "./validation.ts";
 import { isSupportedVersion } from "./versions.ts";
@@ -29,7 +30,12 @@ const MAX_BODY = 32 * 1024 * 1024;
 export const BASES: { prefix: string; face: Face; suffix: string }[] = [
   { prefix: "openai", face: "azure", suffix: "" },
   { prefix: "v1", face: "openai", suffix: "-v1" },
+  // The form of Azure AI's agents. A project is a part of the path and nothing more: the key says whose data it is.
+  { prefix: "api/projects/{project}", face: "azure", suffix: "-projects" },
 ];
+
+/** Operations that exist in the form of Azure AI's agents alone (contract section 8). */
+const PROJECTS_ONLY = new Set(["listThreads"]);
 
 export type Handler = (request: HttpRequest, context: { invocationId: string }) => Promise<HttpResponseInit>;
 
@@ -41,7 +47,8 @@ export function httpHandler(app: App, connections: Connections, operation: Opera
     const headers = () => commonHeaders(requestId, face, performance.now() - started);
     try {
       const result = await perform(app, operation, face, request, connections.of(invocationId));
-      return result instanceof EventStream ? eventStream(result, headers()) : json(200, result, headers());
+      if (result instanceof EventStream) return eventStream(result, headers());
+      return json(200, result, { ...headers(), ...pollAfter(operation.name, result, app.now()) });
     } catch (error) {
       const refusal = error instanceof ApiError ? error : unexpected(app, operation, requestId, error);
       return json(refusal.status, refusal.body, { ...headers(), ...refusal.headers });
@@ -57,6 +64,7 @@ async function perform(
   connection: Connection | undefined,
 ): Promise<object> {
   const query = readQuery(request.query);
+  if (PROJECTS_ONLY.has(operation.name) && !pathOf(request).startsWith("/api/projects/")) throw routeNotFound();
   if (face === "azure" && !isSupportedVersion(query["api-version"])) throw routeNotFound();
   const tenant = keysOf(app).authenticate(request.headers, face);
   const params = readParams(operation, request.params);
@@ -79,6 +87,8 @@ function keysOf(app: App): Keys {
   keysOfApp.set(app, known);
   return known;
 }
+
+const pathOf = (request: HttpRequest) => new URL(request.url).pathname;
 
 /** Only what the route names: Azure puts query and body keys among the parameters too. */
 function readParams(operation: Operation, given: Record<string, string>): Record<string, string> {
@@ -161,7 +171,7 @@ function eventStream(body: EventStream, headers: Record<string, string>): HttpRe
 
 /** What a request gets that no operation answers. */
 export async function notFound(request: HttpRequest): Promise<HttpResponseInit> {
-  const face: Face = new URL(request.url).pathname.startsWith("/v1") ? "openai" : "azure";
+  const face: Face = pathOf(request).startsWith("/v1") ? "openai" : "azure";
   const refusal = routeNotFound();
   return json(refusal.status, refusal.body, commonHeaders(newRequestId(face), face, 0));
 }

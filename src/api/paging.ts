@@ -38,7 +38,7 @@ export async function page<D extends Doc>(listing: Listing, query: PageQuery, no
     range: range ?? wholeRange(sort),
     descending: descending !== backwards,
     limit: query.limit + 1,
-    runId,
+    runIds: runId === undefined ? undefined : [runId],
   });
   const hasMore = found.length > query.limit;
   const docs = found.slice(0, query.limit);

@@ -1,5 +1,6 @@
 /** What clients may ask of a run: to be created, to get tool outputs, to be cancelled, to get other metadata. */
 
+import { countTokens } from "../model/tokens.ts";
 import type { Metadata } from "../resources/common.ts";
 import {
   cannotCancelRun,
@@ -15,7 +16,7 @@ import type { Partition, Versioned } from "../store/partition.ts";
 import { readRun } from "../store/runs.ts";
 import type { StaleLock } from "../store/threads.ts";
 import { reserveIds } from "./advance.ts";
-import { endUndriven } from "./ending.ts";
+import { endUndriven, withToolTokens } from "./ending.ts";
 import type { Engine } from "./engine.ts";
 import {
   acceptsToolOutputs,
@@ -82,12 +83,17 @@ export async function submitToolOutputs(
     const now = engine.now();
     const calls = withOutputs(open.step_details.tool_calls, request.tool_outputs);
     const step = completedStep({ ...open, step_details: { type: "tool_calls", tool_calls: calls } }, now);
-    const queued = resumed(run, now);
+    const queued = withToolTokens(resumed(run, now), await outputTokens(calls));
     const next = driveHere ? claimedHere(engine, queued) : queued;
     const result = await ref.partition.batch([{ put: next, ifMatch: run._etag }, { put: step }]);
     if (result.ok) return { run: { ...next, _etag: result.etags[0] ?? "" }, queued, step };
   }
   throw overloaded(1);
+}
+
+async function outputTokens(calls: FunctionToolCall[]): Promise<number> {
+  const counts = await Promise.all(calls.map((call) => countTokens(call.function.output ?? "")));
+  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 /** Every call has its output and nothing else has; throws the contract's 400. */

@@ -1,24 +1,39 @@
 /** Reads the part of a thread that the model gets: never more than the window needs, however long the thread is. */
 import type { ModelRequest } from "../model/client.ts";
-import { type MessageDoc, messageSort, type StepDoc, stepSort } from "../store/documents.ts";
-import { LAST_SEQ } from "../store/ranges.ts";
+import { countTokens } from "../model/tokens.ts";
+import { type MessageDoc, messageSort, type RunDoc, type StepDoc } from "../store/documents.ts";
+import { ALL_STEPS, LAST_SEQ, wholeRange } from "../store/ranges.ts";
 import { modelRequest, windowSize } from "./context.ts";
 import type { OwnedRun } from "./owned-run.ts";
 
 /** Messages a query: one is enough for most threads. */
 const PAGE = 100;
 
+/** Steps of the runs in the window. A window with more tool calls than this loses the oldest of them. */
+const MAX_STEPS = 1_000;
+
 /** `contextTokens`: how much of the thread fits if the run itself sets no bound. */
 export async function readContext(owned: OwnedRun, contextTokens: number): Promise<ModelRequest> {
-  const steps = await readSteps(owned);
-  const messages = await readWindow(owned, contextTokens);
+  const budget = await threadBudget(owned.run, contextTokens);
+  const messages = await readWindow(owned, budget);
+  const steps = await readSteps(owned, messages);
   return modelRequest(owned.run, messages.reverse(), steps);
 }
 
-/** The newest messages, newest first. */
-async function readWindow({ run, partition }: OwnedRun, contextTokens: number): Promise<MessageDoc[]> {
+/** What a budget for prompts leaves for the thread in this call: it bounds the sum of all calls (contract 6.3). */
+async function threadBudget(run: RunDoc, contextTokens: number): Promise<number> {
+  if (run.max_prompt_tokens === null) return contextTokens;
+  const { usage, tool_tokens: toolTokens } = run.internal;
+  const fixed = (await countTokens(run.instructions ?? "")) + toolTokens;
+  return Math.min(contextTokens, run.max_prompt_tokens - usage.prompt_tokens - fixed);
+}
+
+/**
+ * Newest first: the newest messages that fit. A thread that is cut by size also keeps its first message, which mostly
+ * says what it is about (contract 6.3); one cut by number does not.
+ */
+async function readWindow({ run, partition }: OwnedRun, budget: number): Promise<MessageDoc[]> {
   const limit = run.truncation_strategy.last_messages ?? Number.POSITIVE_INFINITY;
-  const budget = Math.min(contextTokens, run.max_prompt_tokens ?? Number.POSITIVE_INFINITY);
   const found: MessageDoc[] = [];
   let below = messageSort(LAST_SEQ);
   for (;;) {
@@ -31,19 +46,28 @@ async function readWindow({ run, partition }: OwnedRun, contextTokens: number): 
     found.push(...page.filter((message) => message.status !== "in_progress"));
     const oldest = page.at(-1);
     const size = windowSize(found, budget);
-    if (size < found.length || oldest === undefined || page.length < PAGE || found.length >= limit) {
-      return found.slice(0, size);
-    }
+    if (size < found.length) return withFirst(await readFirst(partition), found.slice(0, size), budget);
+    if (oldest === undefined || page.length < PAGE || found.length >= limit) return found;
     below = oldest.internal.sort;
   }
 }
 
-/** The run's own steps: there are none before its first model call has ended. */
-async function readSteps({ run, partition }: OwnedRun): Promise<StepDoc[]> {
-  if (run.internal.turns === 0) return [];
-  return partition.list<StepDoc>({
-    range: { above: stepSort(run.id, ""), below: stepSort(run.id, LAST_SEQ) },
-    descending: false,
-    limit: 1_000,
-  });
+async function readFirst(partition: OwnedRun["partition"]): Promise<MessageDoc | undefined> {
+  const [first] = await partition.list<MessageDoc>({ range: wholeRange(messageSort), descending: false, limit: 1 });
+  return first;
+}
+
+/** Makes room for the thread's first message, unless that would leave nothing else but the newest. */
+function withFirst(first: MessageDoc | undefined, newest: MessageDoc[], budget: number): MessageDoc[] {
+  if (first === undefined) return newest;
+  const size = windowSize(newest, budget - first.internal.tokens);
+  return size < 2 ? newest : [...newest.slice(0, size), first];
+}
+
+/** The tool calls of this run so far, and of those whose answers are in the window. */
+async function readSteps({ run, partition }: OwnedRun, window: MessageDoc[]): Promise<StepDoc[]> {
+  const runIds = new Set(run.internal.turns > 0 ? [run.id] : []);
+  for (const { internal, run_id: runId } of window) if (internal.follows_tools && runId !== null) runIds.add(runId);
+  if (runIds.size === 0) return [];
+  return partition.list<StepDoc>({ range: ALL_STEPS, descending: true, limit: MAX_STEPS, runIds: [...runIds] });
 }

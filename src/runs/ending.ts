@@ -17,9 +17,12 @@ const LONGEST_RETRY = 60_000;
 /** Ends the run with what the turn has written: one batch for run, steps, message and the thread's lock. */
 export async function finish(engine: Engine, owned: OwnedRun, turn: Turn, ending: Ending, sink: Sink): Promise<void> {
   const now = engine.now();
+  const { tool_tokens: toolTokens } = owned.run.internal;
   const documents = await Promise.all(
     turn.documents.map((doc) =>
-      doc.kind === "step" ? endedStep(doc, ending, now) : withTokens(endReply(doc, turn, ending, now), turn),
+      doc.kind === "step"
+        ? endedStep(doc, ending, now)
+        : withTokens(endReply(doc, turn, ending, now), turn, toolTokens),
     ),
   );
   const before = owned.run;
@@ -40,9 +43,9 @@ export async function pause(engine: Engine, owned: OwnedRun, turn: Turn, sink: S
   const called = turn.toolCalls;
   if (called === undefined) throw new Error("a run pauses for function calls only");
   const documents = await Promise.all(
-    turn.documents.map((doc) => (doc.kind === "message" ? withTokens(doc, turn) : doc)),
+    turn.documents.map((doc) => (doc.kind === "message" ? withTokens(doc, turn, owned.run.internal.tool_tokens) : doc)),
   );
-  const run = paused(charged(owned.run, turn), called.step, called.calls);
+  const run = withToolTokens(paused(charged(owned.run, turn), called.step, called.calls), turn.usage.completion_tokens);
   const result = await owned.write(run, documents, leftovers(owned.run, documents));
   if (result === "cancelling") return finish(engine, owned, turn, { status: "cancelled" }, sink);
   if (result === "lost") return engine.log.info("run lost before its pause was written", { run: run.id });
@@ -109,6 +112,11 @@ function charged(run: RunDoc, turn: Turn): RunDoc {
   };
 }
 
+/** The run with these many more tokens of function calls or outputs. */
+export function withToolTokens(run: RunDoc, tokens: number): RunDoc {
+  return { ...run, internal: { ...run.internal, tool_tokens: run.internal.tool_tokens + tokens } };
+}
+
 function endReply(message: MessageDoc, turn: Turn, ending: Ending, now: number): MessageDoc {
   if (turn.finishReason === "content_filter" && message.status === "in_progress") {
     return incompleteMessage(message, "content_filter", now);
@@ -117,9 +125,9 @@ function endReply(message: MessageDoc, turn: Turn, ending: Ending, now: number):
 }
 
 /** The model has counted its own words, unless it was cut off. */
-async function withTokens(message: MessageDoc, turn: Turn): Promise<MessageDoc> {
-  const tokens = turn.usage.completion_tokens || (await countMessageTokens(message.content));
-  return { ...message, internal: { ...message.internal, tokens } };
+async function withTokens(message: MessageDoc, turn: Turn, toolTokens: number): Promise<MessageDoc> {
+  const own = turn.usage.completion_tokens || (await countMessageTokens(message.content));
+  return { ...message, internal: { ...message.internal, tokens: own + toolTokens } };
 }
 
 /** What a dead attempt had saved and this one did not write again. */

@@ -95,7 +95,7 @@ export class Turn {
       ...newReply(this.#run, id, toSeconds(this.#now())),
       pk: this.#run.pk,
       kind: "message",
-      internal: { sort: messageSort(seqOfMintedId(id)), tokens: 0 },
+      internal: { sort: messageSort(seqOfMintedId(id)), tokens: 0, follows_tools: this.#run.internal.tool_tokens > 0 },
     };
     this.#messageStep = step;
     this.#message = message;

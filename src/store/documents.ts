@@ -26,6 +26,8 @@ export type ThreadDoc = Thread &
   Stored<
     "thread",
     Listed & {
+      /** for the list of a tenant's threads, which crosses partitions */
+      tenant: string;
       /** the lock: no messages and no second run while it is set */
       active_run: string | null;
       /** the newest place given to an object of the thread: the next one must be later */
@@ -38,8 +40,10 @@ export type MessageDoc = Message &
   Stored<
     "message",
     Listed & {
-      /** what the message costs in a prompt, counted when it was written */
+      /** what the message costs in a prompt, with the tool calls that led to it; counted when it was written */
       tokens: number;
+      /** whether its run had called functions before: the context shows those calls at their place */
+      follows_tools: boolean;
     }
   >;
 
@@ -72,6 +76,8 @@ export interface RunInternal extends Listed {
   turns: number;
   /** what they used; the run shows it once it has ended */
   usage: Usage;
+  /** what the run's function calls and their outputs cost in a prompt */
+  tool_tokens: number;
 }
 
 export type RunDoc = Run & Stored<"run", RunInternal>;

@@ -35,7 +35,8 @@ export interface ListOptions {
   range: Range;
   descending: boolean;
   limit: number;
-  runId?: string | undefined;
+  /** only objects of these runs */
+  runIds?: string[] | undefined;
 }
 
 /** Cosmos DB's limits for one transactional batch. */
@@ -113,15 +114,20 @@ export class Partition {
 
   /** One page of a list, in one request. */
   async list<D extends Doc>(options: ListOptions): Promise<Versioned<D>[]> {
-    const { range, descending, limit, runId } = options;
+    const { range, descending, limit, runIds } = options;
     const parameters: SqlParameter[] = [
       { name: "@above", value: range.above },
       { name: "@below", value: range.below },
     ];
-    if (runId !== undefined) parameters.push({ name: "@run", value: runId });
+    const names = (runIds ?? []).map((value, index) => {
+      const name = `@run${index}`;
+      parameters.push({ name, value });
+      return name;
+    });
     const query =
       `SELECT TOP ${limit} * FROM c WHERE c.internal.sort > @above AND c.internal.sort < @below` +
-      `${runId === undefined ? "" : " AND c.run_id = @run"} ORDER BY c.internal.sort ${descending ? "DESC" : "ASC"}`;
+      `${names.length === 0 ? "" : ` AND c.run_id IN (${names.join(", ")})`}` +
+      ` ORDER BY c.internal.sort ${descending ? "DESC" : "ASC"}`;
     const iterator = this.#container.items.query<Versioned<D>>(
       { query, parameters },
       { partitionKey: this.#key, maxItemCount: limit },

@@ -90,6 +90,7 @@ function draftRun(draft: RunDraft, seq: string): RunDoc {
       open: [],
       turns: 0,
       usage: NO_USAGE,
+      tool_tokens: 0,
     },
   };
 }

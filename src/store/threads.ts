@@ -20,6 +20,7 @@ export async function draftThread(tenant: string, request: CreateThreadRequest, 
     kind: "thread",
     internal: {
       sort: threadSort(seq),
+      tenant,
       active_run: null,
       last_seq: messages.lastSeq,
       has_user_message: messages.docs.some((message) => message.role === "user"),
@@ -45,7 +46,7 @@ export async function draftMessages(
       ...message,
       pk: threadKey(tenant, threadId),
       kind: "message",
-      internal: { sort: messageSort(lastSeq), tokens: await countMessageTokens(message.content) },
+      internal: { sort: messageSort(lastSeq), tokens: await countMessageTokens(message.content), follows_tools: false },
     });
   }
   return { docs, lastSeq };

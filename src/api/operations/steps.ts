@@ -1,4 +1,5 @@
 import { noRunFound, noRunStepFound, noThreadFound } from "../../resources/errors.ts";
+import type { RunStep } from "../../resources/step.ts";
 import { apiObject, type StepDoc, stepSort } from "../../store/documents.ts";
 import type { Partition } from "../../store/partition.ts";
 import { readRun } from "../../store/runs.ts";
@@ -14,7 +15,8 @@ const listSteps = operation({
   handler: async ({ app, tenant, params: { thread_id: threadId, run_id: runId }, query, now }) => {
     const partition = app.store.thread(tenant, threadId);
     const sort = (seq: string) => stepSort(runId, seq);
-    return existing(readRun(partition, threadId, runId), page<StepDoc>({ partition, sort }, query, now));
+    const steps = await existing(readRun(partition, threadId, runId), page<StepDoc>({ partition, sort }, query, now));
+    return { ...steps, data: steps.data.map(withoutPastExpiry) };
   },
 });
 
@@ -26,10 +28,14 @@ const getStep = operation({
   handler: async ({ app, tenant, params: { thread_id: threadId, run_id: runId, step_id: id } }) => {
     const partition = app.store.thread(tenant, threadId);
     const step = await partition.read<StepDoc>(id);
-    if (step?.kind === "step" && step.run_id === runId) return apiObject(step);
+    if (step?.kind === "step" && step.run_id === runId) return withoutPastExpiry(apiObject(step));
     throw await whichIsMissing(partition, threadId, runId, id);
   },
 });
+
+/** The event of a step's end still tells when it would have expired; a later read does not (contract 3.2). */
+const withoutPastExpiry = (step: RunStep): RunStep =>
+  step.status === "in_progress" ? step : { ...step, expires_at: null };
 
 async function whichIsMissing(partition: Partition, threadId: string, runId: string, stepId: string) {
   const [thread, run] = await Promise.all([partition.read(threadId), partition.read(runId)]);

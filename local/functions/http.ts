@@ -1,0 +1,142 @@
+// The front door: finds the function for a request, checks its key, and hands it to a transport.
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { AdminApi } from "./admin.ts";
+import { answer, type HttpCall, type HttpTransport, maxBodyBytes, refuseBody } from "./http-call.ts";
+import { StreamTransport } from "./http-stream.ts";
+import { WholeTransport } from "./http-whole.ts";
+import { type AuthLevel, authLevel, type FunctionKeys } from "./keys.ts";
+import type { RegisteredFunction } from "./protocol.ts";
+import { findRoute, inHostOrder, parseRoute, type Route } from "./routes.ts";
+import { resolveSettings } from "./settings.ts";
+import type { Worker } from "./worker.ts";
+
+export interface HttpTarget {
+  fn: RegisteredFunction;
+  methods: string[];
+  authLevel: AuthLevel;
+}
+
+/** The routes of the app's HTTP functions, in the order in which they are tried. Throws on a bad template. */
+export function httpRoutes(functions: RegisteredFunction[], prefix: string): Route<HttpTarget>[] {
+  const routes = functions.map((fn) => {
+    const { route, methods } = fn.trigger;
+    const template = typeof route === "string" ? resolveSettings(route) : fn.name;
+    const target = {
+      fn,
+      methods: Array.isArray(methods) ? methods.map((method) => String(method).toUpperCase()) : [],
+      authLevel: authLevel(fn.trigger.authLevel),
+    };
+    try {
+      return parseRoute(prefix, template, target);
+    } catch (error) {
+      throw new Error(`Function "${fn.name}": ${error instanceof Error ? error.message : error}`);
+    }
+  });
+  return inHostOrder(routes);
+}
+
+export class HttpFront {
+  readonly #server: Server;
+  readonly #transport: HttpTransport;
+  readonly #keys: FunctionKeys;
+  readonly #admin: AdminApi;
+  /** For each method the routes that accept it; a route without methods is in all of them. */
+  readonly #routes = new Map<string, Route<HttpTarget>[]>();
+  readonly #anyMethod: Route<HttpTarget>[];
+  /** Open connections, each with the number of requests under way on it. */
+  readonly #connections = new Map<Socket, number>();
+  #closing = false;
+
+  constructor(worker: Worker, routes: Route<HttpTarget>[], keys: FunctionKeys, admin: AdminApi) {
+    this.#keys = keys;
+    this.#admin = admin;
+    this.#transport = worker.streamUrl ? new StreamTransport(worker, worker.streamUrl) : new WholeTransport(worker);
+    this.#anyMethod = routes.filter((route) => route.value.methods.length === 0);
+    for (const method of new Set(routes.flatMap((route) => route.value.methods))) {
+      const accepts = ({ value }: Route<HttpTarget>) => value.methods.length === 0 || value.methods.includes(method);
+      this.#routes.set(method, routes.filter(accepts));
+    }
+    this.#server = createServer((request, response) => {
+      this.#count(request.socket, 1);
+      response.once("close", () => this.#count(request.socket, -1));
+      this.#handle(request, response);
+    });
+    this.#server.on("connection", (socket: Socket) => {
+      this.#connections.set(socket, 0);
+      socket.once("close", () => this.#connections.delete(socket));
+    });
+    // As Kestrel has them: connections stay open for 130 s (SDKs pool theirs), and a body may take as long as it needs.
+    this.#server.keepAliveTimeout = 130_000;
+    this.#server.headersTimeout = 30_000;
+    this.#server.requestTimeout = 0;
+  }
+
+  /** Listens on the loopback interface; port 0 takes a free one. Rejects if the port is taken. */
+  listen(port: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen(port, "127.0.0.1", () => {
+        this.#server.off("error", reject);
+        const address = this.#server.address();
+        resolve(typeof address === "object" && address ? address.port : port);
+      });
+    });
+  }
+
+  /** Takes no more requests, and resolves when those under way have been answered. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    // The server itself would wait for connections on which nothing has been asked yet.
+    for (const [socket, requests] of this.#connections) if (requests === 0) socket.destroy();
+    await closed;
+    this.#transport.close();
+  }
+
+  /** Cuts every connection that is still open. */
+  abort(): void {
+    this.#server.closeAllConnections();
+    this.#transport.close();
+  }
+
+  #count(socket: Socket, change: 1 | -1): void {
+    const requests = (this.#connections.get(socket) ?? 0) + change;
+    if (!socket.destroyed) this.#connections.set(socket, requests);
+    if (this.#closing && requests === 0) socket.destroySoon();
+  }
+
+  #handle(request: IncomingMessage, response: ServerResponse): void {
+    const [path, query] = splitUrl(request.url ?? "/");
+    if (path.startsWith("/admin/")) {
+      if (this.#keys.allowsAdminApi(request, query)) this.#admin.handle(path, request, response);
+      else answer(response, 401);
+    } else if (this.#closing) {
+      response.setHeader("connection", "close");
+      answer(response, 503, "The host is shutting down.");
+    } else {
+      this.#callFunction(path, query, request, response);
+    }
+  }
+
+  #callFunction(path: string, query: URLSearchParams, request: IncomingMessage, response: ServerResponse): void {
+    const found = findRoute(this.#routes.get(request.method ?? "") ?? this.#anyMethod, path);
+    if (!found) {
+      answer(response, 404);
+      return;
+    }
+    const { fn, authLevel } = found.route.value;
+    const call: HttpCall = { fn, params: found.params, query, request, response };
+    if (!this.#keys.allows(authLevel, request, query)) answer(response, 401);
+    else if (Number(request.headers["content-length"] ?? 0) > maxBodyBytes) refuseBody(call);
+    else this.#transport.serve(call);
+  }
+}
+
+const noQuery = new URLSearchParams();
+
+function splitUrl(url: string): [path: string, query: URLSearchParams] {
+  const mark = url.indexOf("?");
+  return mark < 0 ? [url, noQuery] : [url.slice(0, mark), new URLSearchParams(url.slice(mark + 1))];
+}

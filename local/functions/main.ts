@@ -1,0 +1,88 @@
+// The command line: node local/functions/main.ts --app DIR [--port N] [--quiet] [--grace SECONDS] …
+
+import { parseArgs } from "node:util";
+import { type Host, startHost } from "./host.ts";
+import { consoleLog } from "./log.ts";
+
+/** The grace when the parent process is gone: the servers that it ran are gone with it, so nothing can be finished. */
+const orphanGraceMs = 1000;
+
+interface CommandLine {
+  appDir: string;
+  port: number;
+  quiet: boolean;
+  graceMs: number;
+  masterKey: string | undefined;
+  functionKey: string | undefined;
+}
+
+function readCommandLine(): CommandLine {
+  const { values } = parseArgs({
+    options: {
+      app: { type: "string", default: "." },
+      port: { type: "string", default: "7071" },
+      quiet: { type: "boolean", default: false },
+      grace: { type: "string", default: "30" },
+      "master-key": { type: "string" },
+      "function-key": { type: "string" },
+    },
+  });
+  return {
+    appDir: values.app,
+    port: numberOption("--port", values.port),
+    quiet: values.quiet,
+    graceMs: numberOption("--grace", values.grace) * 1000,
+    masterKey: values["master-key"],
+    functionKey: values["function-key"],
+  };
+}
+
+function numberOption(name: string, text: string): number {
+  if (!/^\d+(\.\d+)?$/.test(text)) throw new Error(`${name} must be a number, not "${text}".`);
+  return Number(text);
+}
+
+/** Errors that say "the program is wrong", where the place matters; of others the message says it all. */
+function isProgrammingError(error: unknown): boolean {
+  return error instanceof TypeError || error instanceof ReferenceError || error instanceof SyntaxError;
+}
+
+function startMessage(error: unknown, port: number | undefined): string {
+  if (!(error instanceof Error)) return String(error);
+  if ("code" in error && error.code === "EADDRINUSE") return `functions: port ${port} is in use.`;
+  return isProgrammingError(error) ? (error.stack ?? error.message) : error.message;
+}
+
+async function run(host: Host, graceMs: number, parentGone: Promise<void>): Promise<void> {
+  console.log(`functions ready on http://127.0.0.1:${host.port}`);
+  if (process.connected) process.send?.({ ready: true, port: host.port });
+
+  const grace = await new Promise<number>((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(graceMs));
+    void parentGone.then(() => resolve(Math.min(graceMs, orphanGraceMs)));
+  });
+  // Someone is impatient.
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => process.exit(1));
+  const unfinished = await host.stop(grace);
+  if (unfinished > 0) console.error(`functions: stopped while ${unfinished} handlers were still running.`);
+  process.exit(0);
+}
+
+// From the very start: a parent may be killed while the app is being loaded.
+const parentGone = new Promise<void>((resolve) => process.once("disconnect", resolve));
+let port: number | undefined;
+try {
+  const options = readCommandLine();
+  port = options.port;
+  const host = await startHost({
+    appDir: options.appDir,
+    port,
+    keys: { master: options.masterKey, function: options.functionKey },
+    log: consoleLog(options.quiet ? "warning" : "information"),
+  });
+  await run(host, options.graceMs, parentGone);
+} catch (error) {
+  console.error(startMessage(error, port));
+  // By force: whatever the app opened before it failed would keep the process alive.
+  process.exit(1);
+}

@@ -1,0 +1,210 @@
+import { ServiceBusClient, type ServiceBusMessage } from "@azure/service-bus";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ServiceBusBroker } from "../../../local/service-bus/server.ts";
+import { type HostProcess, startHostProcess, until } from "./host-process.ts";
+
+const queues = [
+  { name: "jobs", lockDuration: 30_000, maxDeliveryCount: 3 },
+  { name: "short", lockDuration: 1000, maxDeliveryCount: 10 },
+  ...["batches", "manual", "bytes", "together"].map((name) => ({ name, lockDuration: 30_000, maxDeliveryCount: 10 })),
+];
+
+interface WorkEntry {
+  message?: { id: number };
+  done?: { id: number };
+  metadata?: Record<string, unknown>;
+}
+
+async function seen<T>(host: HostProcess, name: string): Promise<T[]> {
+  return (await (await fetch(`${host.url}/seen/${name}`)).json()) as T[];
+}
+
+async function send(client: ServiceBusClient, queue: string, messages: ServiceBusMessage | ServiceBusMessage[]) {
+  const sender = client.createSender(queue);
+  await sender.sendMessages(messages);
+  await sender.close();
+}
+
+/** The messages of a queue that nobody has completed, those under lock too. */
+function left(broker: ServiceBusBroker, queue: string): number | undefined {
+  return broker.entity(queue)?.messages.size;
+}
+
+describe("Service Bus functions", () => {
+  let broker: ServiceBusBroker;
+  let client: ServiceBusClient;
+  let host: HostProcess;
+
+  const workOf = async (id: number) =>
+    (await seen<WorkEntry>(host, "work")).filter((entry) => (entry.message ?? entry.done)?.id === id);
+  const finished = (id: number) => until(async () => (await workOf(id)).some((entry) => entry.done));
+
+  beforeAll(async () => {
+    broker = await new ServiceBusBroker({ queues }).start();
+    client = new ServiceBusClient(broker.connectionString());
+    host = await startHostProcess("jobs", { env: { BUS: broker.connectionString(), WORK_QUEUE: "jobs" } });
+  });
+  afterAll(async () => {
+    expect(await host.stop()).toBe(0);
+    await client.close();
+    await broker.stop();
+  });
+
+  it("get the body as an object and the message's properties as metadata, and complete it", async () => {
+    await send(client, "jobs", {
+      body: { id: 1 },
+      messageId: "first",
+      correlationId: "together",
+      subject: "greeting",
+      applicationProperties: { TraceId: "abc" },
+    });
+    await finished(1);
+    const [entry] = await workOf(1);
+    expect(entry?.metadata).toMatchObject({
+      deliveryCount: 1,
+      messageId: "first",
+      correlationId: "together",
+      subject: "greeting",
+      applicationProperties: { traceId: "abc" },
+      sequenceNumber: expect.any(Number),
+      lockToken: expect.any(String),
+      enqueuedTimeUtc: expect.any(String),
+    });
+    await until(() => left(broker, "jobs") === 0);
+  });
+
+  it("get a message again when they throw, with a higher delivery count", async () => {
+    await send(client, "jobs", { body: { id: 2, fail: 1 } });
+    await finished(2);
+    const counts = (await workOf(2)).flatMap((entry) => entry.metadata?.deliveryCount ?? []);
+    expect(counts).toEqual([1, 2]);
+    expect(host.output()).toMatch(/error work failed on message \w+: Error: no luck today/);
+  });
+
+  it("find a message in the dead-letter queue after its last delivery", async () => {
+    await send(client, "jobs", { body: { id: 3, fail: 99 }, messageId: "doomed" });
+    const [poison] = await until(async () => {
+      const entries = await seen<WorkEntry>(host, "poison");
+      return entries.length > 0 && entries;
+    });
+    expect(poison).toMatchObject({ message: { id: 3 }, metadata: { messageId: "doomed" } });
+    expect(poison?.metadata?.applicationProperties).toMatchObject({ deadLetterReason: "MaxDeliveryCountExceeded" });
+    expect((await workOf(3)).map((entry) => entry.metadata?.deliveryCount)).toEqual([1, 2, 3]);
+    await until(() => left(broker, "jobs/$DeadLetterQueue") === 0);
+  });
+
+  it("of cardinality many get arrays, and complete all of them", async () => {
+    await send(
+      client,
+      "batches",
+      [1, 2, 3].map((id) => ({ body: { id }, messageId: `m${id}` })),
+    );
+    const batches = await until(async () => {
+      const all = await seen<{ messages: { id: number }[]; ids: string[] }>(host, "batches");
+      return all.flatMap((batch) => batch.messages).length === 3 && all;
+    });
+    expect(batches.flatMap((batch) => batch.messages)).toEqual([{ id: 1 }, { id: 2 }, { id: 3 }]);
+    expect(batches.flatMap((batch) => batch.ids)).toEqual(["m1", "m2", "m3"]);
+    await until(() => left(broker, "batches") === 0);
+  });
+
+  it("leave messages alone when they complete them by themselves", async () => {
+    await send(client, "manual", { body: "mine" });
+    await until(async () => (await seen(host, "manual")).length === 1);
+    expect(left(broker, "manual")).toBe(1);
+  });
+
+  it("get a body that is no JSON as text", async () => {
+    await send(client, "bytes", { body: Buffer.from("grüße") });
+    await until(async () => (await seen(host, "bytes"))[0] === "grüße");
+  });
+
+  it("run by hand through the admin API", async () => {
+    const response = await fetch(`${host.url}/admin/functions/work`, {
+      method: "POST",
+      body: JSON.stringify({ input: { id: 4 } }),
+    });
+    expect(response.status).toBe(202);
+    await finished(4);
+  });
+
+  // rhea would send the outcome of the first settlement for its neighbours of the same turn too, and lose messages.
+  it("lose and repeat nothing when many handlers end in the same moment with different outcomes", async () => {
+    const numbers = Array.from({ length: 24 }, (_, number) => number);
+    await send(
+      client,
+      "together",
+      numbers.map((number) => ({ body: { number } })),
+    );
+    await until(() => left(broker, "together") === 0);
+    expect((await seen<number>(host, "together")).toSorted((a, b) => a - b)).toEqual(numbers);
+  });
+
+  it("are listed with their queues", async () => {
+    const listed = await (await fetch(`${host.url}/admin/functions`)).json();
+    expect(listed).toContainEqual({ name: "work", trigger: "serviceBusTrigger", queue: "jobs" });
+  });
+});
+
+describe("a host with Service Bus functions", () => {
+  it("keeps the lock of a message for as long as its handler runs", async () => {
+    await withHost("short", async ({ broker, client, host }) => {
+      await send(client, "short", { body: { id: 1, sleep: 2200 } });
+      await until(async () => (await seen<WorkEntry>(host, "work")).some((entry) => entry.done));
+      await until(() => left(broker, "short") === 0);
+      expect(await seen<WorkEntry>(host, "work")).toHaveLength(2);
+    });
+  });
+
+  it("survives a restart of the broker within seconds, and complains once", async () => {
+    await withHost("jobs", async ({ broker, host }) => {
+      const port = broker.port;
+      await broker.stop();
+      await until(() => /warning work .*keeps trying/.test(host.output()));
+      const successor = await new ServiceBusBroker({ queues, port }).start();
+      const client = new ServiceBusClient(successor.connectionString());
+      await send(client, "jobs", { body: { id: 1 } });
+      await until(async () => (await seen<WorkEntry>(host, "work")).some((entry) => entry.done), 4000);
+      expect(host.output().match(/warning work /g)).toHaveLength(1);
+      await client.close();
+      return successor;
+    });
+  });
+
+  it("lets a handler finish and completes its message before it stops, and takes no other", async () => {
+    await withHost("jobs", async ({ client, host }) => {
+      await send(client, "jobs", { body: { id: 1, sleep: 500 } });
+      await until(async () => (await seen(host, "work")).length === 1);
+      const exit = host.stop();
+      await until(async () => (await fetch(host.url).catch(() => "refused")) === "refused");
+      await send(client, "jobs", { body: { id: 2 } });
+      expect(await exit).toBe(0);
+      const receiver = client.createReceiver("jobs");
+      const remaining = await receiver.peekMessages(10);
+      expect(remaining.map((message) => message.body)).toEqual([{ id: 2 }]);
+      expect(remaining.map((message) => message.deliveryCount)).toEqual([0]);
+    });
+  });
+});
+
+interface Surroundings {
+  broker: ServiceBusBroker;
+  client: ServiceBusClient;
+  host: HostProcess;
+}
+
+/** Runs a check with a broker and a host of its own. A check that replaces the broker returns the new one. */
+async function withHost(queue: string, check: (around: Surroundings) => Promise<unknown>) {
+  const broker = await new ServiceBusBroker({ queues }).start();
+  const client = new ServiceBusClient(broker.connectionString());
+  const host = await startHostProcess("jobs", { env: { BUS: broker.connectionString(), WORK_QUEUE: queue } });
+  let running = broker;
+  try {
+    const successor = await check({ broker, client, host });
+    if (successor instanceof ServiceBusBroker) running = successor;
+  } finally {
+    expect(await host.stop()).toBe(0);
+    await client.close();
+    await running.stop();
+  }
+}
