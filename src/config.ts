@@ -61,6 +61,9 @@ const settings = z.object({
 
   RUN_LIFETIME: seconds(1, 86_400).default(600),
   RUN_LEASE: seconds(1, 300).default(20),
+  RUN_EVENTS_TTL: within(0, 30 * 86_400, "a number of seconds")
+    .int("expected whole seconds")
+    .default(86_400),
   SHOW_COSTS: flag.default(false),
   AZURE_CLIENT_ID: z.string().min(1).optional(),
 });
@@ -85,8 +88,8 @@ export interface Config {
     /** how many tokens of a thread a prompt may hold if the run sets no bound */
     contextTokens: number;
   };
-  /** seconds; `lease`: how long a driver owns a run without a sign of life */
-  runs: { lifetime: number; lease: number };
+  /** seconds; `lease`: how long a driver owns a run without a sign of life, `eventsTtl`: of event logs */
+  runs: { lifetime: number; lease: number; eventsTtl: number };
   /** whether GET /costs answers: for benchmarks, not for the open internet */
   showCosts: boolean;
   /** of a user-assigned managed identity */
@@ -118,7 +121,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       maxAttempts: s.MODEL_MAX_ATTEMPTS,
       contextTokens: s.MODEL_CONTEXT_TOKENS,
     },
-    runs: { lifetime: s.RUN_LIFETIME, lease: s.RUN_LEASE },
+    runs: { lifetime: s.RUN_LIFETIME, lease: s.RUN_LEASE, eventsTtl: s.RUN_EVENTS_TTL },
     showCosts: s.SHOW_COSTS,
     managedIdentityClientId: s.AZURE_CLIENT_ID,
   };

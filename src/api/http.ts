@@ -75,9 +75,10 @@ async function perform(
     query: operation.query === undefined ? undefined : validated(operation.query, query),
     body: operation.body === undefined ? undefined : validated(operation.body, await readJson(request)),
     now: app.now(),
+    headers: request.headers,
     connection,
   };
-  return operation.handler(call as Parameters<Operation["handler"]>[0]);
+  return operation.handler(call);
 }
 
 const keysOfApp = new WeakMap<App, Keys>();

@@ -20,6 +20,7 @@ export interface Call<Params extends string, Query, Body> {
   body: Body;
   /** milliseconds since 1970 */
   now: number;
+  headers: { get(name: string): string | null };
   /** of the client, where the host lets us see it */
   connection: Connection | undefined;
 }
@@ -32,8 +33,8 @@ export interface Operation {
   path: string;
   query: z.ZodType | undefined;
   body: z.ZodType | undefined;
-  /** Answers with a JSON object, or with an `EventStream`. */
-  handler: (call: Call<string, never, never>) => Promise<object>;
+  /** Answers with a JSON object, or with an `EventStream`. Gets what its own schemas have let through. */
+  handler(call: Call<string, unknown, unknown>): Promise<object>;
 }
 
 /** Checks a handler against its own path and schemas, then forgets them: the list of operations is of one type. */
@@ -44,10 +45,10 @@ export function operation<Path extends string, Query = undefined, Body = undefin
   path: Path;
   query?: z.ZodType<Query>;
   body?: z.ZodType<Body>;
-  handler: (call: Call<PathParameters<Path>, Query, Body>) => Promise<object>;
+  handler(call: Call<PathParameters<Path>, Query, Body>): Promise<object>;
 }): Operation {
   const { query, body, ...rest } = definition;
-  return { ...rest, query, body, handler: definition.handler as Operation["handler"] };
+  return { ...rest, query, body };
 }
 
 /** Which kind of id a path parameter holds; its prefix is checked before anything is read. */

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { type List, listOf } from "../resources/common.ts";
 import { cursorNotFound } from "../resources/errors.ts";
 import { seqOfId } from "../resources/ids.ts";
-import { apiObject, type Doc } from "../store/documents.ts";
+import { apiObject, type ObjectDoc } from "../store/documents.ts";
 import type { Partition, Range } from "../store/partition.ts";
 import { wholeRange } from "../store/ranges.ts";
 
@@ -29,7 +29,7 @@ export interface Listing {
 }
 
 /** One page. `before` gives the page that ends just before its object, in the order asked for. */
-export async function page<D extends Doc>(listing: Listing, query: PageQuery, now: number): Promise<List<D>> {
+export async function page<D extends ObjectDoc>(listing: Listing, query: PageQuery, now: number): Promise<List<D>> {
   const { partition, sort, runId } = listing;
   const descending = query.order === "desc";
   const backwards = query.after === undefined && query.before !== undefined;
@@ -60,7 +60,7 @@ async function cursorRange(listing: Listing, query: PageQuery, now: number): Pro
 
 /** Where a cursor stands. An object that was deleted while a client pages still has its place, if its id is ours. */
 async function place(listing: Listing, name: "after" | "before", id: string, now: number): Promise<string> {
-  const doc = await listing.partition.read(id);
+  const doc = await listing.partition.read<ObjectDoc>(id);
   if (doc?.internal.sort.startsWith(listing.sort("")) === true) return doc.internal.sort;
   const seq = doc === undefined ? seqOfId(id, now) : undefined;
   if (seq === undefined) throw cursorNotFound(name, id);

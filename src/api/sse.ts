@@ -12,8 +12,10 @@ const DONE: RunEvent = { event: "done", data: "[DONE]" };
 
 const encoder = new TextEncoder();
 
-function frame({ event, data }: RunEvent): string {
-  return `event: ${event}\ndata: ${typeof data === "string" ? data : JSON.stringify(data)}\n\n`;
+/** Only resumable streams number their events: the others stay byte for byte what clients knew. */
+function frame({ event, data }: RunEvent, id?: number): string {
+  const number = id === undefined ? "" : `id: ${id}\n`;
+  return `${number}event: ${event}\ndata: ${typeof data === "string" ? data : JSON.stringify(data)}\n\n`;
 }
 
 /** In both of the forms that clients look for: some want `error`, some the fields themselves (contract 4.2). */
@@ -38,9 +40,14 @@ export class EventStream implements AsyncIterable<Uint8Array> {
     connection?.onClose(() => this.#stop());
   }
 
-  push(event: RunEvent): void {
+  /** Nobody reads any more, or everything is said. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  push(event: RunEvent, id?: number): void {
     if (this.#ended) return;
-    const text = frame(event);
+    const text = frame(event, id);
     this.#waiting += text.length;
     if (this.#waiting > MAX_WAITING) {
       this.#frames = [];

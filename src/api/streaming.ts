@@ -2,31 +2,39 @@
 import type { App } from "../app.ts";
 import { drive } from "../runs/advance.ts";
 import { wakeUpOf } from "../runs/ending.ts";
-import type { RunEvent } from "../runs/events.ts";
+import type { RunEvent, Sink } from "../runs/events.ts";
 import { OwnedRun } from "../runs/owned-run.ts";
 import type { RunDoc } from "../store/documents.ts";
 import type { Versioned } from "../store/partition.ts";
 import type { Connection } from "./connections.ts";
 import { EventStream, errorEvent } from "./sse.ts";
 
+/** What a stream says before its run is driven; `logged` tells whether the run's event log has it already. */
+export interface Opening {
+  events: RunEvent[];
+  logged: boolean;
+}
+
 /**
- * Drives a claimed run and answers with its events, after those in `before`. The run goes on if the client leaves; and if
- * this process dies, a wake-up at the lease's end brings a worker that takes it over.
+ * Drives a claimed run and answers with its events. The run goes on if the client leaves; and if this process dies, a
+ * wake-up at the lease's end brings a worker that takes it over.
  */
 export function streamRun(
   app: App,
   tenant: string,
   run: Versioned<RunDoc>,
-  before: RunEvent[],
+  opening: Opening,
   connection: Connection | undefined,
 ): EventStream {
   const stream = new EventStream(connection);
-  for (const event of before) stream.push(event);
   const { engine } = app;
+  const push: Sink = (event) => stream.push(event);
+  const { eventsTtl } = app.config.runs;
+  const owned = new OwnedRun(engine.store.thread(tenant, run.thread_id), run, push, eventsTtl);
+  for (const event of opening.events) (opening.logged ? push : owned.tell)(event);
   const until = run.internal.lease?.until ?? engine.now();
   void engine.wakeUps.send(wakeUpOf(run), `${run.id}/takeover/${until}`, until);
-  const owned = new OwnedRun(engine.store.thread(tenant, run.thread_id), run);
-  drive({ ...engine, retriesInPlace: true }, owned, (event) => stream.push(event))
+  drive({ ...engine, retriesInPlace: true }, owned)
     .catch((error: unknown) => {
       app.log.error("streamed run failed; its lease will end and a worker take it over", { run: run.id, error });
       stream.push(errorEvent("The server had an error while it streamed this run. The run goes on."));

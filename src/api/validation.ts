@@ -21,10 +21,10 @@ export function validated<S extends z.ZodType>(schema: S, input: unknown): z.out
 function toApiError(issue: Issue, root: unknown, base: Path): ApiError {
   const path = [...base, ...issue.path];
   const param = formatPath(path);
-  const got = valueAt(root, path);
+  const got = asRead(valueAt(root, path), issue);
   switch (issue.code) {
     case "invalid_type":
-      return wrongType(param, got, [typeName(issue.expected)]);
+      return wrongType(param, got, [numberName(issue.expected, param)]);
     case "unrecognized_keys": {
       const name = formatPath([...path, issue.keys[0] ?? ""]);
       return invalidParameter(`Unknown parameter: '${name}'.`, name, "unknown_parameter");
@@ -48,6 +48,17 @@ function toApiError(issue: Issue, root: unknown, base: Path): ApiError {
       return invalidParameter(`Invalid value for '${param}'.`, param, "invalid_value");
   }
 }
+
+/** Query parameters are texts: what is wrong with a number is told about the number. */
+function asRead(value: unknown, issue: Issue): unknown {
+  const bounded = (issue.code === "too_big" || issue.code === "too_small") && issue.origin === "number";
+  const wantsInteger = issue.code === "invalid_type" && issue.expected === "int";
+  return typeof value === "string" && (bounded || wantsInteger) ? Number(value) : value;
+}
+
+/** For what is no number at all, zod expects a "number" also where only an integer will do. */
+const numberName = (expected: string, param: string) =>
+  expected === "number" && !DECIMALS.test(param) ? "an integer" : typeName(expected);
 
 /** A value that is none of a union's variants: say what is wrong with the variant that it was meant to be. */
 function wrongVariant(issue: Extract<Issue, { code: "invalid_union" }>, root: unknown, path: Path): ApiError {

@@ -13,7 +13,7 @@ import type { Partition, Versioned } from "../store/partition.ts";
 import { readContext } from "./context-window.ts";
 import { endUndriven, finish, giveBack, pause, retryDelay } from "./ending.ts";
 import type { Engine } from "./engine.ts";
-import { noSink, runEvent, type Sink } from "./events.ts";
+import { noSink, openingEvents, runEvent } from "./events.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { claimed, claimFields, type Ending, isExpired, isUnowned, renewed } from "./lifecycle.ts";
 import { type Interruption, OwnedRun } from "./owned-run.ts";
@@ -36,7 +36,10 @@ type Outcome =
 export async function wake(engine: Engine, job: WakeUp): Promise<void> {
   const partition = engine.store.thread(job.tenant, job.thread);
   const run = (await claimQueued(engine, partition, job.run)) ?? (await lookAt(engine, partition, job));
-  if (run !== undefined) await drive(engine, new OwnedRun(partition, run), noSink);
+  if (run === undefined) return;
+  const owned = new OwnedRun(partition, run, noSink, engine.config.runs.eventsTtl);
+  if (run.internal.log.events === 0) for (const event of openingEvents(run)) owned.tell(event);
+  await drive(engine, owned);
 }
 
 /**
@@ -90,17 +93,17 @@ function overdueEnding(run: RunDoc, now: number): Ending | undefined {
 }
 
 /** Drives a claimed run to its next pause or its end. */
-export async function drive(engine: Engine, owned: OwnedRun, sink: Sink): Promise<void> {
-  sink(runEvent(owned.run, "in_progress"));
-  const turn = new Turn(owned.run, reservedOf(owned.run), sink, engine.now);
+export async function drive(engine: Engine, owned: OwnedRun): Promise<void> {
+  owned.tell(runEvent(owned.run, "in_progress"));
+  const turn = new Turn(owned.run, reservedOf(owned.run), owned.tell, engine.now);
   const outcome = await callModel(engine, owned, turn);
   switch (outcome.kind) {
     case "ending":
-      return finish(engine, owned, turn, outcome.ending, sink);
+      return finish(engine, owned, turn, outcome.ending);
     case "calls":
-      return pause(engine, owned, turn, sink);
+      return pause(engine, owned, turn);
     case "trouble":
-      return giveBack(engine, owned, turn, outcome.trouble, sink);
+      return giveBack(engine, owned, turn, outcome.trouble);
     case "lost":
       engine.log.info("run lost to another driver", { run: owned.run.id });
   }
@@ -172,21 +175,25 @@ function beat(engine: Engine, owned: OwnedRun, turn: Turn, stop: AbortController
     if (isExpired(owned.run, now)) return interrupt({ kind: "ending", ending: { status: "expired" } });
     try {
       const { size } = turn;
+      const grown = size > 0 && size >= savedSize * GROWTH;
       const next = renewed(owned.run, now, leaseDuration(engine));
-      if (size > 0 && size >= savedSize * GROWTH) {
-        const documents = turn.documents;
-        const open = documents.filter((doc) => doc.status === "in_progress").map((doc) => doc.id);
-        const known = owned.run.internal.open.filter((id) => !open.includes(id));
-        const saved = { ...next, internal: { ...next.internal, open: [...known, ...open] } };
-        stopFor(await owned.write(saved, documents));
+      if (grown) {
+        stopFor(await owned.write(withOpen(next, turn), turn.documents));
         savedSize = size;
-      } else if (leaseHalfOver(engine, owned.run, now)) stopFor(await owned.write(next, []));
-      else stopFor(await owned.look());
+      } else if ((size > 0 && owned.hasUnloggedEvents) || leaseHalfOver(engine, owned.run, now)) {
+        stopFor(await owned.write(next, []));
+      } else stopFor(await owned.look());
     } catch (error) {
       // The store is in trouble. The lease tells how long that may go on before the run is somebody else's.
       engine.log.warn("checkpoint failed", { run: owned.run.id, error });
     }
   };
+}
+
+/** The run that names what the turn has in progress in the store, beside what a dead attempt left. */
+function withOpen(run: RunDoc, turn: Turn): RunDoc {
+  const open = turn.documents.filter((doc) => doc.status === "in_progress").map((doc) => doc.id);
+  return { ...run, internal: { ...run.internal, open: [...new Set([...run.internal.open, ...open])] } };
 }
 
 const leaseDuration = (engine: Engine) => engine.config.runs.lease * 1000;

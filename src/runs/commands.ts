@@ -12,12 +12,14 @@ import {
 import { isTerminal, type SubmitToolOutputsRequest } from "../resources/run.ts";
 import type { FunctionToolCall } from "../resources/step.ts";
 import type { RunDoc, StepDoc } from "../store/documents.ts";
-import type { Partition, Versioned } from "../store/partition.ts";
+import type { Partition, Versioned, Write } from "../store/partition.ts";
 import { readRun } from "../store/runs.ts";
 import type { StaleLock } from "../store/threads.ts";
 import { reserveIds } from "./advance.ts";
 import { endUndriven, withToolTokens } from "./ending.ts";
 import type { Engine } from "./engine.ts";
+import { logged } from "./event-log.ts";
+import { type RunEvent, runEvent, stepEvent } from "./events.ts";
 import {
   acceptsToolOutputs,
   cancelling,
@@ -63,9 +65,8 @@ export function claimedHere(engine: Engine, run: RunDoc): RunDoc {
 
 export interface Resumed {
   run: Versioned<RunDoc>;
-  /** as it was queued again, for the stream's event */
-  queued: RunDoc;
-  step: StepDoc;
+  /** what a stream says of it; the event log has it already */
+  events: RunEvent[];
 }
 
 /** Takes all outputs of a paused run at once; with `driveHere` this process goes on with it. */
@@ -84,9 +85,18 @@ export async function submitToolOutputs(
     const calls = withOutputs(open.step_details.tool_calls, request.tool_outputs);
     const step = completedStep({ ...open, step_details: { type: "tool_calls", tool_calls: calls } }, now);
     const queued = withToolTokens(resumed(run, now), await outputTokens(calls));
-    const next = driveHere ? claimedHere(engine, queued) : queued;
-    const result = await ref.partition.batch([{ put: next, ifMatch: run._etag }, { put: step }]);
-    if (result.ok) return { run: { ...next, _etag: result.etags[0] ?? "" }, queued, step };
+    const events = [stepEvent(step, "completed"), runEvent(queued, "queued")];
+    const { run: next, chunks } = logged(
+      driveHere ? claimedHere(engine, queued) : queued,
+      events,
+      engine.config.runs.eventsTtl,
+    );
+    const result = await ref.partition.batch([
+      { put: next, ifMatch: run._etag },
+      { put: step },
+      ...chunks.map((chunk): Write => ({ put: chunk })),
+    ]);
+    if (result.ok) return { run: { ...next, _etag: result.etags[0] ?? "" }, events };
   }
   throw overloaded(1);
 }

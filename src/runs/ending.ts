@@ -5,7 +5,8 @@ import { addUsage } from "../resources/common.ts";
 import type { MessageDoc, RunDoc, StepDoc } from "../store/documents.ts";
 import type { Partition, Versioned, Write } from "../store/partition.ts";
 import type { Engine } from "./engine.ts";
-import { messageEvent, runEvent, type Sink, stepEvent } from "./events.ts";
+import { logged } from "./event-log.ts";
+import { messageEvent, type RunEvent, runEvent, stepEvent } from "./events.ts";
 import { type Ending, ended, endedMessage, endedStep, givenBack, incompleteMessage, paused } from "./lifecycle.ts";
 import { type OwnedRun, unlockThread } from "./owned-run.ts";
 import type { Turn } from "./turn.ts";
@@ -15,7 +16,7 @@ const FIRST_RETRY = 1_000;
 const LONGEST_RETRY = 60_000;
 
 /** Ends the run with what the turn has written: one batch for run, steps, message and the thread's lock. */
-export async function finish(engine: Engine, owned: OwnedRun, turn: Turn, ending: Ending, sink: Sink): Promise<void> {
+export async function finish(engine: Engine, owned: OwnedRun, turn: Turn, ending: Ending): Promise<void> {
   const now = engine.now();
   const { tool_tokens: toolTokens } = owned.run.internal;
   const documents = await Promise.all(
@@ -27,48 +28,40 @@ export async function finish(engine: Engine, owned: OwnedRun, turn: Turn, ending
   );
   const before = owned.run;
   const run = ended(charged(before, turn), ending, now);
-  const result = await owned.write(run, documents, [unlockThread(run), ...leftovers(before, documents)]);
-  if (result === "written") {
-    // A stream hears that the run is being cancelled, which the client may have asked for elsewhere.
-    if (ending.status === "cancelled") sink(runEvent({ ...before, status: "cancelling" }, "cancelling"));
-    for (const event of endingEvents(run, documents, turn)) sink(event);
-  } else if (result === "cancelling" && ending.status !== "cancelled") {
-    // The cancel came first: it had been answered when this batch was refused.
-    await finish(engine, owned, turn, { status: "cancelled" }, sink);
-  } else engine.log.info("run lost before its end was written", { run: run.id });
+  const changes = [unlockThread(run), ...leftovers(before, documents)];
+  const result = await owned.write(run, documents, changes, endingEvents(before, run, unsettled(documents, turn)));
+  if (result === "written") return;
+  // The cancel came first: it had been answered when this batch was refused.
+  if (result === "cancelling" && ending.status !== "cancelled")
+    return finish(engine, owned, turn, { status: "cancelled" });
+  engine.log.info("run lost before its end was written", { run: run.id });
 }
 
 /** The model called functions of the client's: the run waits for their outputs and nobody holds it. */
-export async function pause(engine: Engine, owned: OwnedRun, turn: Turn, sink: Sink): Promise<void> {
+export async function pause(engine: Engine, owned: OwnedRun, turn: Turn): Promise<void> {
   const called = turn.toolCalls;
   if (called === undefined) throw new Error("a run pauses for function calls only");
   const documents = await Promise.all(
     turn.documents.map((doc) => (doc.kind === "message" ? withTokens(doc, turn, owned.run.internal.tool_tokens) : doc)),
   );
   const run = withToolTokens(paused(charged(owned.run, turn), called.step, called.calls), turn.usage.completion_tokens);
-  const result = await owned.write(run, documents, leftovers(owned.run, documents));
-  if (result === "cancelling") return finish(engine, owned, turn, { status: "cancelled" }, sink);
+  const news = [runEvent(run, "requires_action")];
+  const result = await owned.write(run, documents, leftovers(owned.run, documents), news);
+  if (result === "cancelling") return finish(engine, owned, turn, { status: "cancelled" });
   if (result === "lost") return engine.log.info("run lost before its pause was written", { run: run.id });
-  sink(runEvent(run, "requires_action"));
   if (run.internal.due === undefined) return;
   await engine.wakeUps.send(wakeUpOf(run), `${run.id}/expiry`, run.internal.due);
 }
 
 /** Another try later, by whoever comes first; or the end, if there is no point or no time. */
-export async function giveBack(
-  engine: Engine,
-  owned: OwnedRun,
-  turn: Turn,
-  trouble: ModelTrouble,
-  sink: Sink,
-): Promise<void> {
+export async function giveBack(engine: Engine, owned: OwnedRun, turn: Turn, trouble: ModelTrouble): Promise<void> {
   const attempts = owned.run.internal.attempts + 1;
   const delay = engine.retriesInPlace ? undefined : retryDelay(engine, owned.run, trouble, attempts);
-  if (delay === undefined) return finish(engine, owned, turn, { status: "failed", error: trouble.error }, sink);
+  if (delay === undefined) return finish(engine, owned, turn, { status: "failed", error: trouble.error });
   const due = engine.now() + delay;
   const run = givenBack(owned.run, due, attempts);
   const result = await owned.write(run, []);
-  if (result === "cancelling") return finish(engine, owned, turn, { status: "cancelled" }, sink);
+  if (result === "cancelling") return finish(engine, owned, turn, { status: "cancelled" });
   if (result === "written") await engine.wakeUps.send(wakeUpOf(run), `${run.id}/retry/${attempts}/${due}`, due);
 }
 
@@ -92,10 +85,12 @@ export async function endUndriven(
   const documents = open
     .filter((doc) => doc !== undefined)
     .map((doc) => (doc.kind === "step" ? endedStep(doc, ending, now) : endedMessage(doc, ending, now)));
-  const next = ended(run, ending, now);
+  const last = ended(run, ending, now);
+  const news = endingEvents(run, last, documents);
+  const { run: next, chunks } = logged(last, news, engine.config.runs.eventsTtl);
   const result = await partition.batch([
     { put: next, ifMatch: run._etag },
-    ...documents.map((doc): Write => ({ put: doc })),
+    ...[...documents, ...chunks].map((doc): Write => ({ put: doc })),
     unlockThread(next),
   ]);
   return result.ok ? { ...next, _etag: result.etags[0] ?? "" } : undefined;
@@ -135,11 +130,21 @@ function leftovers(run: RunDoc, written: { id: string }[]): Write[] {
   return run.internal.open.filter((id) => !written.some((doc) => doc.id === id)).map((id) => ({ delete: id }));
 }
 
-function* endingEvents(run: RunDoc, documents: (MessageDoc | StepDoc)[], turn: Turn) {
-  // What the turn itself had completed, its events have told already.
+/** The documents that the turn itself had not completed: their end is news. */
+function unsettled(documents: (MessageDoc | StepDoc)[], turn: Turn): (MessageDoc | StepDoc)[] {
   const told = new Set(turn.documents.filter((doc) => doc.status !== "in_progress").map((doc) => doc.id));
-  const news = documents.filter((doc) => !told.has(doc.id));
-  for (const doc of news) if (doc.kind === "message") yield messageEvent(doc, doc.status);
-  for (const doc of news) if (doc.kind === "step") yield stepEvent(doc, doc.status);
-  yield runEvent(run, run.status);
+  return documents.filter((doc) => !told.has(doc.id));
+}
+
+/** In the order of contract 4.1: the message, its step, the run. */
+function endingEvents(before: RunDoc, run: RunDoc, documents: (MessageDoc | StepDoc)[]): RunEvent[] {
+  const messages = documents.filter((doc) => doc.kind === "message");
+  const steps = documents.filter((doc) => doc.kind === "step");
+  return [
+    // Whoever watches hears of the cancel too, which the client may have asked for elsewhere.
+    ...(run.status === "cancelled" ? [runEvent({ ...before, status: "cancelling" }, "cancelling")] : []),
+    ...messages.map((doc) => messageEvent(doc, doc.status)),
+    ...steps.map((doc) => stepEvent(doc, doc.status)),
+    runEvent(run, run.status),
+  ];
 }

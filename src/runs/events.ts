@@ -17,6 +17,12 @@ export const runEvent = (run: RunDoc, status: RunDoc["status"] | "created"): Run
   data: apiObject(run),
 });
 
+/** What everybody who watches a run from its beginning hears first, whatever has become of it meanwhile. */
+export function openingEvents(run: RunDoc): RunEvent[] {
+  const queued: RunDoc = { ...run, status: "queued", started_at: null };
+  return [runEvent(queued, "created"), runEvent(queued, "queued")];
+}
+
 export const stepEvent = (step: StepDoc, status: StepDoc["status"] | "created"): RunEvent => ({
   event: `thread.run.step.${status}`,
   data: apiObject(step),

@@ -4,39 +4,66 @@
  */
 import type { MessageDoc, RunDoc, StepDoc } from "../store/documents.ts";
 import type { Partition, Versioned, Write } from "../store/partition.ts";
+import { logged } from "./event-log.ts";
+import type { RunEvent, Sink } from "./events.ts";
 
 /** Why a driver must stop: the client asked for it, or somebody else drives the run now (or it is gone). */
 export type Interruption = "cancelling" | "lost";
 
 export class OwnedRun {
   readonly partition: Partition;
+  readonly #live: Sink;
+  readonly #eventsTtl: number;
   #run: RunDoc;
   #etag: string;
+  /** told, but not in the event log yet */
+  #unlogged: RunEvent[] = [];
 
-  constructor(partition: Partition, run: Versioned<RunDoc>) {
+  /** `live` hears the events at once; `eventsTtl` is how long they are kept in the log, in seconds. */
+  constructor(partition: Partition, run: Versioned<RunDoc>, live: Sink, eventsTtl: number) {
     this.partition = partition;
     this.#run = run;
     this.#etag = run._etag;
+    this.#live = live;
+    this.#eventsTtl = eventsTtl;
   }
 
   get run(): RunDoc {
     return this.#run;
   }
 
-  /** Writes the run's next version with these documents and changes, all or nothing. */
+  get hasUnloggedEvents(): boolean {
+    return this.#unlogged.length > 0;
+  }
+
+  /** An event that needs no write to be true. It is logged with the next write. */
+  readonly tell: Sink = (event) => {
+    this.#unlogged.push(event);
+    this.#live(event);
+  };
+
+  /**
+   * Writes the run's next version with these documents, changes and all events so far, all or nothing. Then tells
+   * `news`: events that are true because of this write.
+   */
   async write(
     next: RunDoc,
     documents: (MessageDoc | StepDoc)[],
     others: Write[] = [],
+    news: RunEvent[] = [],
   ): Promise<Interruption | "written"> {
+    const unlogged = this.#unlogged.length;
+    const { run, chunks } = logged(next, [...this.#unlogged, ...news], this.#eventsTtl);
     const result = await this.partition.batch([
-      { put: next, ifMatch: this.#etag },
-      ...documents.map((doc): Write => ({ put: doc })),
+      { put: run, ifMatch: this.#etag },
+      ...[...documents, ...chunks].map((doc): Write => ({ put: doc })),
       ...others,
     ]);
     if (!result.ok) return this.#whyRefused();
-    this.#run = next;
+    this.#run = run;
     this.#etag = result.etags[0] ?? "";
+    this.#unlogged.splice(0, unlogged);
+    for (const event of news) this.#live(event);
     return "written";
   }
 

@@ -78,6 +78,8 @@ export interface RunInternal extends Listed {
   usage: Usage;
   /** what the run's function calls and their outputs cost in a prompt */
   tool_tokens: number;
+  /** how long the event log is */
+  log: { chunks: number; events: number };
 }
 
 export type RunDoc = Run & Stored<"run", RunInternal>;
@@ -90,8 +92,24 @@ export type StepDoc = RunStep &
     }
   >;
 
-export type ThreadPartitionDoc = ThreadDoc | MessageDoc | RunDoc | StepDoc;
-export type Doc = AssistantDoc | ThreadPartitionDoc;
+/** A piece of a run's event log. Not indexed: it is read by its id, which names its number. */
+export interface EventsDoc {
+  id: string;
+  pk: string;
+  kind: "events";
+  /** seconds until Cosmos DB deletes it */
+  ttl: number;
+  internal: {
+    run: string;
+    /** number of the first event */
+    first: number;
+    entries: unknown[];
+  };
+}
+
+/** What is behind an API object. */
+export type ObjectDoc = AssistantDoc | ThreadDoc | MessageDoc | RunDoc | StepDoc;
+export type Doc = ObjectDoc | EventsDoc;
 
 /** The partition of a thread. Tenant and id in one key: a request of one tenant cannot name another's documents. */
 export const threadKey = (tenant: string, threadId: string) => `${tenant}:${threadId}`;
@@ -109,9 +127,9 @@ export const seqOf = (sort: string) => sort.slice(sort.lastIndexOf("/") + 1);
 
 const HIDDEN = new Set(["pk", "kind", "internal", "ttl", "_rid", "_self", "_etag", "_attachments", "_ts"]);
 
-type ApiObject<D extends Doc> = Omit<D, "pk" | "kind" | "internal">;
+type ApiObject<D extends ObjectDoc> = Omit<D, "pk" | "kind" | "internal">;
 
 /** The API's object without what the store needs around it. */
-export function apiObject<D extends Doc>(doc: D): ApiObject<D> {
+export function apiObject<D extends ObjectDoc>(doc: D): ApiObject<D> {
   return Object.fromEntries(Object.entries(doc).filter(([name]) => !HIDDEN.has(name))) as ApiObject<D>;
 }

@@ -91,6 +91,7 @@ function draftRun(draft: RunDraft, seq: string): RunDoc {
       turns: 0,
       usage: NO_USAGE,
       tool_tokens: 0,
+      log: { chunks: 0, events: 0 },
     },
   };
 }

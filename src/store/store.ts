@@ -2,6 +2,7 @@
 import type { Container } from "@azure/cosmos";
 import { catalogKey, threadKey } from "./documents.ts";
 import { Partition } from "./partition.ts";
+import { TenantThreads } from "./tenant-threads.ts";
 
 export class Store {
   readonly #threads: Container;
@@ -15,6 +16,11 @@ export class Store {
   /** A thread with its messages, runs and steps. */
   thread(tenant: string, threadId: string): Partition {
     return new Partition(this.#threads, threadKey(tenant, threadId));
+  }
+
+  /** The list of a tenant's threads. */
+  threadsOf(tenant: string): TenantThreads {
+    return new TenantThreads(this.#threads, tenant);
   }
 
   /** The assistants of a tenant. */

@@ -2,6 +2,7 @@
 import type { Operation } from "../operation.ts";
 import { assistantOperations } from "./assistants.ts";
 import { messageOperations } from "./messages.ts";
+import { watchRun } from "./run-events.ts";
 import { runOperations } from "./runs.ts";
 import { stepOperations } from "./steps.ts";
 import { threadOperations } from "./threads.ts";
@@ -11,5 +12,6 @@ export const operations: Operation[] = [
   ...threadOperations,
   ...messageOperations,
   ...runOperations,
+  watchRun,
   ...stepOperations,
 ];

@@ -17,7 +17,7 @@ import {
   submitToolOutputs as submitStoredOutputs,
 } from "../../runs/commands.ts";
 import { wakeUpOf } from "../../runs/ending.ts";
-import { type RunEvent, runEvent, stepEvent } from "../../runs/events.ts";
+import { openingEvents, type RunEvent } from "../../runs/events.ts";
 import { WAKE_UP_GRACE } from "../../runs/lifecycle.ts";
 import { apiObject, type RunDoc, runSort } from "../../store/documents.ts";
 import { createRun as createStoredRun } from "../../store/runs.ts";
@@ -56,8 +56,8 @@ async function startRun({ app, tenant, threadId, assistant, request, now, connec
     isStale: staleLock(app.engine, partition, threadId),
   });
   if (streams) {
-    const opening = [...before, runEvent(queued, "created"), runEvent(queued, "queued")];
-    return streamRun(app, tenant, stored, opening, connection);
+    const events = [...before, ...openingEvents(queued)];
+    return streamRun(app, tenant, stored, { events, logged: false }, connection);
   }
   await app.wakeUps.send(wakeUpOf(queued), `${queued.id}/created`);
   return apiObject(queued);
@@ -148,11 +148,8 @@ const submitToolOutputs = operation({
   handler: async ({ app, tenant, params: { thread_id: threadId, run_id: id }, body, connection }) => {
     const streams = body.stream === true;
     const ref = refOf(app, tenant, threadId, id);
-    const { run, queued, step } = await submitStoredOutputs(app.engine, ref, body, streams);
-    if (streams) {
-      const opening = [stepEvent(step, "completed"), runEvent(queued, "queued")];
-      return streamRun(app, tenant, run, opening, connection);
-    }
+    const { run, events } = await submitStoredOutputs(app.engine, ref, body, streams);
+    if (streams) return streamRun(app, tenant, run, { events, logged: true }, connection);
     await app.wakeUps.send(wakeUpOf(run), `${run.id}/outputs/${run.internal.turns}`);
     return apiObject(run);
   },

@@ -1,8 +1,9 @@
 import { noThreadFound } from "../../resources/errors.ts";
 import { createThreadRequest, modifyThreadRequest } from "../../resources/thread.ts";
-import { apiObject, type ThreadDoc } from "../../store/documents.ts";
+import { apiObject, type ThreadDoc, threadSort } from "../../store/documents.ts";
 import { deleteThread as deleteStoredThread, draftThread, readThread, storeThread } from "../../store/threads.ts";
 import { operation } from "../operation.ts";
+import { page, pageQuery } from "../paging.ts";
 
 const createThread = operation({
   name: "createThread",
@@ -15,6 +16,16 @@ const createThread = operation({
     await storeThread(app.store, tenant, thread, messages);
     return apiObject(thread);
   },
+});
+
+const listThreads = operation({
+  name: "listThreads",
+  summary: "List threads (only in the form of Azure AI's agents)",
+  method: "GET",
+  path: "threads",
+  query: pageQuery,
+  handler: ({ app, tenant, query, now }) =>
+    page<ThreadDoc>({ partition: app.store.threadsOf(tenant), sort: threadSort }, query, now),
 });
 
 const getThread = operation({
@@ -55,4 +66,4 @@ const deleteThread = operation({
   },
 });
 
-export const threadOperations = [createThread, getThread, modifyThread, deleteThread];
+export const threadOperations = [createThread, listThreads, getThread, modifyThread, deleteThread];

@@ -1,0 +1,79 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { z } from "zod";
+import type { App } from "../../app.ts";
+import { isTerminal } from "../../resources/run.ts";
+import { currentRun, type RunRef } from "../../runs/commands.ts";
+import { chunkId, decodeEvents } from "../../runs/event-log.ts";
+import { runEvent } from "../../runs/events.ts";
+import type { EventsDoc } from "../../store/documents.ts";
+import { operation } from "../operation.ts";
+import { EventStream, errorEvent } from "../sse.ts";
+import { validated } from "../validation.ts";
+
+/** How often a log is asked for more while its run goes on. Milliseconds. */
+const POLL = 400;
+
+/** The number of the last event that the client has; -1 for none. */
+const position = z.object({
+  after: z.preprocess(
+    (value) => (typeof value === "string" && /^-?\d+$/.test(value) ? Number(value) : value),
+    z.int().min(-1).default(-1),
+  ),
+});
+
+/** Ours, not the original's: its streams could not be resumed. */
+export const watchRun = operation({
+  name: "watchRun",
+  summary: "Replay the events of a run and follow them, from the start or after an event",
+  method: "GET",
+  path: "threads/{thread_id}/runs/{run_id}/stream",
+  query: z.object({ after: z.unknown().optional() }),
+  handler: async ({ app, tenant, params: { thread_id: threadId, run_id: runId }, query, headers, connection }) => {
+    const { after } = validated(position, { after: query.after ?? headers.get("last-event-id") ?? undefined });
+    const ref = { partition: app.store.thread(tenant, threadId), threadId, runId };
+    await currentRun(app.engine, ref);
+    const stream = new EventStream(connection);
+    follow(app, ref, after, stream)
+      .catch((error: unknown) => {
+        app.log.warn("following a run's events failed", { run: runId, error });
+        stream.push(errorEvent("The server had an error while it read this run's events."));
+      })
+      .finally(() => stream.end());
+    return stream;
+  },
+});
+
+/** Like the streams of the original, it ends where the run ends or waits for tool outputs. */
+async function follow(app: App, ref: RunRef, after: number, stream: EventStream): Promise<void> {
+  let chunk = 0;
+  while (!stream.ended) {
+    const events = await ref.partition.read<EventsDoc>(chunkId(ref.runId, chunk));
+    if (events !== undefined) {
+      pushChunk(events, after, stream);
+      chunk += 1;
+      continue;
+    }
+    const run = await currentRun(app.engine, ref);
+    const { log } = run.internal;
+    const over = isTerminal(run.status) || run.status === "requires_action";
+    if (over && log.chunks <= chunk) return;
+    if (over && (await isGone(ref, chunk))) {
+      // The log is kept for a while only, or not at all: what is left to tell is how it ended.
+      stream.push(runEvent(run, run.status), Math.max(log.events - 1, 0));
+      return;
+    }
+    await sleep(POLL);
+  }
+}
+
+/** A chunk may have been written between two reads: only a second look tells that it is gone. */
+async function isGone(ref: RunRef, chunk: number): Promise<boolean> {
+  return (await ref.partition.read<EventsDoc>(chunkId(ref.runId, chunk))) === undefined;
+}
+
+function pushChunk({ internal }: EventsDoc, after: number, stream: EventStream): void {
+  for (const [index, event] of decodeEvents(internal.entries).entries()) {
+    const number = internal.first + index;
+    if (number > after) stream.push(event, number);
+  }
+}

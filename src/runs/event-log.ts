@@ -1,0 +1,114 @@
+/**
+ * A run's event log: what its stream said, kept for a while, so that a broken stream can be resumed and a background run
+ * watched. Chunks are written in the batches that also write the objects: log and store cannot differ.
+ *
+ * Kept small: an object's event holds only what changed since its last one, and a row of text pieces is one text with
+ * the lengths of its pieces. Decoding gives back exactly the events.
+ */
+import type { EventsDoc, RunDoc } from "../store/documents.ts";
+import type { RunEvent } from "./events.ts";
+
+/** Object events by name, the changed fields, and which fields went away. */
+type Entry =
+  | { event: string; id: string; set: Record<string, unknown>; gone?: string[] }
+  | { text: string; id: string; lengths: number[]; opening: boolean }
+  | { event: string; data: unknown };
+
+type Fields = Record<string, unknown>;
+
+export function encodeEvents(events: RunEvent[]): unknown[] {
+  const entries: Entry[] = [];
+  const known = new Map<string, Fields>();
+  for (const { event, data } of events) {
+    const delta = event === "thread.message.delta" ? plainText(data) : undefined;
+    if (delta !== undefined) {
+      const last = entries.at(-1);
+      if (last !== undefined && "text" in last && last.id === delta.id && !delta.opening) {
+        last.text += delta.value;
+        last.lengths.push(delta.value.length);
+      } else {
+        entries.push({ text: delta.value, id: delta.id, lengths: [delta.value.length], opening: delta.opening });
+      }
+    } else if (isObject(data) && typeof data.id === "string" && !event.endsWith(".delta")) {
+      entries.push(changes(event, data.id, known.get(data.id) ?? {}, data));
+      known.set(data.id, data);
+    } else entries.push({ event, data });
+  }
+  return entries;
+}
+
+export function decodeEvents(chunk: unknown[]): RunEvent[] {
+  const events: RunEvent[] = [];
+  const known = new Map<string, Fields>();
+  for (const entry of chunk as Entry[]) {
+    if ("text" in entry) events.push(...pieces(entry));
+    else if ("set" in entry) {
+      const data = { ...known.get(entry.id), ...entry.set };
+      for (const name of entry.gone ?? []) delete data[name];
+      known.set(entry.id, data);
+      events.push({ event: entry.event, data });
+    } else events.push(entry);
+  }
+  return events;
+}
+
+function changes(event: string, id: string, before: Fields, now: Fields): Entry {
+  const changed = Object.entries(now).filter(([name, value]) => !same(before[name], value));
+  const gone = Object.keys(before).filter((name) => !(name in now));
+  return { event, id, set: Object.fromEntries(changed), ...(gone.length === 0 ? {} : { gone }) };
+}
+
+function* pieces({ id, text, lengths, opening }: Extract<Entry, { text: string }>): Generator<RunEvent> {
+  let start = 0;
+  for (const [index, length] of lengths.entries()) {
+    const value = text.slice(start, start + length);
+    start += length;
+    const first = opening && index === 0;
+    yield messageDelta(id, { index: 0, type: "text", text: first ? { value, annotations: [] } : { value } });
+  }
+}
+
+function messageDelta(id: string, part: Fields): RunEvent {
+  return { event: "thread.message.delta", data: { id, object: "thread.message.delta", delta: { content: [part] } } };
+}
+
+/** A delta that is nothing but text at index 0, as almost all are. */
+function plainText(data: unknown): { id: string; value: string; opening: boolean } | undefined {
+  const { id, delta } = data as {
+    id: string;
+    delta: { content: { text?: { value: string; annotations?: unknown[] } }[] };
+  };
+  const text = delta.content[0]?.text;
+  if (text === undefined) return undefined;
+  const opening = text.annotations !== undefined;
+  const rebuilt = messageDelta(id, {
+    index: 0,
+    type: "text",
+    text: opening ? { value: text.value, annotations: [] } : { value: text.value },
+  });
+  return same(rebuilt.data, data) ? { id, value: text.value, opening } : undefined;
+}
+
+const isObject = (value: unknown): value is Fields => typeof value === "object" && value !== null;
+
+const same = (a: unknown, b: unknown) => a === b || JSON.stringify(a) === JSON.stringify(b);
+
+export const chunkId = (runId: string, number: number) => `${runId}:events:${number}`;
+
+/**
+ * The chunk that adds these events to the log, and the run that counts them. `ttl` in seconds; 0 keeps no log. Chunks
+ * stand alone: each can be decoded without the ones before.
+ */
+export function logged(run: RunDoc, events: RunEvent[], ttl: number): { run: RunDoc; chunks: EventsDoc[] } {
+  const { log } = run.internal;
+  if (events.length === 0 || ttl === 0) return { run, chunks: [] };
+  const chunk: EventsDoc = {
+    id: chunkId(run.id, log.chunks),
+    pk: run.pk,
+    kind: "events",
+    ttl,
+    internal: { run: run.id, first: log.events, entries: encodeEvents(events) },
+  };
+  const counted = { chunks: log.chunks + 1, events: log.events + events.length };
+  return { run: { ...run, internal: { ...run.internal, log: counted } }, chunks: [chunk] };
+}
