@@ -3,12 +3,10 @@ import { app } from "@azure/functions";
 import { theApp } from "../src/app.ts";
 import { sweep } from "../src/runs/sweep.ts";
 
-/** Runs a tick. More than this are left for the next one. */
+/** Runs and deleted threads a tick. More than this are left for the next one. */
 const LIMIT = 500;
 
 app.timer("sweep", {
   schedule: "*/15 * * * * *",
-  handler: async () => {
-    await sweep(theApp().engine, LIMIT);
-  },
+  handler: () => sweep(theApp().engine, LIMIT),
 });

@@ -4,7 +4,7 @@ import { type List, listOf } from "../resources/common.ts";
 import { cursorNotFound } from "../resources/errors.ts";
 import { seqOfId } from "../resources/ids.ts";
 import { apiObject, type ObjectDoc } from "../store/documents.ts";
-import type { Partition, Range } from "../store/partition.ts";
+import type { Listable, Range } from "../store/partition.ts";
 import { wholeRange } from "../store/ranges.ts";
 
 /** Query values are texts; what looks like a number is one. */
@@ -22,7 +22,7 @@ export const pageQuery = z.object({
 export type PageQuery = z.output<typeof pageQuery>;
 
 export interface Listing {
-  partition: Partition;
+  partition: Listable;
   /** from a `seq` to the `internal.sort` of the objects listed */
   sort: (seq: string) => string;
   runId?: string | undefined;

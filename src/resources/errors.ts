@@ -76,6 +76,15 @@ export const unparsableBody = () =>
 export const bodyTooLarge = (limit: number) =>
   invalidRequest(413, `The request body is too large. Expected at most ${limit} bytes.`, null, "request_too_large");
 
+/** An object that is too large to be stored. Sizes in bytes of JSON. */
+export const tooLarge = (param: string | null, bytes: number, maximum: number) =>
+  invalidRequest(
+    400,
+    `Invalid '${param ?? "body"}': too large. Expected at most ${maximum} bytes, but got ${bytes} bytes instead.`,
+    param,
+    "above_max_size",
+  );
+
 export const cursorNotFound = (name: "after" | "before", id: string) =>
   invalidParameter(`Invalid '${name}': no object found with id '${id}'.`, name, "invalid_value");
 

@@ -7,16 +7,18 @@ export const MAX_TEXT = 256_000;
 
 const text = z.string().min(1).max(MAX_TEXT);
 const detail = z.enum(["auto", "low", "high"]);
+/** An image comes back with it, named or not, as recordings of the original show. */
+const detailOrAuto = detail.default("auto");
 
 const contentPart = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("text"), text: z.string().max(MAX_TEXT) }),
   z.strictObject({
     type: z.literal("image_url"),
-    image_url: z.strictObject({ url: z.string().min(1), detail: detail.optional() }),
+    image_url: z.strictObject({ url: z.string().min(1), detail: detailOrAuto }),
   }),
   z.strictObject({
     type: z.literal("image_file"),
-    image_file: z.strictObject({ file_id: z.string().min(1), detail: detail.optional() }),
+    image_file: z.strictObject({ file_id: z.string().min(1), detail: detailOrAuto }),
   }),
 ]);
 

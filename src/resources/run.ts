@@ -48,6 +48,9 @@ const truncationStrategy = z.strictObject({
 /** The recordings show budgets below the 256 of the specification being accepted (contract 2.1). */
 const tokenBudget = z.int().min(1).nullable();
 
+/** They are created in one transaction with their run, which Cosmos DB limits to 100 writes. */
+const MAX_ADDITIONAL_MESSAGES = 98;
+
 const overrides = {
   assistant_id: idOf("assistant"),
   model: model.nullable().optional(),
@@ -69,7 +72,7 @@ const overrides = {
 export const createRunRequest = z.strictObject({
   ...overrides,
   additional_instructions: instructions.nullable().optional(),
-  additional_messages: z.array(createMessageRequest).nullable().optional(),
+  additional_messages: z.array(createMessageRequest).max(MAX_ADDITIONAL_MESSAGES).nullable().optional(),
 });
 export type CreateRunRequest = z.output<typeof createRunRequest>;
 

@@ -2,10 +2,11 @@
  * A run's event log: what its stream said, kept for a while, so that a broken stream can be resumed and a background run
  * watched. Chunks are written in the batches that also write the objects: log and store cannot differ.
  *
- * Kept small: an object's event holds only what changed since its last one, and a row of text pieces is one text with
- * the lengths of its pieces. Decoding gives back exactly the events.
+ * Kept small: an object's event holds only what changed since its last one, of a run not what it never changes, and a row
+ * of text pieces is one text with the lengths of its pieces. Decoding gives back exactly the events.
  */
-import type { EventsDoc, RunDoc } from "../store/documents.ts";
+import type { Run } from "../resources/run.ts";
+import { apiObject, type EventsDoc, type RunDoc } from "../store/documents.ts";
 import type { RunEvent } from "./events.ts";
 
 /** Object events by name, the changed fields, and which fields went away. */
@@ -37,7 +38,8 @@ export function encodeEvents(events: RunEvent[]): unknown[] {
   return entries;
 }
 
-export function decodeEvents(chunk: unknown[]): RunEvent[] {
+/** `run` is the one that the events are of, in any version. */
+export function decodeEvents(chunk: unknown[], run: RunDoc): RunEvent[] {
   const events: RunEvent[] = [];
   const known = new Map<string, Fields>();
   for (const entry of chunk as Entry[]) {
@@ -46,16 +48,43 @@ export function decodeEvents(chunk: unknown[]): RunEvent[] {
       const data = { ...known.get(entry.id), ...entry.set };
       for (const name of entry.gone ?? []) delete data[name];
       known.set(entry.id, data);
-      events.push({ event: entry.event, data });
+      events.push({ event: entry.event, data: data.object === "thread.run" ? withSnapshot(data, run) : data });
     } else events.push(entry);
   }
   return events;
 }
 
 function changes(event: string, id: string, before: Fields, now: Fields): Entry {
-  const changed = Object.entries(now).filter(([name, value]) => !same(before[name], value));
+  const fixed = now.object === "thread.run" ? SNAPSHOT : NOTHING;
+  const changed = Object.entries(now).filter(([name, value]) => !fixed.has(name) && !same(before[name], value));
   const gone = Object.keys(before).filter((name) => !(name in now));
   return { event, id, set: Object.fromEntries(changed), ...(gone.length === 0 ? {} : { gone }) };
+}
+
+/** What a run has from its creation on: it stands in the run's document and need not stand in its events. */
+const SNAPSHOT: ReadonlySet<string> = new Set<keyof Run>([
+  "assistant_id",
+  "thread_id",
+  "model",
+  "instructions",
+  "tools",
+  "tool_resources",
+  "temperature",
+  "top_p",
+  "reasoning_effort",
+  "max_completion_tokens",
+  "max_prompt_tokens",
+  "truncation_strategy",
+  "response_format",
+  "tool_choice",
+  "parallel_tool_calls",
+]);
+const NOTHING: ReadonlySet<string> = new Set();
+
+/** In the order in which a run shows its fields. */
+function withSnapshot(data: Fields, run: RunDoc): Fields {
+  const fields = Object.entries(apiObject(run)).map(([name, value]) => [name, SNAPSHOT.has(name) ? value : data[name]]);
+  return Object.fromEntries(fields);
 }
 
 function* pieces({ id, text, lengths, opening }: Extract<Entry, { text: string }>): Generator<RunEvent> {

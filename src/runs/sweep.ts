@@ -1,4 +1,5 @@
 /** The safety net: every active run has a due time, and whoever is overdue gets another wake-up. */
+import { purgeThread } from "../store/threads.ts";
 import type { Engine } from "./engine.ts";
 
 /**
@@ -7,13 +8,23 @@ import type { Engine } from "./engine.ts";
  */
 const MOMENT = 60_000;
 
-/** Sends wake-ups for overdue runs, `limit` of them at the most; answers with their number. */
-export async function sweep(engine: Engine, limit: number): Promise<number> {
+/** What a sweep clears away of one deleted thread. Documents. */
+const PURGE_LIMIT = 20_000;
+
+/** Sends wake-ups for overdue runs and finishes deletions that were cut off, `limit` of both together at the most. */
+export async function sweep(engine: Engine, limit: number): Promise<void> {
   const now = engine.now();
-  const overdue = await engine.store.overdueRuns(now, limit);
-  if (overdue.length === 0) return 0;
-  const moment = Math.floor(now / MOMENT);
-  await engine.wakeUps.sendAll(overdue.map((job) => ({ job, id: `${job.run}/sweep/${moment}` })));
-  engine.log.info("sweep woke overdue runs", { runs: overdue.length });
-  return overdue.length;
+  const overdue = await engine.store.overdue(now, limit);
+  const runs = overdue.filter((doc) => doc.kind === "run");
+  const threads = overdue.filter((doc) => doc.kind === "deleted_thread");
+  if (runs.length > 0) {
+    const moment = Math.floor(now / MOMENT);
+    const wakeUps = runs.map(({ tenant, thread, id: run }) => ({
+      job: { tenant, thread, run },
+      id: `${run}/sweep/${moment}`,
+    }));
+    await engine.wakeUps.sendAll(wakeUps);
+    engine.log.info("sweep woke overdue runs", { runs: runs.length });
+  }
+  for (const { tenant, id } of threads) await purgeThread(engine.store.thread(tenant, id), id, PURGE_LIMIT);
 }

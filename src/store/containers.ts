@@ -25,7 +25,7 @@ function container(id: string, indexed: string[]): ContainerDefinition {
 }
 
 export const CONTAINERS: ContainerDefinition[] = [
-  container(THREADS, ["/internal/sort/?", "/internal/due/?", "/internal/tenant/?", "/run_id/?"]),
+  container(THREADS, ["/internal/sort/?", "/internal/due/?", "/run_id/?"]),
   container(CATALOG, ["/internal/sort/?"]),
 ];
 

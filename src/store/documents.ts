@@ -26,8 +26,6 @@ export type ThreadDoc = Thread &
   Stored<
     "thread",
     Listed & {
-      /** for the list of a tenant's threads, which crosses partitions */
-      tenant: string;
       /** the lock: no messages and no second run while it is set */
       active_run: string | null;
       /** the newest place given to an object of the thread: the next one must be later */
@@ -46,6 +44,16 @@ export type MessageDoc = Message &
       follows_tools: boolean;
     }
   >;
+
+/** What is left of a thread while its messages and runs are being deleted: then nobody finds it any more. */
+export type DeletedThreadDoc = { id: string } & Stored<
+  "deleted_thread",
+  {
+    tenant: string;
+    /** when somebody should go on with it if it still exists, in milliseconds since 1970 */
+    due: number;
+  }
+>;
 
 /** Who drives a run at the moment, and until when nobody else may (milliseconds since 1970). */
 export interface Lease {
@@ -109,7 +117,7 @@ export interface EventsDoc {
 
 /** What is behind an API object. */
 export type ObjectDoc = AssistantDoc | ThreadDoc | MessageDoc | RunDoc | StepDoc;
-export type Doc = ObjectDoc | EventsDoc;
+export type Doc = ObjectDoc | EventsDoc | DeletedThreadDoc;
 
 /** The partition of a thread. Tenant and id in one key: a request of one tenant cannot name another's documents. */
 export const threadKey = (tenant: string, threadId: string) => `${tenant}:${threadId}`;
@@ -117,7 +125,8 @@ export const threadKey = (tenant: string, threadId: string) => `${tenant}:${thre
 export const catalogKey = (tenant: string) => tenant;
 
 export const assistantSort = (seq: string) => `assistant/${seq}`;
-export const threadSort = (seq: string) => `thread/${seq}`;
+/** With the tenant, since the list of a tenant's threads crosses partitions. */
+export const threadSort = (tenant: string, seq: string) => `thread/${tenant}/${seq}`;
 export const messageSort = (seq: string) => `message/${seq}`;
 export const runSort = (seq: string) => `run/${seq}`;
 export const stepSort = (runId: string, seq: string) => `step/${runId}/${seq}`;

@@ -39,11 +39,13 @@ export interface ListOptions {
   runIds?: string[] | undefined;
 }
 
-/** Cosmos DB's limits for one transactional batch. */
-export const MAX_BATCH_WRITES = 100;
-export const MAX_BATCH_BYTES = 1_900_000;
+/** What lists are made of. */
+export interface Listable {
+  read<D extends Doc>(id: string): Promise<Versioned<D> | undefined>;
+  list<D extends Doc>(options: ListOptions): Promise<Versioned<D>[]>;
+}
 
-export class Partition {
+export class Partition implements Listable {
   readonly #container: Container;
   readonly #key: string;
 

@@ -4,10 +4,11 @@ import { NO_USAGE, toSeconds } from "../resources/common.ts";
 import { noRunFound, noThreadFound, nothingToRun, overloaded, threadHasActiveRun } from "../resources/errors.ts";
 import { mintId, nextSeq } from "../resources/ids.ts";
 import { type CreateRunRequest, newRun } from "../resources/run.ts";
-import { type RunDoc, runSort, type ThreadDoc, threadKey } from "./documents.ts";
+import { type RunDoc, runSort, threadKey } from "./documents.ts";
+import { assertStorable, assertStorableTogether } from "./limits.ts";
 import type { Partition, Versioned, Write } from "./partition.ts";
 import type { Store } from "./store.ts";
-import { draftMessages, MAX_ATTEMPTS, type StaleLock, unlockedBefore } from "./threads.ts";
+import { draftMessages, MAX_ATTEMPTS, readThread, type StaleLock, threadExists, unlockedBefore } from "./threads.ts";
 
 export interface RunDraft {
   tenant: string;
@@ -40,7 +41,9 @@ export async function createRun(store: Store, draft: RunDraft): Promise<CreatedR
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const additional = draft.request.additional_messages ?? [];
     const messages = await draftMessages(tenant, threadId, additional, now, after);
+    assertStorableTogether(messages.docs, "additional_messages");
     const run = draftRun(draft, nextSeq(now, messages.lastSeq));
+    assertStorable(run, null);
     const stored = draft.claim?.(run) ?? run;
     const hasUserMessage = messages.docs.some((message) => message.role === "user");
     const needsUserMessage = run.instructions === null && !hasUserMessage;
@@ -65,8 +68,7 @@ export async function createRun(store: Store, draft: RunDraft): Promise<CreatedR
 /** Why the thread did not take the run: an answer for the client, or only that its place was taken. */
 async function placeAfterRefusal(partition: Partition, draft: RunDraft, needsUserMessage: boolean): Promise<string> {
   const { threadId, isStale } = draft;
-  const thread = await partition.read<ThreadDoc>(threadId);
-  if (thread === undefined) throw noThreadFound(threadId);
+  const thread = await readThread(partition, threadId);
   const { active_run: activeRun, last_seq: newest, has_user_message: hasUserMessage } = thread.internal;
   if (activeRun !== null && !(await isStale(activeRun))) throw threadHasActiveRun(threadId, activeRun);
   if (needsUserMessage && !hasUserMessage) throw nothingToRun();
@@ -99,5 +101,5 @@ function draftRun(draft: RunDraft, seq: string): RunDoc {
 export async function readRun(partition: Partition, threadId: string, runId: string): Promise<Versioned<RunDoc>> {
   const run = await partition.read<RunDoc>(runId);
   if (run?.kind === "run") return run;
-  throw (await partition.read(threadId)) === undefined ? noThreadFound(threadId) : noRunFound(runId);
+  throw (await threadExists(partition, threadId)) ? noRunFound(runId) : noThreadFound(threadId);
 }

@@ -4,6 +4,10 @@ import { catalogKey, threadKey } from "./documents.ts";
 import { Partition } from "./partition.ts";
 import { TenantThreads } from "./tenant-threads.ts";
 
+export type Overdue =
+  | { kind: "run"; tenant: string; thread: string; id: string }
+  | { kind: "deleted_thread"; tenant: string; id: string };
+
 export class Store {
   readonly #threads: Container;
   readonly #catalog: Container;
@@ -33,17 +37,15 @@ export class Store {
     await this.catalog("healthz").read("healthz");
   }
 
-  /** Runs of all tenants that somebody should have looked at before `now` (milliseconds); the most overdue first. */
-  async overdueRuns(now: number, limit: number): Promise<{ tenant: string; thread: string; run: string }[]> {
+  /** Of all tenants, what somebody should have looked at before `now` (milliseconds); the most overdue first. */
+  async overdue(now: number, limit: number): Promise<Overdue[]> {
     const query = {
       query:
-        `SELECT TOP ${limit} c.internal.tenant AS tenant, c.thread_id AS thread, c.id AS run FROM c ` +
+        `SELECT TOP ${limit} c.kind, c.internal.tenant AS tenant, c.thread_id AS thread, c.id FROM c ` +
         "WHERE c.internal.due < @now ORDER BY c.internal.due",
       parameters: [{ name: "@now", value: now }],
     };
-    const { resources } = await this.#threads.items
-      .query<{ tenant: string; thread: string; run: string }>(query, { maxItemCount: limit })
-      .fetchAll();
+    const { resources } = await this.#threads.items.query<Overdue>(query, { maxItemCount: limit }).fetchAll();
     return resources;
   }
 }

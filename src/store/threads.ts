@@ -5,8 +5,16 @@ import { messagesLockedByRun, noThreadFound, overloaded } from "../resources/err
 import { mintId, nextSeq } from "../resources/ids.ts";
 import { type CreateMessageRequest, newMessage } from "../resources/message.ts";
 import { type CreateThreadRequest, newThread } from "../resources/thread.ts";
-import { type MessageDoc, messageSort, type ThreadDoc, threadKey, threadSort } from "./documents.ts";
-import { MAX_BATCH_BYTES, MAX_BATCH_WRITES, type Partition, type Versioned, type Write } from "./partition.ts";
+import {
+  type DeletedThreadDoc,
+  type MessageDoc,
+  messageSort,
+  type ThreadDoc,
+  threadKey,
+  threadSort,
+} from "./documents.ts";
+import { assertStorable, MAX_BATCH_BYTES, MAX_BATCH_WRITES, sizeOf } from "./limits.ts";
+import type { Partition, Versioned, Write } from "./partition.ts";
 import type { Store } from "./store.ts";
 
 /** A thread with its first messages, not yet stored. `now` in milliseconds. */
@@ -19,8 +27,7 @@ export async function draftThread(tenant: string, request: CreateThreadRequest, 
     pk: threadKey(tenant, id),
     kind: "thread",
     internal: {
-      sort: threadSort(seq),
-      tenant,
+      sort: threadSort(tenant, seq),
       active_run: null,
       last_seq: messages.lastSeq,
       has_user_message: messages.docs.some((message) => message.role === "user"),
@@ -42,12 +49,14 @@ export async function draftMessages(
   for (const request of requests) {
     lastSeq = nextSeq(now, lastSeq);
     const message = newMessage(request, mintId("message", lastSeq), threadId, toSeconds(now));
-    docs.push({
+    const doc: MessageDoc = {
       ...message,
       pk: threadKey(tenant, threadId),
       kind: "message",
       internal: { sort: messageSort(lastSeq), tokens: await countMessageTokens(message.content), follows_tools: false },
-    });
+    };
+    assertStorable(doc, "content");
+    docs.push(doc);
   }
   return { docs, lastSeq };
 }
@@ -63,8 +72,13 @@ export async function storeThread(store: Store, tenant: string, thread: ThreadDo
 
 export async function readThread(partition: Partition, threadId: string): Promise<Versioned<ThreadDoc>> {
   const thread = await partition.read<ThreadDoc>(threadId);
-  if (thread === undefined) throw noThreadFound(threadId);
+  if (thread?.kind !== "thread") throw noThreadFound(threadId);
   return thread;
+}
+
+/** Asked after a miss: is it the thread that does not exist? */
+export async function threadExists(partition: Partition, threadId: string): Promise<boolean> {
+  return (await partition.read<ThreadDoc>(threadId))?.kind === "thread";
 }
 
 /** How often a place in a thread is tried for while others keep taking it. */
@@ -112,7 +126,7 @@ export function inBatches(writes: Write[]): Write[][] {
   const batches: Write[][] = [];
   let size = Number.POSITIVE_INFINITY;
   for (const write of writes) {
-    const bytes = Buffer.byteLength(JSON.stringify(write));
+    const bytes = sizeOf(write);
     const current = batches.at(-1);
     if (current === undefined || current.length >= MAX_BATCH_WRITES || size + bytes > MAX_BATCH_BYTES) {
       batches.push([write]);
@@ -125,15 +139,43 @@ export function inBatches(writes: Write[]): Write[][] {
   return batches;
 }
 
-/** Deletes a thread: its own document first, so that it is gone for everybody at once, then all that it held. */
-export async function deleteThread(store: Store, tenant: string, threadId: string): Promise<boolean> {
+/** How much of a deleted thread a request clears away itself; the sweep does the rest of longer ones. Documents. */
+const PURGE_AT_ONCE = 1_000;
+
+/** How soon the sweep looks after a deletion that did not finish. Milliseconds. */
+const PURGE_GRACE = 30_000;
+
+/**
+ * Deletes a thread: first its own document becomes a mark that nobody takes for a thread, so that it is gone for
+ * everybody at once and no run can write to it; then all that it held goes, and the mark last.
+ */
+export async function deleteThread(store: Store, tenant: string, threadId: string, now: number): Promise<void> {
   const partition = store.thread(tenant, threadId);
-  if (!(await partition.delete(threadId))) return false;
-  for (;;) {
-    const ids = await partition.ids(MAX_BATCH_WRITES);
-    if (ids.length === 0) return true;
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const thread = await readThread(partition, threadId);
+    const mark: DeletedThreadDoc = {
+      id: threadId,
+      pk: threadKey(tenant, threadId),
+      kind: "deleted_thread",
+      internal: { tenant, due: now + PURGE_GRACE },
+    };
+    const result = await partition.batch([{ put: mark, ifMatch: thread._etag }]);
+    if (result.ok) return purgeThread(partition, threadId, PURGE_AT_ONCE);
+  }
+  throw overloaded(1);
+}
+
+/** Clears away what a deleted thread held, up to about `limit` documents, and its mark once nothing else is left. */
+export async function purgeThread(partition: Partition, threadId: string, limit: number): Promise<void> {
+  for (let deleted = 0; deleted < limit; ) {
+    const ids = (await partition.ids(MAX_BATCH_WRITES)).filter((id) => id !== threadId);
+    if (ids.length === 0) {
+      await partition.delete(threadId);
+      return;
+    }
     const result = await partition.batch(ids.map((id) => ({ delete: id })));
-    // Somebody else deletes the same documents, or a worker still wrote one: look again at what is left.
-    if (!result.ok && result.status !== 404) throw new Error(`deleting a thread was refused with ${result.status}`);
+    // 404: somebody else clears the same away, or an event log's time was over. Look again at what is left.
+    if (!result.ok && result.status !== 404) throw new Error(`clearing a thread was refused with ${result.status}`);
+    deleted += ids.length;
   }
 }

@@ -9,6 +9,7 @@ import { toSeconds } from "../../resources/common.ts";
 import { noAssistantFound, overloaded } from "../../resources/errors.ts";
 import { mintId, nextSeq } from "../../resources/ids.ts";
 import { type AssistantDoc, apiObject, assistantSort, catalogKey } from "../../store/documents.ts";
+import { assertStorable } from "../../store/limits.ts";
 import type { Versioned } from "../../store/partition.ts";
 import type { Store } from "../../store/store.ts";
 import { operation } from "../operation.ts";
@@ -35,6 +36,7 @@ const createAssistant = operation({
       kind: "assistant",
       internal: { sort: assistantSort(seq) },
     };
+    assertStorable(doc, null);
     await app.store.catalog(tenant).create(doc);
     return assistant;
   },
@@ -72,6 +74,7 @@ const modifyAssistant = operation({
       const stored = await readAssistant(app.store, tenant, params.assistant_id);
       const assistant: Assistant = modifiedAssistant(apiObject(stored), body);
       const next: AssistantDoc = { ...stored, ...assistant };
+      assertStorable(next, null);
       const result = await app.store.catalog(tenant).batch([{ put: next, ifMatch: stored._etag }]);
       if (result.ok) return assistant;
     }

@@ -4,7 +4,7 @@ import { createMessageRequest, modifyMessageRequest } from "../../resources/mess
 import { staleLock } from "../../runs/commands.ts";
 import { apiObject, type MessageDoc, messageSort } from "../../store/documents.ts";
 import type { Partition } from "../../store/partition.ts";
-import { addMessage, readThread } from "../../store/threads.ts";
+import { addMessage, readThread, threadExists } from "../../store/threads.ts";
 import { operation } from "../operation.ts";
 import { existing, page, pageQuery } from "../paging.ts";
 
@@ -76,8 +76,7 @@ const deleteMessage = operation({
 
 /** The thread if it does not exist, else the message. Only asked after a miss. */
 async function whichIsMissing(partition: Partition, threadId: string, messageId: string) {
-  const thread = await partition.read(threadId);
-  return thread === undefined ? noThreadFound(threadId) : noMessageFound(messageId);
+  return (await threadExists(partition, threadId)) ? noMessageFound(messageId) : noThreadFound(threadId);
 }
 
 export const messageOperations = [createMessage, listMessages, getMessage, modifyMessage, deleteMessage];

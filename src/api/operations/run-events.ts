@@ -5,7 +5,7 @@ import { isTerminal } from "../../resources/run.ts";
 import { currentRun, type RunRef } from "../../runs/commands.ts";
 import { chunkId, decodeEvents } from "../../runs/event-log.ts";
 import { runEvent } from "../../runs/events.ts";
-import type { EventsDoc } from "../../store/documents.ts";
+import type { EventsDoc, RunDoc } from "../../store/documents.ts";
 import { operation } from "../operation.ts";
 import { EventStream, errorEvent } from "../sse.ts";
 import { validated } from "../validation.ts";
@@ -31,9 +31,9 @@ export const watchRun = operation({
   handler: async ({ app, tenant, params: { thread_id: threadId, run_id: runId }, query, headers, connection }) => {
     const { after } = validated(position, { after: query.after ?? headers.get("last-event-id") ?? undefined });
     const ref = { partition: app.store.thread(tenant, threadId), threadId, runId };
-    await currentRun(app.engine, ref);
+    const run = await currentRun(app.engine, ref);
     const stream = new EventStream(connection);
-    follow(app, ref, after, stream)
+    follow(app, ref, run, after, stream)
       .catch((error: unknown) => {
         app.log.warn("following a run's events failed", { run: runId, error });
         stream.push(errorEvent("The server had an error while it read this run's events."));
@@ -44,12 +44,12 @@ export const watchRun = operation({
 });
 
 /** Like the streams of the original, it ends where the run ends or waits for tool outputs. */
-async function follow(app: App, ref: RunRef, after: number, stream: EventStream): Promise<void> {
+async function follow(app: App, ref: RunRef, first: RunDoc, after: number, stream: EventStream): Promise<void> {
   let chunk = 0;
   while (!stream.ended) {
     const events = await ref.partition.read<EventsDoc>(chunkId(ref.runId, chunk));
     if (events !== undefined) {
-      pushChunk(events, after, stream);
+      pushChunk(events, first, after, stream);
       chunk += 1;
       continue;
     }
@@ -71,8 +71,8 @@ async function isGone(ref: RunRef, chunk: number): Promise<boolean> {
   return (await ref.partition.read<EventsDoc>(chunkId(ref.runId, chunk))) === undefined;
 }
 
-function pushChunk({ internal }: EventsDoc, after: number, stream: EventStream): void {
-  for (const [index, event] of decodeEvents(internal.entries).entries()) {
+function pushChunk({ internal }: EventsDoc, run: RunDoc, after: number, stream: EventStream): void {
+  for (const [index, event] of decodeEvents(internal.entries, run).entries()) {
     const number = internal.first + index;
     if (number > after) stream.push(event, number);
   }

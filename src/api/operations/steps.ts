@@ -3,6 +3,7 @@ import type { RunStep } from "../../resources/step.ts";
 import { apiObject, type StepDoc, stepSort } from "../../store/documents.ts";
 import type { Partition } from "../../store/partition.ts";
 import { readRun } from "../../store/runs.ts";
+import { threadExists } from "../../store/threads.ts";
 import { operation } from "../operation.ts";
 import { existing, page, pageQuery } from "../paging.ts";
 
@@ -38,8 +39,8 @@ const withoutPastExpiry = (step: RunStep): RunStep =>
   step.status === "in_progress" ? step : { ...step, expires_at: null };
 
 async function whichIsMissing(partition: Partition, threadId: string, runId: string, stepId: string) {
-  const [thread, run] = await Promise.all([partition.read(threadId), partition.read(runId)]);
-  if (thread === undefined) return noThreadFound(threadId);
+  const [exists, run] = await Promise.all([threadExists(partition, threadId), partition.read(runId)]);
+  if (!exists) return noThreadFound(threadId);
   return run === undefined ? noRunFound(runId) : noRunStepFound(stepId);
 }
 

@@ -25,7 +25,7 @@ const listThreads = operation({
   path: "threads",
   query: pageQuery,
   handler: ({ app, tenant, query, now }) =>
-    page<ThreadDoc>({ partition: app.store.threadsOf(tenant), sort: threadSort }, query, now),
+    page<ThreadDoc>({ partition: app.store.threadsOf(tenant), sort: (seq) => threadSort(tenant, seq) }, query, now),
 });
 
 const getThread = operation({
@@ -60,8 +60,8 @@ const deleteThread = operation({
   summary: "Delete a thread with its messages, runs and steps",
   method: "DELETE",
   path: "threads/{thread_id}",
-  handler: async ({ app, tenant, params: { thread_id: id } }) => {
-    if (!(await deleteStoredThread(app.store, tenant, id))) throw noThreadFound(id);
+  handler: async ({ app, tenant, params: { thread_id: id }, now }) => {
+    await deleteStoredThread(app.store, tenant, id, now);
     return { id, object: "thread.deleted", deleted: true };
   },
 });
