@@ -2,15 +2,13 @@
 // host starts anew; the data, the queue and the model stay as they are.
 
 import { spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
 import { existsSync, type FSWatcher, readdirSync, watch } from "node:fs";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type Child, type Exit, exitText } from "./child.ts";
 import { type Stack, startStack } from "./stack.ts";
+import { apiKeys, chosenPorts, PROJECT, refuseBusyPorts, stopWithParent } from "./workplace.ts";
 
-const project = path.dirname(import.meta.dirname);
-const dataDir = path.join(project, ".local");
+const dataDir = path.join(PROJECT, ".local");
 const sourceFolders = ["functions", "src"];
 const hostSettings = "host.json";
 
@@ -19,6 +17,8 @@ const quietMs = 100;
 
 const stopping = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => void stop(0));
+
+stopWithParent(() => void stop(0));
 
 let stack: Stack | undefined;
 
@@ -38,17 +38,12 @@ Changes in ${[...sourceFolders, hostSettings].join(", ")} are compiled and serve
 
 /** Starts everything on the ports and the data of `npm start`, so that a client needs no other settings. */
 async function start(): Promise<Stack> {
-  const serviceBus = portFrom("SERVICE_BUS_PORT", 5672);
+  const ports = chosenPorts();
+  await refuseBusyPorts(ports);
   return startStack({
-    ports: {
-      cosmos: portFrom("COSMOS_PORT", 8081),
-      serviceBus,
-      serviceBusControl: serviceBus + 1,
-      model: portFrom("MODEL_PORT", 4010),
-      functions: portFrom("PORT", 7071),
-    },
+    ports,
     dataDir,
-    env: { API_KEYS: await apiKeys() },
+    env: { API_KEYS: await apiKeys(dataDir) },
     log: "inherit",
     onDeath,
     signal: stopping.signal,
@@ -58,8 +53,8 @@ async function start(): Promise<Stack> {
 /** Builds and restarts after each change, one after the other; ends when the process is asked to stop. */
 async function followChanges({ processes }: Stack): Promise<void> {
   const changes = new Changes(
-    sourceFolders.map((folder) => path.join(project, folder)),
-    path.join(project, hostSettings),
+    sourceFolders.map((folder) => path.join(PROJECT, folder)),
+    path.join(PROJECT, hostSettings),
   );
   // The compiler also writes what has errors; the build that mends them may have nothing left to write.
   let isStale = false;
@@ -161,9 +156,9 @@ class Changes {
 
 /** Compiles incrementally. `emitted` says whether any file of the output is new: a changed comment restarts nothing. */
 async function build(): Promise<{ ok: boolean; output: string; emitted: boolean }> {
-  const compiler = path.join(project, "node_modules/typescript/bin/tsc");
+  const compiler = path.join(PROJECT, "node_modules/typescript/bin/tsc");
   const args = [compiler, "-p", "tsconfig.build.json", "--pretty", "false", "--listEmittedFiles"];
-  const child = spawn(process.execPath, args, { cwd: project, stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, args, { cwd: PROJECT, stdio: ["ignore", "pipe", "inherit"] });
   let text = "";
   child.stdout.on("data", (chunk: Buffer) => {
     text += chunk.toString();
@@ -176,22 +171,6 @@ async function build(): Promise<{ ok: boolean; output: string; emitted: boolean 
     output: lines.filter((line) => !isEmitted(line)).join("\n"),
     emitted: lines.some((line) => isEmitted(line) && line.endsWith(".js")),
   };
-}
-
-function portFrom(variable: string, usual: number): number {
-  return Number(process.env[variable] || usual);
-}
-
-/** The caller's keys, or the one that `npm start` keeps with its data. */
-async function apiKeys(): Promise<string> {
-  if (process.env.API_KEYS) return process.env.API_KEYS;
-  const file = path.join(dataDir, "api-key");
-  const kept = (await readFile(file, "utf8").catch(() => "")).trim();
-  if (kept !== "") return `local:${kept}`;
-  const key = `tk-${randomBytes(20).toString("hex")}`;
-  await mkdir(dataDir, { recursive: true });
-  await writeFile(file, `${key}\n`, { mode: 0o600 });
-  return `local:${key}`;
 }
 
 /** An app that crashes is started again by the next change; without one of its servers nothing works. */

@@ -1,6 +1,6 @@
 /**
  * The containers and what they index. Only what is queried is indexed: an excluded path costs no request units on a
- * write. infra/ creates the same in Azure; locally the app creates them (COSMOS_CREATE_CONTAINERS).
+ * write. Locally the app creates them itself (COSMOS_CREATE_CONTAINERS).
  */
 import { type ContainerDefinition, type Database, PartitionKeyKind } from "@azure/cosmos";
 

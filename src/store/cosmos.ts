@@ -17,7 +17,7 @@ import type { CostMeter } from "./cost.ts";
 const REQUEST_TIMEOUT = 10_000;
 
 /**
- * - "account": reads are as fresh as the account's default (infra/ sets Strong): what one instance wrote, every other
+ * - "account": reads are as fresh as the account's default (which should be Strong): what one instance wrote, every other
  *   sees at once. The HTTP face needs that, since a client's next call may reach any instance.
  * - "session": a client that has just written to a partition reads its own writes there, at half the price of Strong.
  *   The engine claims a run by a write before it reads anything, so this is enough for it.
