@@ -143,7 +143,7 @@ export function inBatches(writes: Write[]): Write[][] {
 const PURGE_AT_ONCE = 1_000;
 
 /** How soon the sweep looks after a deletion that did not finish. Milliseconds. */
-const PURGE_GRACE = 30_000;
+const PURGE_GRACE = 5_000;
 
 /**
  * Deletes a thread: first its own document becomes a mark that nobody takes for a thread, so that it is gone for

@@ -1,0 +1,70 @@
+/** Where the contract lets us differ from the recordings; there is no other excuse. */
+import type { Difference } from "./comparison.ts";
+import type { Exchange } from "./recordings.ts";
+
+export interface Allowance {
+  /** the place in the contract */
+  contract: string;
+  why: string;
+  /** It may be that nothing needs it in a run of the tests. */
+  isByChance?: true;
+  covers(difference: Difference, exchange: Exchange): boolean;
+}
+
+const isOf = (difference: Difference, object: string) => difference.within.recorded.object === object;
+const isStream = ({ answer }: Exchange) => answer.events !== undefined;
+
+export const ALLOWANCES: Allowance[] = [
+  {
+    contract: "section 9, row 6",
+    why: "the specification requires expired_at and metadata of a step, the service omitted them",
+    covers: (difference) =>
+      difference.kind === "unexpected" &&
+      isOf(difference, "thread.run.step") &&
+      ["expired_at", "metadata"].includes(difference.field),
+  },
+  {
+    contract: "section 9, row 7",
+    why: "the specification requires the state of a message, the service told it in streams only",
+    covers: (difference, exchange) =>
+      difference.kind === "unexpected" &&
+      !isStream(exchange) &&
+      isOf(difference, "thread.message") &&
+      ["status", "incomplete_details", "completed_at", "incomplete_at"].includes(difference.field),
+  },
+  {
+    contract: "section 9, row 7",
+    why: "a modified message came back in its first version's form: file_ids in the place of attachments",
+    covers: ({ kind, within, field }, { method, target }) =>
+      method === "POST" &&
+      /^\/threads\/\w+\/messages\/\w+$/.test(target) &&
+      within.recorded.object === "thread.message" &&
+      ((kind === "missing" && field === "file_ids") || (kind === "unexpected" && field === "attachments")),
+  },
+  {
+    contract: "section 9, row 13",
+    why: "the details of usage are optional extras",
+    covers: ({ kind, field }) =>
+      kind === "missing" && ["usage.prompt_token_details", "usage.completion_tokens_details"].includes(field),
+  },
+  {
+    contract: "section 2.2, tool_resources",
+    why: "an empty list of code interpreter files appeared where there had been none",
+    covers: ({ kind, field, within, recorded }) =>
+      kind === "missing" &&
+      field === "tool_resources.code_interpreter" &&
+      ["thread", "thread.run"].includes(String(within.recorded.object)) &&
+      JSON.stringify(recorded) === JSON.stringify({ file_ids: [] }),
+  },
+  {
+    contract: "section 3.1, queued to in_progress",
+    why: "a worker may take a run up before the next request sees it queued",
+    isByChance: true,
+    covers: ({ within: { recorded, ours }, field }, { method }) =>
+      method === "GET" &&
+      recorded.object === "thread.run" &&
+      recorded.status === "queued" &&
+      ours.status === "in_progress" &&
+      ["status", "started_at"].includes(field),
+  },
+];
