@@ -1,11 +1,26 @@
 import { defineConfig } from "vitest/config";
 
+/** These share one running app, which their set-up starts. */
+const E2E = ["test/e2e/**/*.test.ts", "test/contract/**/*.test.ts"];
+
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
     testTimeout: 20_000,
     hookTimeout: 60_000,
     // Two cores are the smallest machine that we promise the whole suite on.
     maxWorkers: 2,
+    projects: [
+      { extends: true, test: { name: "servers", include: ["test/**/*.test.ts"], exclude: E2E } },
+      {
+        extends: true,
+        test: {
+          name: "e2e",
+          include: E2E,
+          globalSetup: "test/e2e/setup.ts",
+          // The tests mostly wait for the app, each for a tenant of its own.
+          sequence: { concurrent: true },
+        },
+      },
+    ],
   },
 });

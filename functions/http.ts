@@ -3,6 +3,7 @@ import { app } from "@azure/functions";
 import { Connections } from "../src/api/connections.ts";
 import { costs, health } from "../src/api/health.ts";
 import { BASES, httpHandler, notFound } from "../src/api/http.ts";
+import { openApi } from "../src/api/openapi.ts";
 import { operations } from "../src/api/operations/index.ts";
 import { theApp } from "../src/app.ts";
 
@@ -26,6 +27,8 @@ for (const { prefix, face, suffix } of BASES) {
 }
 
 app.http("healthz", { methods: ["GET"], authLevel: "anonymous", route: "healthz", handler: () => health(threadkeep) });
+
+app.http("openapi", { methods: ["GET"], authLevel: "anonymous", route: "openapi.json", handler: openApi });
 
 if (threadkeep.config.showCosts) {
   app.http("costs", { methods: ["GET"], authLevel: "anonymous", route: "costs", handler: () => costs(threadkeep) });

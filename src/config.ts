@@ -15,17 +15,22 @@ export interface ApiKey {
 
 const apiKeys = z.string().transform((text, context): ApiKey[] => {
   const keys: ApiKey[] = [];
-  for (const entry of text
+  const entries = text
     .split(",")
     .map((part) => part.trim())
-    .filter((part) => part !== "")) {
+    .filter((part) => part !== "");
+  for (const [index, entry] of entries.entries()) {
     const colon = entry.indexOf(":");
     const tenant = entry.slice(0, Math.max(colon, 0));
     const key = entry.slice(colon + 1);
+    // Entries are told by their number: what stands in the tenant's place may be a key.
+    const which = `entry ${index + 1}`;
     if (colon < 1 || !TENANT.test(tenant)) {
-      context.addIssue(`each entry is tenant:key, the tenant being lower-case letters, digits and dashes`);
+      context.addIssue(`${which} is not tenant:key, the tenant being lower-case letters, digits and dashes`);
     } else if (key.length < MIN_KEY_LENGTH) {
-      context.addIssue(`the key of tenant ${tenant} is shorter than ${MIN_KEY_LENGTH} characters`);
+      context.addIssue(`the key of ${which} is shorter than ${MIN_KEY_LENGTH} characters`);
+    } else if (keys.some((known) => known.key === key && known.tenant !== tenant)) {
+      context.addIssue(`the key of ${which} belongs to another tenant already`);
     } else keys.push({ tenant, key });
   }
   return keys;
@@ -59,7 +64,7 @@ const settings = z.object({
 
   MODEL_CONTEXT_TOKENS: within(1_000, 10_000_000, "a number of tokens").default(100_000),
 
-  RUN_LIFETIME: seconds(1, 86_400).default(600),
+  RUN_LIFETIME: within(1, 86_400, "whole seconds").int("expected whole seconds from 1 to 86400").default(600),
   RUN_LEASE: seconds(1, 300).default(20),
   RUN_EVENTS_TTL: within(0, 30 * 86_400, "a number of seconds")
     .int("expected whole seconds")
@@ -101,7 +106,10 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   // App settings that exist but are empty mean "not set".
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ""));
   const result = settings.safeParse(given);
-  if (!result.success) throw new Error(describe(result.error.issues, given));
+  const problems = result.success ? [] : describe(result.error.issues, given);
+  if (!given.ServiceBusConnection && !given.ServiceBusConnection__fullyQualifiedNamespace)
+    problems.push(NO_SERVICE_BUS);
+  if (!result.success || problems.length > 0) throw new Error(`Bad settings:\n${problems.join("\n")}`);
   const s = result.data;
   return {
     apiKeys: s.API_KEYS,
@@ -127,23 +135,24 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   };
 }
 
+const NO_SERVICE_BUS =
+  "- ServiceBusConnection is not set (a connection string), nor is ServiceBusConnection__fullyQualifiedNamespace " +
+  "(name.servicebus.windows.net, used with a managed identity)";
+
 function serviceBus(s: z.output<typeof settings>): Config["serviceBus"] {
   if (s.ServiceBusConnection !== undefined) return { connectionString: s.ServiceBusConnection };
-  const namespace = s.ServiceBusConnection__fullyQualifiedNamespace;
-  if (namespace !== undefined) return { namespace };
-  throw new Error(
-    "Bad settings:\n- ServiceBusConnection is not set (a connection string), nor is " +
-      "ServiceBusConnection__fullyQualifiedNamespace (name.servicebus.windows.net, used with a managed identity)",
-  );
+  return { namespace: s.ServiceBusConnection__fullyQualifiedNamespace ?? "" };
 }
 
-function describe(issues: z.core.$ZodIssue[], given: Record<string, unknown>): string {
-  const lines = issues.map((issue) => {
+function describe(issues: z.core.$ZodIssue[], given: Record<string, string | undefined>): string[] {
+  return issues.map((issue) => {
     const name = String(issue.path[0]);
     const value = given[name];
     if (value === undefined) return `- ${name} is not set: ${issue.message}`;
-    const shown = SECRETS.includes(name) ? "(not shown)" : JSON.stringify(value);
-    return `- ${name} is ${shown}: ${issue.message}`;
+    const secret = SECRETS.includes(name) || LOOKS_SECRET.test(value);
+    return `- ${name} is ${secret ? "(not shown)" : JSON.stringify(value)}: ${issue.message}`;
   });
-  return `Bad settings:\n${lines.join("\n")}`;
 }
+
+/** A connection string, say, that was put into another setting's place. */
+const LOOKS_SECRET = /key=|signature=|password|:[^/]{16}/i;

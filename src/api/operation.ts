@@ -6,6 +6,7 @@ import type { z } from "zod";
 import type { App } from "../app.ts";
 import type { IdKind } from "../resources/ids.ts";
 import type { Connection } from "./connections.ts";
+import type { EventStream } from "./sse.ts";
 
 /** `{thread_id}` in a path names a parameter that the handler gets. */
 type PathParameters<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}`
@@ -33,22 +34,33 @@ export interface Operation {
   path: string;
   query: z.ZodType | undefined;
   body: z.ZodType | undefined;
+  /** of the JSON object that it answers with; undefined if it only ever streams. Not checked when it answers. */
+  response: z.ZodType | undefined;
+  /** whether it answers with the events of a run, always or where the request asks for them */
+  streams: boolean;
   /** Answers with a JSON object, or with an `EventStream`. Gets what its own schemas have let through. */
   handler(call: Call<string, unknown, unknown>): Promise<object>;
 }
 
 /** Checks a handler against its own path and schemas, then forgets them: the list of operations is of one type. */
-export function operation<Path extends string, Query = undefined, Body = undefined>(definition: {
+export function operation<
+  Path extends string,
+  Query = undefined,
+  Body = undefined,
+  Response extends z.ZodType<object> = z.ZodNever,
+>(definition: {
   name: string;
   summary: string;
   method: Operation["method"];
   path: Path;
   query?: z.ZodType<Query>;
   body?: z.ZodType<Body>;
-  handler(call: Call<PathParameters<Path>, Query, Body>): Promise<object>;
+  response?: Response;
+  streams?: boolean;
+  handler(call: Call<PathParameters<Path>, Query, Body>): Promise<z.output<Response> | EventStream>;
 }): Operation {
-  const { query, body, ...rest } = definition;
-  return { ...rest, query, body };
+  const { query, body, response, streams = false, ...rest } = definition;
+  return { ...rest, query, body, response, streams };
 }
 
 /** Which kind of id a path parameter holds; its prefix is checked before anything is read. */

@@ -8,16 +8,16 @@ import type { Listable, Range } from "../store/partition.ts";
 import { wholeRange } from "../store/ranges.ts";
 
 /** Query values are texts; what looks like a number is one. */
-const integer = z.preprocess(
+const limit = z.preprocess(
   (value) => (typeof value === "string" && /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : value),
-  z.int().min(1).max(100),
+  z.int().min(1).max(100).default(20),
 );
 
 export const pageQuery = z.object({
-  limit: integer.default(20),
-  order: z.enum(["asc", "desc"]).default("desc"),
-  after: z.string().optional(),
-  before: z.string().optional(),
+  limit,
+  order: z.enum(["asc", "desc"]).default("desc").describe("By the time of creation"),
+  after: z.string().optional().describe("Id of the object that the page follows"),
+  before: z.string().optional().describe("Id of the object that the page ends before"),
 });
 export type PageQuery = z.output<typeof pageQuery>;
 

@@ -51,7 +51,10 @@ export class EventStream implements AsyncIterable<Uint8Array> {
     this.#waiting += text.length;
     if (this.#waiting > MAX_WAITING) {
       this.#frames = [];
-      this.#frames.push(frame(errorEvent("The client reads too slowly: the stream is cut, the run goes on.")));
+      this.#frames.push(
+        frame(errorEvent("The client reads too slowly: the stream is cut, the run goes on.")),
+        frame(DONE),
+      );
       this.#ended = true;
     } else this.#frames.push(text);
     this.#wake?.();

@@ -182,9 +182,9 @@ function customProblem(issue: Extract<Issue, { code: "custom" }>, param: string,
   }
   if (params.kind === "not_an_id") {
     const wrong = String(got);
-    const rule = wrong.startsWith(String(params.prefix))
-      ? "contains letters, numbers, underscores, or dashes, but this value contained additional characters"
-      : `begins with '${params.prefix}'`;
+    const rule = /^[A-Za-z0-9_-]*$/.test(wrong)
+      ? `begins with '${params.prefix}'`
+      : "contains letters, numbers, underscores, or dashes, but this value contained additional characters";
     return invalidParameter(`Invalid '${param}': '${wrong}'. Expected an ID that ${rule}.`, param, "invalid_value");
   }
   return invalidParameter(issue.message, param, "invalid_value");

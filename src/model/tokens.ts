@@ -10,11 +10,13 @@ const PER_MESSAGE = 4;
 const PER_IMAGE = 85;
 
 /**
- * The tokenizer's time grows with the square of a word's length: cut words (say base64)
- * and white space longer than this. The count is
- * then a few tokens too high.
+ * The tokenizer's time grows with the square of a word's length: cut words (say base64) and white space longer than this.
+ * The count is then a few tokens too high.
  */
 const LONGEST_WORD = 400;
+
+/** What looks like a control token in somebody's text is text. */
+const PLAIN = { disallowedSpecial: new Set<string>() };
 
 type Count = (text: string) => number;
 let tokenizer: Promise<Count> | undefined;
@@ -24,7 +26,7 @@ function load(): Promise<Count> {
   tokenizer ??= import("gpt-tokenizer/encoding/o200k_base").then(
     ({ countTokens }) =>
       (text) =>
-        countTokens(text),
+        countTokens(text, PLAIN),
   );
   return tokenizer;
 }

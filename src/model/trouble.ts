@@ -63,8 +63,8 @@ const plain = (error: APIError) => error.message.replace(/^\d{3} /, "");
 function readRetryAfter(headers: Headers | undefined): number | undefined {
   const milliseconds = Number(headers?.get("retry-after-ms") ?? Number.NaN);
   if (Number.isFinite(milliseconds) && milliseconds >= 0) return milliseconds;
-  const text = headers?.get("retry-after");
-  if (text === null || text === undefined) return undefined;
+  const text = headers?.get("retry-after")?.trim();
+  if (!text) return undefined;
   const seconds = Number(text);
   const wait = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(text) - Date.now();
   return Number.isFinite(wait) && wait >= 0 ? wait : undefined;

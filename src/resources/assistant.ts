@@ -1,17 +1,19 @@
 /** Assistants: a model, instructions and tools under an id (contract 2.1, 2.2). */
 import { z } from "zod";
 import {
+  deletedObject,
   instructions,
-  type Metadata,
   metadata,
+  metadataObject,
   model,
-  type ResponseFormat,
   reasoningEffort,
   responseFormat,
-  type Tool,
-  type ToolResources,
+  responseFormatObject,
   temperature,
+  time,
+  toolObject,
   toolResources,
+  toolResourcesObject,
   tools,
   topP,
 } from "./common.ts";
@@ -36,22 +38,25 @@ export type CreateAssistantRequest = z.output<typeof createAssistantRequest>;
 export const modifyAssistantRequest = z.strictObject({ model, ...fields }).partial();
 export type ModifyAssistantRequest = z.output<typeof modifyAssistantRequest>;
 
-export interface Assistant {
-  id: string;
-  object: "assistant";
-  created_at: number;
-  name: string | null;
-  description: string | null;
-  model: string;
-  instructions: string | null;
-  tools: Tool[];
-  top_p: number;
-  temperature: number;
-  reasoning_effort: string | null;
-  tool_resources: ToolResources;
-  metadata: Metadata;
-  response_format: ResponseFormat;
-}
+export const assistantObject = z.strictObject({
+  id: z.string(),
+  object: z.literal("assistant"),
+  created_at: time,
+  name: z.string().nullable(),
+  description: z.string().nullable(),
+  model: z.string(),
+  instructions: z.string().nullable(),
+  tools: z.array(toolObject),
+  top_p: z.number(),
+  temperature: z.number(),
+  reasoning_effort: z.string().nullable(),
+  tool_resources: toolResourcesObject,
+  metadata: metadataObject,
+  response_format: responseFormatObject,
+});
+export type Assistant = z.output<typeof assistantObject>;
+
+export const deletedAssistantObject = deletedObject("assistant.deleted");
 
 /** `createdAt` in seconds. */
 export function newAssistant(request: CreateAssistantRequest, id: string, createdAt: number): Assistant {
@@ -77,7 +82,12 @@ export function newAssistant(request: CreateAssistantRequest, id: string, create
 export function modifiedAssistant(assistant: Assistant, request: ModifyAssistantRequest): Assistant {
   const given = Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined));
   const changed: Assistant = { ...assistant, ...given };
-  return withToolResources({ ...changed, top_p: changed.top_p ?? 1, temperature: changed.temperature ?? 1 });
+  return withToolResources({
+    ...changed,
+    top_p: changed.top_p ?? 1,
+    temperature: changed.temperature ?? 1,
+    response_format: changed.response_format ?? "auto",
+  });
 }
 
 /** An assistant with the code interpreter shows its list of files, also when that is empty (contract 2.2). */

@@ -3,21 +3,41 @@ import { z } from "zod";
 import { ID_PREFIXES, type IdKind } from "./ids.ts";
 
 export const MAX_METADATA_KEY = 64;
+const MAX_METADATA_PAIRS = 16;
 
 /** Up to 16 pairs of short strings; `null` means none. */
 export const metadata = z
   .record(z.string().max(MAX_METADATA_KEY), z.string().max(512))
-  .refine(...atMostProperties(16))
+  .refine(...atMostProperties(MAX_METADATA_PAIRS))
+  // A rule of our own that zod cannot put into a JSON schema: documents about the API get it from here.
+  .meta({ maxProperties: MAX_METADATA_PAIRS })
   .nullable()
   .transform((value) => value ?? {});
 
-/** An id of one of our objects: clients rely on the prefix being checked (contract section 5). */
-export const idOf = (kind: IdKind) =>
-  z.string().refine((value) => new RegExp(`^${ID_PREFIXES[kind]}[A-Za-z0-9_-]*$`).test(value), {
-    params: { kind: "not_an_id", prefix: ID_PREFIXES[kind] },
-  });
+export const metadataObject = z.record(z.string(), z.string());
+export type Metadata = z.output<typeof metadataObject>;
 
-export type Metadata = Record<string, string>;
+function id(kind: IdKind) {
+  const prefix = ID_PREFIXES[kind];
+  const pattern = new RegExp(`^${prefix}[A-Za-z0-9_-]*$`);
+  return z
+    .string()
+    .max(MAX_ID)
+    .refine((value) => pattern.test(value), { params: { kind: "not_an_id", prefix } })
+    .meta({ pattern: pattern.source });
+}
+
+/** Ours have some 30 characters; imported ones may have others. Cosmos DB takes 1,023 bytes. */
+const MAX_ID = 128;
+
+const ids = new Map<IdKind, ReturnType<typeof id>>();
+
+/** An id of one of our objects: clients rely on the prefix being checked (contract section 5). */
+export function idOf(kind: IdKind) {
+  const schema = ids.get(kind) ?? id(kind);
+  ids.set(kind, schema);
+  return schema;
+}
 
 /** The validator of the API turns `params` into its own words (see api/validation.ts). */
 function atMostProperties(maximum: number) {
@@ -27,15 +47,48 @@ function atMostProperties(maximum: number) {
   ] as const;
 }
 
-const functionTool = z.strictObject({
+/** Times on the wire are whole seconds since 1970. */
+export const time = z.int().describe("Seconds since 1970");
+
+const functionName = z
+  .string()
+  .max(64)
+  .regex(/^[A-Za-z0-9_-]+$/);
+
+const functionToolObject = z.strictObject({
   type: z.literal("function"),
   function: z.strictObject({
-    name: z
-      .string()
-      .max(64)
-      .regex(/^[A-Za-z0-9_-]+$/),
+    name: functionName,
     description: z.string().optional(),
-    parameters: z.record(z.string(), z.unknown()).default(() => ({ type: "object", properties: {} })),
+    parameters: z.record(z.string(), z.unknown()).describe("JSON schema of the arguments"),
+    strict: z.boolean(),
+  }),
+});
+
+const rankingOptionsObject = z.strictObject({
+  ranker: z.enum(["auto", "default_2024_08_21"]),
+  score_threshold: z.number().min(0).max(1),
+});
+
+const fileSearchToolObject = z.strictObject({
+  type: z.literal("file_search"),
+  file_search: z.strictObject({
+    max_num_results: z.int().min(1).max(50).optional(),
+    ranking_options: rankingOptionsObject,
+  }),
+});
+
+const codeInterpreterTool = z.strictObject({ type: z.literal("code_interpreter") });
+
+export const toolObject = z.discriminatedUnion("type", [codeInterpreterTool, functionToolObject, fileSearchToolObject]);
+export type Tool = z.output<typeof toolObject>;
+
+// A request may leave out what follows; the answers show it filled in (contract 2.1).
+
+const { function: describedFunction } = functionToolObject.shape;
+const functionTool = functionToolObject.extend({
+  function: describedFunction.extend({
+    parameters: describedFunction.shape.parameters.default(() => ({ type: "object", properties: {} })),
     strict: z
       .boolean()
       .nullable()
@@ -44,25 +97,19 @@ const functionTool = z.strictObject({
   }),
 });
 
-const rankingOptions = z.strictObject({
-  ranker: z.enum(["auto", "default_2024_08_21"]).default("default_2024_08_21"),
-  score_threshold: z.number().min(0).max(1).default(0),
+const defaultRanking = () => ({ ranker: "default_2024_08_21" as const, score_threshold: 0 });
+const rankingOptions = rankingOptionsObject.extend({
+  ranker: rankingOptionsObject.shape.ranker.default("default_2024_08_21"),
+  score_threshold: rankingOptionsObject.shape.score_threshold.default(0),
 });
 
-const fileSearchTool = z.strictObject({
-  type: z.literal("file_search"),
-  file_search: z
-    .strictObject({
-      max_num_results: z.int().min(1).max(50).optional(),
-      ranking_options: rankingOptions.default(() => ({ ranker: "default_2024_08_21" as const, score_threshold: 0 })),
-    })
-    .default(() => ({ ranking_options: { ranker: "default_2024_08_21" as const, score_threshold: 0 } })),
+const fileSearchTool = fileSearchToolObject.extend({
+  file_search: fileSearchToolObject.shape.file_search
+    .extend({ ranking_options: rankingOptions.default(defaultRanking) })
+    .default(() => ({ ranking_options: defaultRanking() })),
 });
-
-const codeInterpreterTool = z.strictObject({ type: z.literal("code_interpreter") });
 
 export const tool = z.discriminatedUnion("type", [codeInterpreterTool, functionTool, fileSearchTool]);
-export type Tool = z.output<typeof tool>;
 export const tools = z.array(tool).max(128);
 
 export const temperature = z.number().min(0).max(2);
@@ -71,16 +118,13 @@ export const instructions = z.string().max(256_000);
 export const reasoningEffort = z.enum(["none", "minimal", "low", "medium", "high", "xhigh"]);
 export const model = z.string().min(1).max(256);
 
-const responseFormatObject = z.discriminatedUnion("type", [
+const structuredFormat = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("text") }),
   z.strictObject({ type: z.literal("json_object") }),
   z.strictObject({
     type: z.literal("json_schema"),
     json_schema: z.strictObject({
-      name: z
-        .string()
-        .max(64)
-        .regex(/^[A-Za-z0-9_-]+$/),
+      name: functionName,
       description: z.string().optional(),
       schema: z.record(z.string(), z.unknown()).optional(),
       strict: z.boolean().nullable().optional(),
@@ -88,30 +132,35 @@ const responseFormatObject = z.discriminatedUnion("type", [
   }),
 ]);
 
-/** "none" stands in Azure's specification and means what "auto" means (contract 9, row 22). */
+/** "none" stands in Azure's specification and means what "auto" means (contract 9, row 22); null is "not given". */
 export const responseFormat = z
-  .union([z.enum(["auto", "none"]), responseFormatObject])
+  .union([z.enum(["auto", "none"]), structuredFormat])
   .nullable()
-  .transform((value) => (value === null || value === "none" ? "auto" : value));
-export type ResponseFormat = z.output<typeof responseFormat>;
+  .transform((value) => (value === "none" ? "auto" : value));
+
+export const responseFormatObject = z.union([z.literal("auto"), structuredFormat]);
+export type ResponseFormat = z.output<typeof responseFormatObject>;
 
 const fileIds = z.array(z.string()).max(20);
 
 /** Which files the hosted tools may use. */
-export const toolResources = z
-  .strictObject({
-    code_interpreter: z.strictObject({ file_ids: fileIds.default(() => []) }).optional(),
-    file_search: z.strictObject({ vector_store_ids: z.array(z.string()).max(1).optional() }).optional(),
-  })
-  .nullable()
-  .transform((value) => value ?? {});
-export type ToolResources = z.output<typeof toolResources>;
+export const toolResourcesObject = z.strictObject({
+  code_interpreter: z.strictObject({ file_ids: fileIds }).optional(),
+  file_search: z.strictObject({ vector_store_ids: z.array(z.string()).max(1).optional() }).optional(),
+});
+export type ToolResources = z.output<typeof toolResourcesObject>;
 
-export interface Usage {
-  prompt_tokens: number;
-  completion_tokens: number;
-  total_tokens: number;
-}
+export const toolResources = toolResourcesObject
+  .extend({ code_interpreter: z.strictObject({ file_ids: fileIds.default(() => []) }).optional() })
+  .nullable()
+  .transform((value): ToolResources => value ?? {});
+
+export const usageObject = z.strictObject({
+  prompt_tokens: z.int(),
+  completion_tokens: z.int(),
+  total_tokens: z.int(),
+});
+export type Usage = z.output<typeof usageObject>;
 
 export const NO_USAGE: Usage = { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 };
 
@@ -123,16 +172,19 @@ export function addUsage(a: Usage, b: Usage): Usage {
   };
 }
 
-/** Times on the wire are whole seconds since 1970. */
+/** The time of the wire. */
 export const toSeconds = (milliseconds: number) => Math.floor(milliseconds / 1000);
 
-export interface List<T> {
-  object: "list";
-  data: T[];
-  first_id: string | null;
-  last_id: string | null;
-  has_more: boolean;
-}
+/** One page of a list. */
+export const listObject = <Item extends z.ZodType>(item: Item) =>
+  z.strictObject({
+    object: z.literal("list"),
+    data: z.array(item),
+    first_id: z.string().nullable(),
+    last_id: z.string().nullable(),
+    has_more: z.boolean(),
+  });
+export type List<T> = z.output<ReturnType<typeof listObject<z.ZodType<T>>>>;
 
 export function listOf<T extends { id: string }>(data: T[], hasMore: boolean): List<T> {
   return {
@@ -143,3 +195,13 @@ export function listOf<T extends { id: string }>(data: T[], hasMore: boolean): L
     has_more: hasMore,
   };
 }
+
+/** What is left of an object that was deleted. */
+export const deletedObject = <Name extends `${string}.deleted`>(name: Name) =>
+  z.strictObject({ id: z.string(), object: z.literal(name), deleted: z.literal(true) });
+
+export const deleted = <Name extends `${string}.deleted`>(id: string, object: Name) => ({
+  id,
+  object,
+  deleted: true as const,
+});

@@ -2,11 +2,21 @@
  * Every error that a client can see, word for word as the original said it: clients match on these texts and pull ids
  * out of them (contract section 5). Nothing else in the app writes an error text for a client.
  */
+import { z } from "zod";
 
-export type ErrorBody =
-  | { error: { message: string; type: string; param: string | null; code: string | null } }
-  /** The form of Azure's gateway: no type, no param. */
-  | { error: { code: string; message: string } };
+export const serviceError = z.strictObject({
+  error: z.strictObject({
+    message: z.string(),
+    type: z.string(),
+    param: z.string().nullable(),
+    code: z.string().nullable(),
+  }),
+});
+
+/** The form of Azure's gateway: no type, no param. */
+export const gatewayError = z.strictObject({ error: z.strictObject({ code: z.string(), message: z.string() }) });
+
+export type ErrorBody = z.output<typeof serviceError> | z.output<typeof gatewayError>;
 
 /** An answer that is not the wanted one. `headers` go out with it. */
 export class ApiError extends Error {

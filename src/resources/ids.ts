@@ -37,8 +37,9 @@ let last: Stamp = { time: 0, counter: 0 };
  */
 export function nextSeq(now: number, after?: string): string {
   last = later(now, last);
-  if (after !== undefined) last = later(last.time, last, readStamp(after));
-  return encode(last.time, TIME_LENGTH) + encode(last.counter, COUNTER_LENGTH) + randomDigits(RANDOM_LENGTH);
+  // A thread that is ahead of this clock pulls only its own objects along.
+  const stamp = after === undefined ? last : atLeast(last, later(0, readStamp(after)));
+  return encode(stamp.time, TIME_LENGTH) + encode(stamp.counter, COUNTER_LENGTH) + randomDigits(RANDOM_LENGTH);
 }
 
 /** A new id of this kind; with `seq` the id that belongs to that place. */
@@ -76,6 +77,8 @@ function later(now: number, ...others: Stamp[]): Stamp {
   }
   return stamp;
 }
+
+const atLeast = (a: Stamp, b: Stamp) => (a.time > b.time || (a.time === b.time && a.counter >= b.counter) ? a : b);
 
 function readStamp(seq: string): Stamp {
   return { time: decode(seq.slice(0, TIME_LENGTH)), counter: decode(seq.slice(TIME_LENGTH, STAMP_LENGTH)) };

@@ -1,41 +1,85 @@
 /** Messages: what people and the assistant said in a thread (contract 2.1, 2.2, 3.3). */
 import { z } from "zod";
-import { type Metadata, metadata } from "./common.ts";
+import { deletedObject, metadata, metadataObject, time } from "./common.ts";
 
 /** Longest text of a message, in UTF-16 code units. */
 export const MAX_TEXT = 256_000;
 
-const text = z.string().min(1).max(MAX_TEXT);
 const detail = z.enum(["auto", "low", "high"]);
-/** An image comes back with it, named or not, as recordings of the original show. */
-const detailOrAuto = detail.default("auto");
+const imageUrl = z.strictObject({ url: z.string().min(1), detail: detail.optional() });
+const imageFile = z.strictObject({ file_id: z.string().min(1), detail: detail.optional() });
 
-const contentPart = z.discriminatedUnion("type", [
-  z.strictObject({ type: z.literal("text"), text: z.string().max(MAX_TEXT) }),
+const annotation = z.strictObject({ text: z.string(), start_index: z.int(), end_index: z.int() });
+export const annotationObject = z.discriminatedUnion("type", [
   z.strictObject({
-    type: z.literal("image_url"),
-    image_url: z.strictObject({ url: z.string().min(1), detail: detailOrAuto }),
+    type: z.literal("file_citation"),
+    ...annotation.shape,
+    file_citation: z.strictObject({ file_id: z.string() }),
   }),
   z.strictObject({
-    type: z.literal("image_file"),
-    image_file: z.strictObject({ file_id: z.string().min(1), detail: detailOrAuto }),
+    type: z.literal("file_path"),
+    ...annotation.shape,
+    file_path: z.strictObject({ file_id: z.string() }),
   }),
 ]);
 
-const attachment = z.strictObject({
+export const messageContentObject = z.discriminatedUnion("type", [
+  z.strictObject({
+    type: z.literal("text"),
+    text: z.strictObject({ value: z.string(), annotations: z.array(annotationObject) }),
+  }),
+  z.strictObject({ type: z.literal("image_url"), image_url: imageUrl }),
+  z.strictObject({ type: z.literal("image_file"), image_file: imageFile }),
+]);
+export type MessageContent = z.output<typeof messageContentObject>;
+
+export const attachmentObject = z.strictObject({
   file_id: z.string().min(1),
-  tools: z
-    .array(
-      z.discriminatedUnion("type", [
-        z.strictObject({ type: z.literal("code_interpreter") }),
-        z.strictObject({ type: z.literal("file_search") }),
-      ]),
-    )
-    .default(() => []),
+  tools: z.array(
+    z.discriminatedUnion("type", [
+      z.strictObject({ type: z.literal("code_interpreter") }),
+      z.strictObject({ type: z.literal("file_search") }),
+    ]),
+  ),
 });
 
-export const createMessageRequest = z.strictObject({
+export const messageObject = z.strictObject({
+  id: z.string(),
+  object: z.literal("thread.message"),
+  created_at: time,
+  assistant_id: z.string().nullable(),
+  thread_id: z.string(),
+  run_id: z.string().nullable(),
+  status: z.enum(["in_progress", "completed", "incomplete"]),
+  incomplete_details: z
+    .strictObject({ reason: z.enum(["max_tokens", "content_filter", "run_cancelled", "run_expired", "run_failed"]) })
+    .nullable(),
+  completed_at: time.nullable(),
+  incomplete_at: time.nullable(),
   role: z.enum(["user", "assistant"]),
+  content: z.array(messageContentObject),
+  attachments: z.array(attachmentObject),
+  metadata: metadataObject,
+});
+export type Message = z.output<typeof messageObject>;
+export type MessageIncompleteReason = NonNullable<Message["incomplete_details"]>["reason"];
+
+export const deletedMessageObject = deletedObject("thread.message.deleted");
+
+const text = z.string().min(1).max(MAX_TEXT);
+/** An image comes back with it, named or not, as recordings of the original show. */
+const detailOrAuto = detail.default("auto");
+
+export const contentPart = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("text"), text: z.string().max(MAX_TEXT) }),
+  z.strictObject({ type: z.literal("image_url"), image_url: imageUrl.extend({ detail: detailOrAuto }) }),
+  z.strictObject({ type: z.literal("image_file"), image_file: imageFile.extend({ detail: detailOrAuto }) }),
+]);
+
+export const attachment = attachmentObject.extend({ tools: attachmentObject.shape.tools.default(() => []) });
+
+export const createMessageRequest = z.strictObject({
+  role: messageObject.shape.role,
   content: z.union([text, z.array(contentPart).min(1)]),
   attachments: z.array(attachment).nullable().optional(),
   metadata: metadata.optional(),
@@ -43,35 +87,6 @@ export const createMessageRequest = z.strictObject({
 export type CreateMessageRequest = z.output<typeof createMessageRequest>;
 
 export const modifyMessageRequest = z.strictObject({ metadata: metadata.optional() });
-
-export type Annotation =
-  | { type: "file_citation"; text: string; start_index: number; end_index: number; file_citation: { file_id: string } }
-  | { type: "file_path"; text: string; start_index: number; end_index: number; file_path: { file_id: string } };
-
-export type Detail = z.output<typeof detail>;
-export type MessageContent =
-  | { type: "text"; text: { value: string; annotations: Annotation[] } }
-  | { type: "image_url"; image_url: { url: string; detail?: Detail | undefined } }
-  | { type: "image_file"; image_file: { file_id: string; detail?: Detail | undefined } };
-
-export type MessageIncompleteReason = "max_tokens" | "content_filter" | "run_cancelled" | "run_expired" | "run_failed";
-
-export interface Message {
-  id: string;
-  object: "thread.message";
-  created_at: number;
-  assistant_id: string | null;
-  thread_id: string;
-  run_id: string | null;
-  status: "in_progress" | "completed" | "incomplete";
-  incomplete_details: { reason: MessageIncompleteReason } | null;
-  completed_at: number | null;
-  incomplete_at: number | null;
-  role: "user" | "assistant";
-  content: MessageContent[];
-  attachments: z.output<typeof attachment>[];
-  metadata: Metadata;
-}
 
 /** A message that a client adds: complete from the start. `createdAt` in seconds. */
 export function newMessage(request: CreateMessageRequest, id: string, threadId: string, createdAt: number): Message {

@@ -4,19 +4,20 @@ import type { Assistant } from "./assistant.ts";
 import {
   idOf,
   instructions,
-  type Metadata,
   metadata,
+  metadataObject,
   model,
-  type ResponseFormat,
   reasoningEffort,
   responseFormat,
-  type Tool,
-  type ToolResources,
+  responseFormatObject,
   temperature,
+  time,
+  toolObject,
   toolResources,
+  toolResourcesObject,
   tools,
   topP,
-  type Usage,
+  usageObject,
 } from "./common.ts";
 import { createMessageRequest } from "./message.ts";
 import { createThreadRequest } from "./thread.ts";
@@ -26,11 +27,12 @@ export const RUN_LIFETIME = 600;
 
 export const ACTIVE_STATUSES = ["queued", "in_progress", "requires_action", "cancelling"] as const;
 export const TERMINAL_STATUSES = ["completed", "incomplete", "failed", "cancelled", "expired"] as const;
-export type RunStatus = (typeof ACTIVE_STATUSES)[number] | (typeof TERMINAL_STATUSES)[number];
+const runStatus = z.enum([...ACTIVE_STATUSES, ...TERMINAL_STATUSES]);
+export type RunStatus = z.output<typeof runStatus>;
 
 export const isTerminal = (status: RunStatus) => (TERMINAL_STATUSES as readonly RunStatus[]).includes(status);
 
-const toolChoice = z.union([
+export const toolChoice = z.union([
   z.enum(["none", "auto", "required"]),
   z.discriminatedUnion("type", [
     z.strictObject({ type: z.literal("function"), function: z.strictObject({ name: z.string().min(1).max(64) }) }),
@@ -91,51 +93,55 @@ export const submitToolOutputsRequest = z.strictObject({
 });
 export type SubmitToolOutputsRequest = z.output<typeof submitToolOutputsRequest>;
 
-export interface RunError {
-  code: string;
-  message: string;
-}
+export const runErrorObject = z.strictObject({ code: z.string(), message: z.string() });
+export type RunError = z.output<typeof runErrorObject>;
 
-export type RunIncompleteReason = "max_prompt_tokens" | "max_completion_tokens";
+/** A function that the model calls; `arguments` is JSON text as the model wrote it. */
+export const requiredCallObject = z.strictObject({
+  id: z.string(),
+  type: z.literal("function"),
+  function: z.strictObject({ name: z.string(), arguments: z.string() }),
+});
 
-export interface RequiredAction {
-  type: "submit_tool_outputs";
-  submit_tool_outputs: {
-    tool_calls: { id: string; type: "function"; function: { name: string; arguments: string } }[];
-  };
-}
+export const requiredActionObject = z.strictObject({
+  type: z.literal("submit_tool_outputs"),
+  submit_tool_outputs: z.strictObject({ tool_calls: z.array(requiredCallObject) }),
+});
+export type RequiredAction = z.output<typeof requiredActionObject>;
 
-export interface Run {
-  id: string;
-  object: "thread.run";
-  created_at: number;
-  assistant_id: string;
-  thread_id: string;
-  status: RunStatus;
-  started_at: number | null;
-  expires_at: number | null;
-  cancelled_at: number | null;
-  failed_at: number | null;
-  completed_at: number | null;
-  required_action: RequiredAction | null;
-  last_error: RunError | null;
-  model: string;
-  instructions: string | null;
-  tools: Tool[];
-  tool_resources: ToolResources;
-  metadata: Metadata;
-  temperature: number;
-  top_p: number;
-  reasoning_effort: string | null;
-  max_completion_tokens: number | null;
-  max_prompt_tokens: number | null;
-  truncation_strategy: { type: "auto" | "last_messages"; last_messages: number | null };
-  incomplete_details: { reason: RunIncompleteReason } | null;
-  usage: Usage | null;
-  response_format: ResponseFormat;
-  tool_choice: ToolChoice;
-  parallel_tool_calls: boolean;
-}
+export const runObject = z.strictObject({
+  id: z.string(),
+  object: z.literal("thread.run"),
+  created_at: time,
+  assistant_id: z.string(),
+  thread_id: z.string(),
+  status: runStatus,
+  started_at: time.nullable(),
+  expires_at: time.nullable(),
+  cancelled_at: time.nullable(),
+  failed_at: time.nullable(),
+  completed_at: time.nullable(),
+  required_action: requiredActionObject.nullable(),
+  last_error: runErrorObject.nullable(),
+  model: z.string(),
+  instructions: z.string().nullable(),
+  tools: z.array(toolObject),
+  tool_resources: toolResourcesObject,
+  metadata: metadataObject,
+  temperature: z.number(),
+  top_p: z.number(),
+  reasoning_effort: z.string().nullable(),
+  max_completion_tokens: z.int().nullable(),
+  max_prompt_tokens: z.int().nullable(),
+  truncation_strategy: truncationStrategy.required(),
+  incomplete_details: z.strictObject({ reason: z.enum(["max_prompt_tokens", "max_completion_tokens"]) }).nullable(),
+  usage: usageObject.nullable(),
+  response_format: responseFormatObject,
+  tool_choice: toolChoice,
+  parallel_tool_calls: z.boolean(),
+});
+export type Run = z.output<typeof runObject>;
+export type RunIncompleteReason = NonNullable<Run["incomplete_details"]>["reason"];
 
 /**
  * A queued run: a snapshot of the assistant with the request's overrides, so later edits of the assistant do not reach

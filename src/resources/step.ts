@@ -1,37 +1,46 @@
 /** Run steps: one decision of the model, a message or a set of tool calls (contract 2.2, 3.2). */
-import type { Usage } from "./common.ts";
-import type { RunError } from "./run.ts";
+import { z } from "zod";
+import { metadataObject, time, usageObject } from "./common.ts";
+import { requiredCallObject, runErrorObject } from "./run.ts";
 
-export interface FunctionToolCall {
-  id: string;
-  type: "function";
-  function: { name: string; arguments: string; output: string | null };
-}
-export type ToolCall = FunctionToolCall;
+const functionToolCall = requiredCallObject.extend({
+  function: requiredCallObject.shape.function.extend({ output: z.string().nullable() }),
+});
+export type FunctionToolCall = z.output<typeof functionToolCall>;
 
-export type StepDetails =
-  | { type: "message_creation"; message_creation: { message_id: string } }
-  | { type: "tool_calls"; tool_calls: ToolCall[] };
+/** Of the hosted tools' calls too, once there are any. */
+export const toolCallObject = functionToolCall;
+export type ToolCall = z.output<typeof toolCallObject>;
 
-export interface RunStep {
-  id: string;
-  object: "thread.run.step";
-  created_at: number;
-  run_id: string;
-  assistant_id: string;
-  thread_id: string;
-  type: StepDetails["type"];
-  status: "in_progress" | "completed" | "failed" | "cancelled" | "expired";
-  cancelled_at: number | null;
-  completed_at: number | null;
-  expires_at: number | null;
-  expired_at: number | null;
-  failed_at: number | null;
-  last_error: RunError | null;
-  step_details: StepDetails;
-  usage: Usage | null;
-  metadata: Record<string, string>;
-}
+export const stepDetailsObject = z.discriminatedUnion("type", [
+  z.strictObject({
+    type: z.literal("message_creation"),
+    message_creation: z.strictObject({ message_id: z.string() }),
+  }),
+  z.strictObject({ type: z.literal("tool_calls"), tool_calls: z.array(toolCallObject) }),
+]);
+export type StepDetails = z.output<typeof stepDetailsObject>;
+
+export const runStepObject = z.strictObject({
+  id: z.string(),
+  object: z.literal("thread.run.step"),
+  created_at: time,
+  run_id: z.string(),
+  assistant_id: z.string(),
+  thread_id: z.string(),
+  type: z.enum(["message_creation", "tool_calls"]),
+  status: z.enum(["in_progress", "completed", "failed", "cancelled", "expired"]),
+  cancelled_at: time.nullable(),
+  completed_at: time.nullable(),
+  expires_at: time.nullable(),
+  expired_at: time.nullable(),
+  failed_at: time.nullable(),
+  last_error: runErrorObject.nullable(),
+  step_details: stepDetailsObject,
+  usage: usageObject.nullable(),
+  metadata: metadataObject,
+});
+export type RunStep = z.output<typeof runStepObject>;
 
 export function newStep(
   run: { id: string; assistant_id: string; thread_id: string; expires_at: number | null },

@@ -1,6 +1,6 @@
 /** Threads: a conversation with metadata (contract 2.1, 2.2). */
 import { z } from "zod";
-import { type Metadata, metadata, type ToolResources, toolResources } from "./common.ts";
+import { deletedObject, metadata, metadataObject, time, toolResources, toolResourcesObject } from "./common.ts";
 import { createMessageRequest } from "./message.ts";
 
 export const createThreadRequest = z.strictObject({
@@ -16,13 +16,16 @@ export const modifyThreadRequest = z.strictObject({
 });
 export type ModifyThreadRequest = z.output<typeof modifyThreadRequest>;
 
-export interface Thread {
-  id: string;
-  object: "thread";
-  created_at: number;
-  metadata: Metadata;
-  tool_resources: ToolResources;
-}
+export const threadObject = z.strictObject({
+  id: z.string(),
+  object: z.literal("thread"),
+  created_at: time,
+  metadata: metadataObject,
+  tool_resources: toolResourcesObject,
+});
+export type Thread = z.output<typeof threadObject>;
+
+export const deletedThreadObject = deletedObject("thread.deleted");
 
 /** `createdAt` in seconds. */
 export function newThread(request: CreateThreadRequest, id: string, createdAt: number): Thread {

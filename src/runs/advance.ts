@@ -10,6 +10,7 @@ import { mintId, nextSeq, seqOfMintedId } from "../resources/ids.ts";
 import { isTerminal } from "../resources/run.ts";
 import type { ReservedIds, RunDoc } from "../store/documents.ts";
 import type { Partition, Versioned } from "../store/partition.ts";
+import { exhaustedBudget } from "./context.ts";
 import { readContext } from "./context-window.ts";
 import { endUndriven, finish, giveBack, pause, retryDelay } from "./ending.ts";
 import type { Engine } from "./engine.ts";
@@ -110,6 +111,8 @@ export async function drive(engine: Engine, owned: OwnedRun): Promise<void> {
 }
 
 async function callModel(engine: Engine, owned: OwnedRun, turn: Turn): Promise<Outcome> {
+  const exhausted = exhaustedBudget(owned.run);
+  if (exhausted !== undefined) return { kind: "ending", ending: { status: "incomplete", reason: exhausted } };
   const stop = new AbortController();
   const heartbeat = new Heartbeat(HEARTBEAT, beat(engine, owned, turn, stop));
   try {
@@ -118,7 +121,7 @@ async function callModel(engine: Engine, owned: OwnedRun, turn: Turn): Promise<O
       const trouble = await streamInto(engine, turn, request, stop.signal);
       if (trouble === "stopped") return stop.signal.reason as Outcome;
       if (trouble === undefined) return outcomeOf(turn);
-      const again = engine.retriesInPlace && turn.size === 0;
+      const again = engine.retriesInPlace && !turn.hasBegun;
       const delay = again ? retryDelay(engine, owned.run, trouble, attempts) : undefined;
       if (delay === undefined) return { kind: "trouble", trouble };
       await sleep(delay, undefined, { signal: stop.signal }).catch(() => undefined);

@@ -130,7 +130,8 @@ export async function cancelRun(engine: Engine, ref: RunRef): Promise<RunDoc> {
     const now = engine.now();
     const next = cancelling(run, now);
     if (isUnowned(run, now)) {
-      if ((await endUndriven(engine, ref.partition, run, { status: "cancelled" })) !== undefined) return next;
+      const stopped = { ...next, _etag: run._etag };
+      if ((await endUndriven(engine, ref.partition, stopped, { status: "cancelled" })) !== undefined) return next;
       continue;
     }
     const result = await ref.partition.batch([{ put: next, ifMatch: run._etag }]);

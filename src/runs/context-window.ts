@@ -37,17 +37,20 @@ async function readWindow({ run, partition }: OwnedRun, budget: number): Promise
   const found: MessageDoc[] = [];
   let below = messageSort(LAST_SEQ);
   for (;;) {
+    // One more than wanted: what a dead attempt left of the message under way is about to be overwritten.
+    const wanted = Math.min(PAGE, limit - found.length + 1);
     const page = await partition.list<MessageDoc>({
       range: { above: messageSort(""), below },
       descending: true,
-      limit: Math.min(PAGE, limit - found.length),
+      limit: wanted,
     });
-    // What a dead attempt left of the message under way is about to be overwritten.
     found.push(...page.filter((message) => message.status !== "in_progress"));
     const oldest = page.at(-1);
     const size = windowSize(found, budget);
-    if (size < found.length) return withFirst(await readFirst(partition), found.slice(0, size), budget);
-    if (oldest === undefined || page.length < PAGE || found.length >= limit) return found;
+    if (size < found.length && size < limit) {
+      return withFirst(await readFirst(partition), found.slice(0, size), budget);
+    }
+    if (oldest === undefined || page.length < wanted || found.length >= limit) return found.slice(0, limit);
     below = oldest.internal.sort;
   }
 }

@@ -3,6 +3,7 @@ import type { ChatCompletionContentPart, ChatCompletionMessageParam } from "open
 import type { ModelRequest } from "../model/client.ts";
 import type { Tool } from "../resources/common.ts";
 import type { MessageContent } from "../resources/message.ts";
+import type { RunIncompleteReason } from "../resources/run.ts";
 import type { RunDoc } from "../store/documents.ts";
 import { type MessageDoc, type StepDoc, seqOf } from "../store/documents.ts";
 
@@ -27,6 +28,18 @@ export function modelRequest(run: RunDoc, messages: MessageDoc[], steps: StepDoc
     if (choice !== undefined) request.tool_choice = choice;
   }
   return request;
+}
+
+/** The budget that earlier model calls of the run have used up, if they have: it bounds their sum (contract 6.3). */
+export function exhaustedBudget(run: RunDoc): RunIncompleteReason | undefined {
+  const { turns, usage } = run.internal;
+  if (turns === 0) return undefined;
+  if (run.max_completion_tokens !== null && usage.completion_tokens >= run.max_completion_tokens) {
+    return "max_completion_tokens";
+  }
+  return run.max_prompt_tokens !== null && usage.prompt_tokens >= run.max_prompt_tokens
+    ? "max_prompt_tokens"
+    : undefined;
 }
 
 /** Only functions: the hosted tools come in a later release (docs/compatibility.md). */
@@ -72,8 +85,9 @@ function fromMessage(message: MessageDoc): ChatCompletionMessageParam[] {
   if (message.content.length === 0) return [];
   const text = message.content.flatMap((part) => (part.type === "text" ? [part.text.value] : [])).join("\n");
   if (message.role === "assistant") return text === "" ? [] : [{ role: "assistant", content: text }];
-  const plain = message.content.every((part) => part.type === "text");
-  return [{ role: "user", content: plain ? text : message.content.flatMap(toPart) }];
+  if (message.content.every((part) => part.type === "text")) return [{ role: "user", content: text }];
+  const content = message.content.flatMap(toPart);
+  return content.length === 0 ? [] : [{ role: "user", content }];
 }
 
 /** Images by file id need the files API, which comes in a later release (docs/compatibility.md). */

@@ -8,7 +8,7 @@ import type { Engine } from "./engine.ts";
 import { logged } from "./event-log.ts";
 import { messageEvent, type RunEvent, runEvent, stepEvent } from "./events.ts";
 import { type Ending, ended, endedMessage, endedStep, givenBack, incompleteMessage, paused } from "./lifecycle.ts";
-import { type OwnedRun, unlockThread } from "./owned-run.ts";
+import { batchUnlocking, type OwnedRun, unlockThread } from "./owned-run.ts";
 import type { Turn } from "./turn.ts";
 
 /** First pause before a failed model call is repeated; doubled each time. Milliseconds. */
@@ -28,8 +28,8 @@ export async function finish(engine: Engine, owned: OwnedRun, turn: Turn, ending
   );
   const before = owned.run;
   const run = ended(charged(before, turn), ending, now);
-  const changes = [unlockThread(run), ...leftovers(before, documents)];
-  const result = await owned.write(run, documents, changes, endingEvents(before, run, unsettled(documents, turn)));
+  const news = endingEvents(before, run, unsettled(documents, turn));
+  const result = await owned.write(run, documents, leftovers(before, documents), news, unlockThread(run));
   if (result === "written") return;
   // The cancel came first: it had been answered when this batch was refused.
   if (result === "cancelling" && ending.status !== "cancelled")
@@ -88,11 +88,11 @@ export async function endUndriven(
   const last = ended(run, ending, now);
   const news = endingEvents(run, last, documents);
   const { run: next, chunks } = logged(last, news, engine.config.runs.eventsTtl);
-  const result = await partition.batch([
+  const writes: Write[] = [
     { put: next, ifMatch: run._etag },
     ...[...documents, ...chunks].map((doc): Write => ({ put: doc })),
-    unlockThread(next),
-  ]);
+  ];
+  const result = await batchUnlocking(partition, writes, unlockThread(next));
   return result.ok ? { ...next, _etag: result.etags[0] ?? "" } : undefined;
 }
 

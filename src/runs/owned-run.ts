@@ -3,7 +3,7 @@
  * run, or missed a cancel, writes nothing at all.
  */
 import type { MessageDoc, RunDoc, StepDoc } from "../store/documents.ts";
-import type { Partition, Versioned, Write } from "../store/partition.ts";
+import type { BatchResult, Partition, Versioned, Write } from "../store/partition.ts";
 import { logged } from "./event-log.ts";
 import type { RunEvent, Sink } from "./events.ts";
 
@@ -44,21 +44,25 @@ export class OwnedRun {
 
   /**
    * Writes the run's next version with these documents, changes and all events so far, all or nothing. Then tells
-   * `news`: events that are true because of this write.
+   * `news`: events that are true because of this write. `unlock` frees the thread with it.
    */
   async write(
     next: RunDoc,
     documents: (MessageDoc | StepDoc)[],
     others: Write[] = [],
     news: RunEvent[] = [],
+    unlock?: Write,
   ): Promise<Interruption | "written"> {
     const unlogged = this.#unlogged.length;
     const { run, chunks } = logged(next, [...this.#unlogged, ...news], this.#eventsTtl);
-    const result = await this.partition.batch([
+    const writes: Write[] = [
       { put: run, ifMatch: this.#etag },
       ...[...documents, ...chunks].map((doc): Write => ({ put: doc })),
       ...others,
-    ]);
+    ];
+    const result = await (unlock === undefined
+      ? this.partition.batch(writes)
+      : batchUnlocking(this.partition, writes, unlock));
     if (!result.ok) return this.#whyRefused();
     this.#run = run;
     this.#etag = result.etags[0] ?? "";
@@ -94,4 +98,11 @@ export function unlockThread(run: RunDoc): Write {
     condition: `c.internal.active_run = '${run.id}'`,
     set: { "/internal/active_run": null, "/internal/last_seq": run.internal.last_seq },
   };
+}
+
+/** All of the writes and the thread's release; without that if the thread is not locked by this run (any more). */
+export async function batchUnlocking(partition: Partition, writes: Write[], unlock: Write): Promise<BatchResult> {
+  const result = await partition.batch([...writes, unlock]);
+  const notOurLock = !result.ok && result.failed === writes.length && result.status === 412;
+  return notOurLock ? partition.batch(writes) : result;
 }

@@ -30,6 +30,8 @@ export class Turn {
   #toolStep: StepDoc | undefined;
   #text = "";
   #calls: FunctionToolCall[] = [];
+  /** from the index that the server gives a call to its place in our list */
+  readonly #placeOfIndex = new Map<number, number>();
   finishReason: FinishReason = null;
   usage: Usage = NO_USAGE;
 
@@ -38,6 +40,11 @@ export class Turn {
     this.#ids = ids;
     this.#sink = sink;
     this.#now = now;
+  }
+
+  /** Whether the model has said anything yet. */
+  get hasBegun(): boolean {
+    return this.#message !== undefined || this.#toolStep !== undefined;
   }
 
   /** Length of all that the model has said so far. */
@@ -49,15 +56,18 @@ export class Turn {
     if (chunk.usage) this.usage = addUsage(NO_USAGE, chunk.usage);
     const choice = chunk.choices[0];
     if (choice === undefined) return;
-    const text = choice.delta.content ?? choice.delta.refusal;
+    // Azure's content filter sends choices that have no delta.
+    const delta: Partial<typeof choice.delta> = choice.delta ?? {};
+    const text = delta.content || delta.refusal;
     if (text) this.#addText(text);
-    for (const piece of choice.delta.tool_calls ?? []) this.#addCall(piece);
+    for (const piece of delta.tool_calls ?? []) this.#addCall(piece);
     if (choice.finish_reason) this.finishReason = choice.finish_reason;
   }
 
   /** The model is done: a call that said nothing at all still makes its message. */
   close(): void {
-    if (this.#message === undefined && this.#toolStep === undefined) this.#openMessage();
+    if (!this.hasBegun) this.#openMessage();
+    if (this.#toolStep !== undefined) this.#completeReply();
     this.#settleContents();
     if (this.#toolStep !== undefined) this.#toolStep = this.#charged(this.#toolStep);
     else if (this.#messageStep !== undefined) this.#messageStep = this.#charged(this.#messageStep);
@@ -81,8 +91,10 @@ export class Turn {
     return [this.#messageStep, this.#message, this.#toolStep].filter((doc) => doc !== undefined);
   }
 
+  /** A message that was completed when calls began takes no more: no model is known to go on with it. */
   #addText(piece: string): void {
     const message = this.#message ?? this.#openMessage();
+    if (message.status !== "in_progress") return;
     const first = this.#text === "";
     this.#text += piece;
     this.#sink(textDelta(message, piece, first));
@@ -105,29 +117,37 @@ export class Turn {
   }
 
   #addCall(piece: ChatCompletionChunk.Choice.Delta.ToolCall): void {
-    this.#completeReply();
     if (this.#toolStep === undefined) {
+      this.#completeReply();
       this.#toolStep = this.#newStep(this.#ids.toolStep, { type: "tool_calls", tool_calls: [] });
     }
     const text = piece.function?.arguments ?? "";
-    const known = this.#indexOfCall(piece);
-    const call = this.#calls[known];
-    if (call !== undefined) {
+    const known = this.#placeOfCall(piece);
+    const call = known === undefined ? undefined : this.#calls[known];
+    if (known !== undefined && call !== undefined) {
       call.function.arguments += text;
       if (text !== "") this.#sink(callDelta(this.#toolStep, known, { arguments: text }));
       return;
     }
-    const index = this.#calls.length;
+    const place = this.#calls.length;
     const id = piece.id || randomId("call");
     const name = piece.function?.name ?? "";
     this.#calls.push({ id, type: "function", function: { name, arguments: text, output: null } });
-    this.#sink(callDelta(this.#toolStep, index, { id, name, arguments: text }));
+    if (piece.index !== undefined) this.#placeOfIndex.set(piece.index, place);
+    this.#sink(callDelta(this.#toolStep, place, { id, name, arguments: text }));
   }
 
-  /** Which call a piece goes on with. Not every server repeats the index, and some repeat the id. */
-  #indexOfCall(piece: ChatCompletionChunk.Choice.Delta.ToolCall): number {
-    if (piece.id) return this.#calls.findIndex((call) => call.id === piece.id);
-    return piece.index ?? this.#calls.length - 1;
+  /**
+   * Which call a piece goes on with, or undefined for a new one. The id decides where there is one: some servers repeat
+   * it, some count from 1, send index 0 for every call, or no index at all.
+   */
+  #placeOfCall(piece: Partial<ChatCompletionChunk.Choice.Delta.ToolCall>): number | undefined {
+    if (piece.id) {
+      const place = this.#calls.findIndex((call) => call.id === piece.id);
+      return place < 0 ? undefined : place;
+    }
+    if (piece.index !== undefined) return this.#placeOfIndex.get(piece.index);
+    return piece.function?.name ? undefined : this.#calls.length - 1;
   }
 
   /** Text that came before function calls is a finished message; the usage of the call goes to the calls' step. */

@@ -1,11 +1,13 @@
 import {
   type Assistant,
+  assistantObject,
   createAssistantRequest,
+  deletedAssistantObject,
   modifiedAssistant,
   modifyAssistantRequest,
   newAssistant,
 } from "../../resources/assistant.ts";
-import { toSeconds } from "../../resources/common.ts";
+import { deleted, listObject, toSeconds } from "../../resources/common.ts";
 import { noAssistantFound, overloaded } from "../../resources/errors.ts";
 import { mintId, nextSeq } from "../../resources/ids.ts";
 import { type AssistantDoc, apiObject, assistantSort, catalogKey } from "../../store/documents.ts";
@@ -27,6 +29,7 @@ const createAssistant = operation({
   method: "POST",
   path: "assistants",
   body: createAssistantRequest,
+  response: assistantObject,
   handler: async ({ app, tenant, body, now }) => {
     const seq = nextSeq(now);
     const assistant = newAssistant(body, mintId("assistant", seq), toSeconds(now));
@@ -48,8 +51,9 @@ const listAssistants = operation({
   method: "GET",
   path: "assistants",
   query: pageQuery,
+  response: listObject(assistantObject),
   handler: ({ app, tenant, query, now }) =>
-    page({ partition: app.store.catalog(tenant), sort: assistantSort }, query, now),
+    page<AssistantDoc>({ partition: app.store.catalog(tenant), sort: assistantSort }, query, now),
 });
 
 const getAssistant = operation({
@@ -57,6 +61,7 @@ const getAssistant = operation({
   summary: "Retrieve an assistant",
   method: "GET",
   path: "assistants/{assistant_id}",
+  response: assistantObject,
   handler: async ({ app, tenant, params }) => apiObject(await readAssistant(app.store, tenant, params.assistant_id)),
 });
 
@@ -69,6 +74,7 @@ const modifyAssistant = operation({
   method: "POST",
   path: "assistants/{assistant_id}",
   body: modifyAssistantRequest,
+  response: assistantObject,
   handler: async ({ app, tenant, params, body }) => {
     for (let attempt = 0; attempt < EDIT_ATTEMPTS; attempt++) {
       const stored = await readAssistant(app.store, tenant, params.assistant_id);
@@ -87,9 +93,10 @@ const deleteAssistant = operation({
   summary: "Delete an assistant",
   method: "DELETE",
   path: "assistants/{assistant_id}",
+  response: deletedAssistantObject,
   handler: async ({ app, tenant, params: { assistant_id: id } }) => {
     if (!(await app.store.catalog(tenant).delete(id))) throw noAssistantFound(id);
-    return { id, object: "assistant.deleted", deleted: true };
+    return deleted(id, "assistant.deleted");
   },
 });
 

@@ -1,6 +1,12 @@
 import { z } from "zod";
+import { deleted, listObject } from "../../resources/common.ts";
 import { noMessageFound, noThreadFound } from "../../resources/errors.ts";
-import { createMessageRequest, modifyMessageRequest } from "../../resources/message.ts";
+import {
+  createMessageRequest,
+  deletedMessageObject,
+  messageObject,
+  modifyMessageRequest,
+} from "../../resources/message.ts";
 import { staleLock } from "../../runs/commands.ts";
 import { apiObject, type MessageDoc, messageSort } from "../../store/documents.ts";
 import type { Partition } from "../../store/partition.ts";
@@ -14,6 +20,7 @@ const createMessage = operation({
   method: "POST",
   path: "threads/{thread_id}/messages",
   body: createMessageRequest,
+  response: messageObject,
   handler: async ({ app, tenant, params: { thread_id: id }, body, now }) => {
     const isStale = staleLock(app.engine, app.store.thread(tenant, id), id);
     return apiObject(await addMessage(app.store, tenant, id, body, now, isStale));
@@ -26,6 +33,7 @@ const listMessages = operation({
   method: "GET",
   path: "threads/{thread_id}/messages",
   query: pageQuery.extend({ run_id: z.string().optional() }),
+  response: listObject(messageObject),
   handler: async ({ app, tenant, params: { thread_id: id }, query, now }) => {
     const partition = app.store.thread(tenant, id);
     const messages = page<MessageDoc>({ partition, sort: messageSort, runId: query.run_id }, query, now);
@@ -38,6 +46,7 @@ const getMessage = operation({
   summary: "Retrieve a message",
   method: "GET",
   path: "threads/{thread_id}/messages/{message_id}",
+  response: messageObject,
   handler: async ({ app, tenant, params: { thread_id: threadId, message_id: id } }) => {
     const partition = app.store.thread(tenant, threadId);
     const message = await partition.read<MessageDoc>(id);
@@ -52,6 +61,7 @@ const modifyMessage = operation({
   method: "POST",
   path: "threads/{thread_id}/messages/{message_id}",
   body: modifyMessageRequest,
+  response: messageObject,
   handler: async ({ app, tenant, params: { thread_id: threadId, message_id: id }, body }) => {
     const partition = app.store.thread(tenant, threadId);
     const set = body.metadata === undefined ? {} : { "/metadata": body.metadata };
@@ -66,11 +76,12 @@ const deleteMessage = operation({
   summary: "Delete a message",
   method: "DELETE",
   path: "threads/{thread_id}/messages/{message_id}",
+  response: deletedMessageObject,
   handler: async ({ app, tenant, params: { thread_id: threadId, message_id: id } }) => {
     const partition = app.store.thread(tenant, threadId);
     const found = await partition.delete(id);
     if (!found) throw await whichIsMissing(partition, threadId, id);
-    return { id, object: "thread.message.deleted", deleted: true };
+    return deleted(id, "thread.message.deleted");
   },
 });
 

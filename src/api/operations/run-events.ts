@@ -13,12 +13,14 @@ import { validated } from "../validation.ts";
 /** How often a log is asked for more while its run goes on. Milliseconds. */
 const POLL = 400;
 
-/** The number of the last event that the client has; -1 for none. */
 const position = z.object({
-  after: z.preprocess(
-    (value) => (typeof value === "string" && /^-?\d+$/.test(value) ? Number(value) : value),
-    z.int().min(-1).default(-1),
-  ),
+  after: z
+    .preprocess(
+      (value) => (typeof value === "string" && /^-?\d+$/.test(value) ? Number(value) : value),
+      z.int().min(-1),
+    )
+    .optional()
+    .describe("Number of the last event that the client has, -1 for none; or the header Last-Event-ID"),
 });
 
 /** Ours, not the original's: its streams could not be resumed. */
@@ -27,9 +29,11 @@ export const watchRun = operation({
   summary: "Replay the events of a run and follow them, from the start or after an event",
   method: "GET",
   path: "threads/{thread_id}/runs/{run_id}/stream",
-  query: z.object({ after: z.unknown().optional() }),
+  query: position,
+  streams: true,
   handler: async ({ app, tenant, params: { thread_id: threadId, run_id: runId }, query, headers, connection }) => {
-    const { after } = validated(position, { after: query.after ?? headers.get("last-event-id") ?? undefined });
+    const header = validated(position, { after: headers.get("last-event-id") ?? undefined });
+    const after = query.after ?? header.after ?? -1;
     const ref = { partition: app.store.thread(tenant, threadId), threadId, runId };
     const run = await currentRun(app.engine, ref);
     const stream = new EventStream(connection);

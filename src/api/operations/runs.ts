@@ -1,11 +1,13 @@
 import { z } from "zod";
 import type { App } from "../../app.ts";
 import type { Assistant } from "../../resources/assistant.ts";
+import { listObject } from "../../resources/common.ts";
 import {
   type CreateRunRequest,
   createRunRequest,
   createThreadAndRunRequest,
   modifyRunRequest,
+  runObject,
   submitToolOutputsRequest,
 } from "../../resources/run.ts";
 import {
@@ -70,6 +72,8 @@ const createRun = operation({
   path: "threads/{thread_id}/runs",
   query: z.object({}),
   body: createRunRequest,
+  response: runObject,
+  streams: true,
   handler: async ({ app, tenant, params: { thread_id: threadId }, body, now, connection }) => {
     const assistant = await readAssistant(app.store, tenant, body.assistant_id);
     return startRun({ app, tenant, threadId, assistant, request: body, now, connection, before: [] });
@@ -82,6 +86,8 @@ const createThreadAndRun = operation({
   method: "POST",
   path: "threads/runs",
   body: createThreadAndRunRequest,
+  response: runObject,
+  streams: true,
   handler: async ({ app, tenant, body, now, connection }) => {
     // The assistant first: a wrong id must not leave a thread behind.
     const assistant = await readAssistant(app.store, tenant, body.assistant_id);
@@ -99,6 +105,7 @@ const listRuns = operation({
   method: "GET",
   path: "threads/{thread_id}/runs",
   query: pageQuery,
+  response: listObject(runObject),
   handler: async ({ app, tenant, params: { thread_id: id }, query, now }) => {
     const partition = app.store.thread(tenant, id);
     return existing(readThread(partition, id), page<RunDoc>({ partition, sort: runSort }, query, now));
@@ -116,6 +123,7 @@ const getRun = operation({
   summary: "Retrieve a run",
   method: "GET",
   path: "threads/{thread_id}/runs/{run_id}",
+  response: runObject,
   handler: async ({ app, tenant, params: { thread_id: threadId, run_id: id } }) =>
     apiObject(await currentRun(app.engine, refOf(app, tenant, threadId, id))),
 });
@@ -126,6 +134,7 @@ const modifyRun = operation({
   method: "POST",
   path: "threads/{thread_id}/runs/{run_id}",
   body: modifyRunRequest,
+  response: runObject,
   handler: async ({ app, tenant, params: { thread_id: threadId, run_id: id }, body }) =>
     apiObject(await modifyStoredRun(app.engine, refOf(app, tenant, threadId, id), body.metadata)),
 });
@@ -135,6 +144,7 @@ const cancelRun = operation({
   summary: "Cancel a run",
   method: "POST",
   path: "threads/{thread_id}/runs/{run_id}/cancel",
+  response: runObject,
   handler: async ({ app, tenant, params: { thread_id: threadId, run_id: id } }) =>
     apiObject(await cancelStoredRun(app.engine, refOf(app, tenant, threadId, id))),
 });
@@ -145,6 +155,8 @@ const submitToolOutputs = operation({
   method: "POST",
   path: "threads/{thread_id}/runs/{run_id}/submit_tool_outputs",
   body: submitToolOutputsRequest,
+  response: runObject,
+  streams: true,
   handler: async ({ app, tenant, params: { thread_id: threadId, run_id: id }, body, connection }) => {
     const streams = body.stream === true;
     const ref = refOf(app, tenant, threadId, id);

@@ -1,5 +1,6 @@
+import { listObject } from "../../resources/common.ts";
 import { noRunFound, noRunStepFound, noThreadFound } from "../../resources/errors.ts";
-import type { RunStep } from "../../resources/step.ts";
+import { type RunStep, runStepObject } from "../../resources/step.ts";
 import { apiObject, type StepDoc, stepSort } from "../../store/documents.ts";
 import type { Partition } from "../../store/partition.ts";
 import { readRun } from "../../store/runs.ts";
@@ -13,6 +14,7 @@ const listSteps = operation({
   method: "GET",
   path: "threads/{thread_id}/runs/{run_id}/steps",
   query: pageQuery,
+  response: listObject(runStepObject),
   handler: async ({ app, tenant, params: { thread_id: threadId, run_id: runId }, query, now }) => {
     const partition = app.store.thread(tenant, threadId);
     const sort = (seq: string) => stepSort(runId, seq);
@@ -26,6 +28,7 @@ const getStep = operation({
   summary: "Retrieve a step of a run",
   method: "GET",
   path: "threads/{thread_id}/runs/{run_id}/steps/{step_id}",
+  response: runStepObject,
   handler: async ({ app, tenant, params: { thread_id: threadId, run_id: runId, step_id: id } }) => {
     const partition = app.store.thread(tenant, threadId);
     const step = await partition.read<StepDoc>(id);

@@ -1,5 +1,6 @@
+import { deleted, listObject } from "../../resources/common.ts";
 import { noThreadFound } from "../../resources/errors.ts";
-import { createThreadRequest, modifyThreadRequest } from "../../resources/thread.ts";
+import { createThreadRequest, deletedThreadObject, modifyThreadRequest, threadObject } from "../../resources/thread.ts";
 import { apiObject, type ThreadDoc, threadSort } from "../../store/documents.ts";
 import { deleteThread as deleteStoredThread, draftThread, readThread, storeThread } from "../../store/threads.ts";
 import { operation } from "../operation.ts";
@@ -11,6 +12,7 @@ const createThread = operation({
   method: "POST",
   path: "threads",
   body: createThreadRequest,
+  response: threadObject,
   handler: async ({ app, tenant, body, now }) => {
     const { thread, messages } = await draftThread(tenant, body, now);
     await storeThread(app.store, tenant, thread, messages);
@@ -24,6 +26,7 @@ const listThreads = operation({
   method: "GET",
   path: "threads",
   query: pageQuery,
+  response: listObject(threadObject),
   handler: ({ app, tenant, query, now }) =>
     page<ThreadDoc>({ partition: app.store.threadsOf(tenant), sort: (seq) => threadSort(tenant, seq) }, query, now),
 });
@@ -33,6 +36,7 @@ const getThread = operation({
   summary: "Retrieve a thread",
   method: "GET",
   path: "threads/{thread_id}",
+  response: threadObject,
   handler: async ({ app, tenant, params: { thread_id: id } }) =>
     apiObject(await readThread(app.store.thread(tenant, id), id)),
 });
@@ -43,6 +47,7 @@ const modifyThread = operation({
   method: "POST",
   path: "threads/{thread_id}",
   body: modifyThreadRequest,
+  response: threadObject,
   handler: async ({ app, tenant, params: { thread_id: id }, body }) => {
     const partition = app.store.thread(tenant, id);
     const set: Record<string, unknown> = {};
@@ -60,9 +65,10 @@ const deleteThread = operation({
   summary: "Delete a thread with its messages, runs and steps",
   method: "DELETE",
   path: "threads/{thread_id}",
+  response: deletedThreadObject,
   handler: async ({ app, tenant, params: { thread_id: id }, now }) => {
     await deleteStoredThread(app.store, tenant, id, now);
-    return { id, object: "thread.deleted", deleted: true };
+    return deleted(id, "thread.deleted");
   },
 });
 

@@ -1,0 +1,64 @@
+/** The events of a run's stream: their names, and what each carries (contract section 4). */
+import { z } from "zod";
+import { serviceError } from "./errors.ts";
+import { annotationObject, messageObject } from "./message.ts";
+import { runObject } from "./run.ts";
+import { runStepObject } from "./step.ts";
+import { threadObject } from "./thread.ts";
+
+/** A piece of a message. Clients add the pieces up by `index`. */
+export const messageDeltaObject = z.strictObject({
+  id: z.string(),
+  object: z.literal("thread.message.delta"),
+  delta: z.strictObject({
+    content: z.array(
+      z.strictObject({
+        index: z.int(),
+        type: z.literal("text"),
+        text: z.strictObject({ value: z.string(), annotations: z.array(annotationObject).optional() }),
+      }),
+    ),
+  }),
+});
+
+/** A piece of a function call: what clients would otherwise add up twice (id, name) comes once. */
+export const runStepDeltaObject = z.strictObject({
+  id: z.string(),
+  object: z.literal("thread.run.step.delta"),
+  delta: z.strictObject({
+    step_details: z.strictObject({
+      type: z.literal("tool_calls"),
+      tool_calls: z.array(
+        z.strictObject({
+          index: z.int(),
+          id: z.string().optional(),
+          type: z.literal("function"),
+          function: z.strictObject({
+            name: z.string().optional(),
+            arguments: z.string(),
+            output: z.null().optional(),
+          }),
+        }),
+      ),
+    }),
+  }),
+});
+
+/** An object's events are called after its statuses, and each carries the whole object. */
+const events = <Data extends z.ZodType>(prefix: string, endings: readonly string[], data: Data) =>
+  z.strictObject({ event: z.enum(endings.map((ending) => `${prefix}.${ending}`)), data });
+
+export const streamEventObject = z.discriminatedUnion("event", [
+  events("thread", ["created"], threadObject),
+  events("thread.run", ["created", ...runObject.shape.status.options], runObject),
+  events("thread.run.step", ["created", ...runStepObject.shape.status.options], runStepObject),
+  events("thread.run.step", ["delta"], runStepDeltaObject),
+  events("thread.message", ["created", ...messageObject.shape.status.options], messageObject),
+  events("thread.message", ["delta"], messageDeltaObject),
+  z.strictObject({ event: z.literal("error"), data: serviceError.extend(serviceError.shape.error.shape) }),
+  z.strictObject({ event: z.literal("done"), data: z.literal("[DONE]") }),
+]);
+
+export const streamEventNames: string[] = streamEventObject.options.flatMap(({ shape: { event } }) =>
+  "options" in event ? event.options : event.value,
+);

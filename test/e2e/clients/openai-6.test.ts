@@ -1,0 +1,12 @@
+import * as openai6 from "openai-6";
+import type { Library } from "./openai-library.ts";
+import { objectStories } from "./openai-objects.ts";
+import { runStories } from "./openai-runs.ts";
+import { streamStories } from "./openai-streams.ts";
+
+// Its calls are those of version 7; only its classes are others, which is all that the compiler minds.
+const library = openai6 as unknown as Library;
+
+objectStories(library);
+runStories(library);
+streamStories(library);

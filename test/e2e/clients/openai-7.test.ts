@@ -1,0 +1,8 @@
+import * as library from "openai";
+import { objectStories } from "./openai-objects.ts";
+import { runStories } from "./openai-runs.ts";
+import { streamStories } from "./openai-streams.ts";
+
+objectStories(library);
+runStories(library);
+streamStories(library);

@@ -1,0 +1,225 @@
+import { describe, expect, test } from "vitest";
+import { readConfig } from "../../src/config.ts";
+
+const REQUIRED = {
+  COSMOS_ENDPOINT: "https://acme.documents.azure.com",
+  MODEL_ENDPOINT: "http://127.0.0.1:8080/v1",
+  ServiceBusConnection: "Endpoint=sb://acme;SharedAccessKeyName=n;SharedAccessKey=bus-secret",
+};
+
+const read = (changes: Record<string, string | undefined> = {}) => readConfig({ ...REQUIRED, ...changes });
+
+function complaint(changes: Record<string, string | undefined>): string {
+  try {
+    read(changes);
+  } catch (error) {
+    return error instanceof Error ? error.message : "";
+  }
+  throw new Error("the settings were accepted");
+}
+
+const KEY = "0123456789abcdef";
+
+test("three settings are enough, and the rest has defaults", () => {
+  expect(read()).toMatchObject({
+    apiKeys: [],
+    cosmos: { endpoint: REQUIRED.COSMOS_ENDPOINT, key: undefined, database: "threadkeep", createContainers: false },
+    serviceBus: { connectionString: REQUIRED.ServiceBusConnection },
+    model: {
+      endpoint: REQUIRED.MODEL_ENDPOINT,
+      key: undefined,
+      apiVersion: undefined,
+      firstTokenTimeout: 120_000,
+      tokenTimeout: 60_000,
+      maxAttempts: 4,
+      contextTokens: 100_000,
+    },
+    runs: { lifetime: 600, lease: 20 },
+    showCosts: false,
+    managedIdentityClientId: undefined,
+  });
+});
+
+test("every setting arrives where it belongs, times of the model in milliseconds", () => {
+  const config = read({
+    API_KEYS: `acme:${KEY}`,
+    COSMOS_KEY: "cosmos-secret",
+    COSMOS_DATABASE: "threads-of-acme",
+    COSMOS_CREATE_CONTAINERS: "true",
+    MODEL_KEY: "model-secret",
+    MODEL_API_VERSION: "2024-10-21",
+    MODEL_FIRST_TOKEN_TIMEOUT: "30",
+    MODEL_TOKEN_TIMEOUT: "2.5",
+    MODEL_MAX_ATTEMPTS: "7",
+    MODEL_CONTEXT_TOKENS: "8000",
+    RUN_LIFETIME: "3600",
+    RUN_LEASE: "5",
+    SHOW_COSTS: "true",
+    AZURE_CLIENT_ID: "11111111-2222-3333-4444-555555555555",
+  });
+  expect(config).toMatchObject({
+    apiKeys: [{ tenant: "acme", key: KEY }],
+    cosmos: { key: "cosmos-secret", database: "threads-of-acme", createContainers: true },
+    model: {
+      key: "model-secret",
+      apiVersion: "2024-10-21",
+      firstTokenTimeout: 30_000,
+      tokenTimeout: 2_500,
+      maxAttempts: 7,
+      contextTokens: 8_000,
+    },
+    runs: { lifetime: 3_600, lease: 5 },
+    showCosts: true,
+    managedIdentityClientId: "11111111-2222-3333-4444-555555555555",
+  });
+});
+
+test("an empty setting is one that is not set, as the Azure portal leaves it behind", () => {
+  expect(read({ API_KEYS: "", COSMOS_KEY: "", RUN_LEASE: "", COSMOS_DATABASE: "", MODEL_KEY: "" })).toEqual(read());
+});
+
+test("settings of others in the same environment are no business of ours", () => {
+  expect(read({ PATH: "/usr/bin", AzureWebJobsStorage: "x" })).toEqual(read());
+});
+
+test("without a connection string, the namespace of Service Bus is used with an identity", () => {
+  const namespace = "acme.servicebus.windows.net";
+  const given = { ServiceBusConnection: undefined, ServiceBusConnection__fullyQualifiedNamespace: namespace };
+  expect(read(given).serviceBus).toEqual({ namespace });
+});
+
+describe("the keys", () => {
+  test("are a list of tenants, each with one key or more; blanks and empty entries do not matter", () => {
+    expect(read({ API_KEYS: ` acme:${KEY}, acme:${KEY}2 ,,\n globex-2:${KEY}3,` }).apiKeys).toEqual([
+      { tenant: "acme", key: KEY },
+      { tenant: "acme", key: `${KEY}2` },
+      { tenant: "globex-2", key: `${KEY}3` },
+    ]);
+  });
+
+  test("may hold colons", () => {
+    expect(read({ API_KEYS: `acme:${KEY}:x` }).apiKeys).toEqual([{ tenant: "acme", key: `${KEY}:x` }]);
+  });
+
+  test.each([
+    ["without a colon", KEY],
+    ["without a tenant", `:${KEY}`],
+    ["of a tenant in capitals", `Acme:${KEY}`],
+    ["of a tenant that begins with a dash", `-acme:${KEY}`],
+    ["of a tenant with a dot", `acme.com:${KEY}`],
+    ["of a tenant of 64 characters", `${"a".repeat(64)}:${KEY}`],
+  ])("%s are refused", (_, text) => {
+    expect(complaint({ API_KEYS: text })).toContain(
+      "- API_KEYS is (not shown): entry 1 is not tenant:key, the tenant being lower-case letters, digits and dashes",
+    );
+  });
+
+  test("that are easy to guess are refused", () => {
+    expect(complaint({ API_KEYS: "acme:0123456789abcde" })).toContain(
+      "- API_KEYS is (not shown): the key of entry 1 is shorter than 16 characters",
+    );
+  });
+
+  // The last one wins, so a caller of one tenant sees what another owns.
+  test("that two tenants share are refused", () => {
+    expect(complaint({ API_KEYS: `acme:${KEY},globex:${KEY}` })).toContain("API_KEYS");
+  });
+});
+
+describe("a setting that is missing is named with what it should be:", () => {
+  test.each(["COSMOS_ENDPOINT", "MODEL_ENDPOINT"])("%s", (name) => {
+    expect(complaint({ [name]: undefined })).toBe(`Bad settings:\n- ${name} is not set: expected an http or https URL`);
+  });
+
+  test("ServiceBusConnection, or the namespace in its place", () => {
+    expect(complaint({ ServiceBusConnection: undefined })).toBe(
+      "Bad settings:\n- ServiceBusConnection is not set (a connection string), nor is " +
+        "ServiceBusConnection__fullyQualifiedNamespace (name.servicebus.windows.net, used with a managed identity)",
+    );
+  });
+
+  test("several at once", () => {
+    const message = complaint({ COSMOS_ENDPOINT: undefined, MODEL_ENDPOINT: "", RUN_LEASE: "long" });
+    expect(message.split("\n")).toHaveLength(4);
+    for (const name of ["COSMOS_ENDPOINT", "MODEL_ENDPOINT", "RUN_LEASE"]) expect(message).toContain(`- ${name} is`);
+  });
+
+  // Service Bus is looked at only when everything else is right.
+  test("several at once, also Service Bus", () => {
+    const message = complaint({ COSMOS_ENDPOINT: undefined, ServiceBusConnection: undefined });
+    for (const name of ["COSMOS_ENDPOINT", "ServiceBusConnection"]) expect(message).toContain(`- ${name} is not set`);
+  });
+});
+
+describe("a setting that is wrong is shown with what is allowed:", () => {
+  const URL_WANTED = "expected an http or https URL";
+  const FLAG_WANTED = "expected true or false";
+  const seconds = (from: number, to: number) => `expected a number of seconds from ${from} to ${to}`;
+
+  test.each([
+    ["COSMOS_ENDPOINT", "acme.documents.azure.com", URL_WANTED],
+    ["COSMOS_ENDPOINT", "ftp://acme.documents.azure.com", URL_WANTED],
+    ["MODEL_ENDPOINT", "ws://127.0.0.1/v1", URL_WANTED],
+    ["MODEL_ENDPOINT", "/v1", URL_WANTED],
+    ["COSMOS_CREATE_CONTAINERS", "yes", FLAG_WANTED],
+    ["COSMOS_CREATE_CONTAINERS", "TRUE", FLAG_WANTED],
+    ["SHOW_COSTS", "1", FLAG_WANTED],
+    ["MODEL_FIRST_TOKEN_TIMEOUT", "0", seconds(1, 600)],
+    ["MODEL_FIRST_TOKEN_TIMEOUT", "601", seconds(1, 600)],
+    ["MODEL_TOKEN_TIMEOUT", "0.9", seconds(1, 600)],
+    ["MODEL_TOKEN_TIMEOUT", "1m", seconds(1, 600)],
+    ["MODEL_MAX_ATTEMPTS", "0", "expected a whole number from 1 to 20"],
+    ["MODEL_MAX_ATTEMPTS", "21", "expected a whole number from 1 to 20"],
+    ["MODEL_MAX_ATTEMPTS", "2.5", "expected a whole number"],
+    ["MODEL_CONTEXT_TOKENS", "999", "expected a number of tokens from 1000 to 10000000"],
+    ["MODEL_CONTEXT_TOKENS", "10000001", "expected a number of tokens from 1000 to 10000000"],
+    ["RUN_LIFETIME", "0", "expected whole seconds from 1 to 86400"],
+    ["RUN_LIFETIME", "86401", "expected whole seconds from 1 to 86400"],
+    ["RUN_LEASE", "-1", seconds(1, 300)],
+    ["RUN_LEASE", "301", seconds(1, 300)],
+    ["RUN_LEASE", "Infinity", seconds(1, 300)],
+    ["RUN_LEASE", "NaN", seconds(1, 300)],
+    ["RUN_LEASE", " ", seconds(1, 300)],
+  ])("%s: %s", (name, value, allowed) => {
+    expect(complaint({ [name]: value })).toBe(`Bad settings:\n- ${name} is ${JSON.stringify(value)}: ${allowed}`);
+  });
+
+  test("and what is on the limit is allowed", () => {
+    for (const changes of [
+      { MODEL_FIRST_TOKEN_TIMEOUT: "1", MODEL_TOKEN_TIMEOUT: "600" },
+      { MODEL_MAX_ATTEMPTS: "1", MODEL_CONTEXT_TOKENS: "1000" },
+      { MODEL_MAX_ATTEMPTS: "20", MODEL_CONTEXT_TOKENS: "10000000" },
+      { RUN_LIFETIME: "1", RUN_LEASE: "300" },
+      { RUN_LIFETIME: "86400", RUN_LEASE: "1" },
+    ]) {
+      expect(() => read(changes)).not.toThrow();
+    }
+  });
+});
+
+// The expires_at of a run would not be a whole number, as every time on the wire is.
+test("the lifetime of a run is a whole number of seconds", () => {
+  expect(complaint({ RUN_LIFETIME: "12.5" })).toContain("RUN_LIFETIME");
+});
+
+describe("secrets are never shown,", () => {
+  const BAD = { RUN_LEASE: "bad" };
+
+  test("neither the good ones beside a bad setting nor a bad key", () => {
+    const secrets = { COSMOS_KEY: "cosmos-secret", MODEL_KEY: "model-secret", API_KEYS: `acme:${KEY}` };
+    const message = complaint({ ...secrets, ...BAD }) + complaint({ ...secrets, API_KEYS: `acme.com:${KEY}` });
+    for (const secret of ["cosmos-secret", "model-secret", "bus-secret", KEY]) expect(message).not.toContain(secret);
+  });
+
+  // What stands before the colon is taken for a tenant, and named.
+  test("nor a key that was given in the place of its tenant", () => {
+    const key = "d41d8cd98f00b204e9800998ecf8427e";
+    expect(complaint({ API_KEYS: `${key}:acme` })).not.toContain(key);
+  });
+
+  // Only the settings that should hold secrets are hidden.
+  test("nor one in a connection string that was given for the endpoint", () => {
+    const text = "AccountEndpoint=https://acme.documents.azure.com:443/;AccountKey=cosmos-secret==;";
+    expect(complaint({ COSMOS_ENDPOINT: text })).not.toContain("cosmos-secret");
+  });
+});
