@@ -36,6 +36,17 @@ const apiKeys = z.string().transform((text, context): ApiKey[] => {
   return keys;
 });
 
+/** What clients call a model, and what the endpoint calls it. */
+const modelNames = z.string().transform((text, context): Map<string, string> => {
+  const names = new Map<string, string>();
+  for (const entry of text.split(",").map((part) => part.trim())) {
+    const [given = "", served = "", ...rest] = entry.split("=").map((part) => part.trim());
+    if (given === "" || served === "" || rest.length > 0) context.addIssue("expected old=new, comma separated");
+    else names.set(given, served);
+  }
+  return names;
+});
+
 const flag = z.enum(["true", "false"], "expected true or false").transform((value) => value === "true");
 const url = z.url({ protocol: /^https?$/, error: "expected an http or https URL" });
 const within = (minimum: number, maximum: number, what: string) => {
@@ -58,6 +69,7 @@ const settings = z.object({
   MODEL_ENDPOINT: url,
   MODEL_KEY: z.string().min(1).optional(),
   MODEL_API_VERSION: z.string().min(1).optional(),
+  MODEL_NAMES: modelNames.default(new Map()),
   MODEL_FIRST_TOKEN_TIMEOUT: seconds(1, 600).default(120),
   MODEL_TOKEN_TIMEOUT: seconds(1, 600).default(60),
   MODEL_MAX_ATTEMPTS: within(1, 20, "a whole number").int("expected a whole number").default(4),
@@ -84,6 +96,8 @@ export interface Config {
     key: string | undefined;
     /** set for Azure OpenAI's dated API; absent for any OpenAI-compatible base URL */
     apiVersion: string | undefined;
+    /** from names that clients use to those that the endpoint knows; others are passed on as they are */
+    names: Map<string, string>;
     /** milliseconds */
     firstTokenTimeout: number;
     /** milliseconds */
@@ -124,6 +138,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       endpoint: s.MODEL_ENDPOINT,
       key: s.MODEL_KEY,
       apiVersion: s.MODEL_API_VERSION,
+      names: s.MODEL_NAMES,
       firstTokenTimeout: s.MODEL_FIRST_TOKEN_TIMEOUT * 1000,
       tokenTimeout: s.MODEL_TOKEN_TIMEOUT * 1000,
       maxAttempts: s.MODEL_MAX_ATTEMPTS,

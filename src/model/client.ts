@@ -22,11 +22,13 @@ export class Model {
   readonly #client: OpenAI;
   readonly #firstTokenTimeout: number;
   readonly #tokenTimeout: number;
+  readonly #names: Map<string, string>;
 
   constructor(config: Config) {
     this.#client = connect(config);
     this.#firstTokenTimeout = config.model.firstTokenTimeout;
     this.#tokenTimeout = config.model.tokenTimeout;
+    this.#names = config.model.names;
   }
 
   /**
@@ -34,12 +36,13 @@ export class Model {
    * connection threw when it broke; retries nothing, that is the engine's decision.
    */
   async *stream(request: ModelRequest, signal: AbortSignal): AsyncGenerator<ChatCompletionChunk> {
+    const model = this.#names.get(request.model) ?? request.model;
     const silence = new SilenceGuard();
     const stop = AbortSignal.any([signal, silence.signal]);
     try {
       silence.expectWithin(this.#firstTokenTimeout);
       const chunks = await this.#client.chat.completions.create(
-        { ...request, stream: true, stream_options: { include_usage: true } },
+        { ...request, model, stream: true, stream_options: { include_usage: true } },
         { signal: stop },
       );
       for await (const chunk of chunks) {

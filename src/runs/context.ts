@@ -12,9 +12,10 @@ export function modelRequest(run: RunDoc, messages: MessageDoc[], steps: StepDoc
   const request: ModelRequest = {
     model: run.model,
     messages: chatMessages(run, messages, steps),
-    temperature: run.temperature,
-    top_p: run.top_p,
   };
+  // The defaults stay unsaid: reasoning models refuse the parameters.
+  if (run.temperature !== 1) request.temperature = run.temperature;
+  if (run.top_p !== 1) request.top_p = run.top_p;
   if (run.reasoning_effort !== null) request.reasoning_effort = run.reasoning_effort as "low";
   if (run.response_format !== "auto") request.response_format = run.response_format as { type: "text" };
   if (run.max_completion_tokens !== null) {
