@@ -1,109 +1,147 @@
+/** Sends what a client of the original service sent, and compares what comes back with what the original answered. */
+import { z } from "zod";
+import { model, type Tenant, until } from "../e2e/harness.ts";
+import { ALLOWANCES, type Allowance } from "./allowances.ts";
+import { Comparison, type Difference, describe } from "./comparison.ts";
+import { Counterparts } from "./counterparts.ts";
+import { at, type Json, listAt, textAt } from "./json.ts";
+import { NotServed } from "./not-served.ts";
+import { type Answer, type Exchange, isEventStream, polledRun, type Recording } from "./recordings.ts";
+import { scriptOf } from "./script.ts";
+import { parseEvents } from "./server-events.ts";
+
+/** What came of the requests of one recording. */
+export interface Outcome {
+  recording: string;
+  /** how many were answered as recorded, but for what is allowed */
+  equal: number;
+  /** a text for each of the others: what is neither as recorded nor allowed */
+  different: string[];
+  /** polls left out: they saw what the one before had seen, so that they tell only how slow the run was */
+  folded: number;
+  /** how many cannot be replayed yet, by reason */
+  notServed: Map<string, number>;
+  /** those that were needed */
+  allowances: Set<Allowance>;
+}
+
+/** Replays a recording from its first request to its last; the tenant must be new. */
+export async function replay(recording: Recording, tenant: Tenant): Promise<Outcome> {
+  const counterparts = new Counterparts();
+  const modelName = await scriptModel(recording, counterparts);
+  const standIns = await createStandIns(recording, tenant, modelName, counterparts);
+  const comparison = new Comparison(counterparts, standIns);
+  const notServed = new NotServed(counterparts);
+  const repeated = repeatedPolls(recording);
+  const outcome: Outcome = {
+    recording: recording.name,
+    equal: 0,
+    different: [],
+    folded: 0,
+    notServed: new Map(),
+    allowances: new Set(),
+  };
+  for (const exchange of recording.exchanges) {
+    const reason = notServed.reason(exchange);
+    if (reason !== undefined) outcome.notServed.set(reason, (outcome.notServed.get(reason) ?? 0) + 1);
+    else if (repeated.has(exchange)) outcome.folded++;
+    else judge(exchange, comparison.compare(exchange.answer, await answerTo(exchange, tenant, counterparts)), outcome);
+  }
+  return outcome;
+}
+
+/** A model that says what the recorded one said, in the place of each that the requests name. */
+async function scriptModel(recording: Recording, counterparts: Counterparts): Promise<string> {
+  const { name, script } = model();
+  await script(scriptOf(recording));
+  for (const { body } of recording.exchanges) {
+    const recorded = textAt(body, "model");
+    if (recorded !== undefined) counterparts.set(recorded, name);
+  }
+  return name;
+}
+
 /**
- * Replays what a client of the original service sent, and compares what comes back with what the original answered. The
- * recordings are not part of this project.
+ * The original's account had assistants from before, which its lists show, or tell of by `has_more`. Others stand in for
+ * them, so that our pages are as full. Returns the recorded ids.
  */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import path from "node:path";
-import { expect } from "vitest";
-import { PROJECT } from "../e2e/build.ts";
-import type { Tenant } from "../e2e/harness.ts";
-
-export const RECORDINGS = path.join(path.dirname(PROJECT), "shared/contract/recordings/openai-dotnet/AssistantsTests");
-
-interface Exchange {
-  RequestMethod: string;
-  RequestUri: string;
-  RequestBody: unknown;
-  StatusCode: number;
-  /** An object, or the text of a stream. */
-  ResponseBody: unknown;
+async function createStandIns(
+  { exchanges }: Recording,
+  tenant: Tenant,
+  modelName: string,
+  counterparts: Counterparts,
+): Promise<Set<string>> {
+  const create = async () => (await tenant.openai.beta.assistants.create({ model: modelName })).id;
+  const lists = exchanges.filter(({ method, target }) => method === "GET" && /^\/assistants(\?|$)/.test(target));
+  const created = new Set(
+    exchanges.filter(({ method }) => method === "POST").map(({ answer }) => textAt(answer.json, "id")),
+  );
+  const listed = lists.flatMap(({ answer }) => listAt(answer.json, "data").map((item) => textAt(item, "id")));
+  const standIns = new Set(listed.filter((id) => id !== undefined).filter((id) => !created.has(id)));
+  // The lists have the newest first; what the last one leaves out is older than all.
+  if (at(lists.at(-1)?.answer.json, "has_more") === true) await create();
+  for (const id of [...standIns].reverse()) counterparts.set(id, await create());
+  return standIns;
 }
 
-export interface Recording {
-  name: string;
-  exchanges: Exchange[];
-}
-
-export function readRecordings(): Recording[] {
-  if (!existsSync(RECORDINGS)) return [];
-  return readdirSync(RECORDINGS)
-    .filter((file) => file.endsWith(".json"))
-    .map((file) => {
-      const { Entries } = JSON.parse(readFileSync(path.join(RECORDINGS, file), "utf8"));
-      return { name: path.basename(file, ".json"), exchanges: Entries };
-    });
-}
-
-export const needsFiles = ({ exchanges }: Recording) =>
-  exchanges.some(({ RequestUri }) => RequestUri.includes("/files"));
-
-/** The requests up to the first run: what comes after that depends on the words of a model. */
-export function untilFirstRun({ exchanges }: Recording): Exchange[] {
-  const run = exchanges.findIndex(({ RequestUri }) => new URL(RequestUri).pathname.endsWith("/runs"));
-  if (run === -1) return exchanges;
-  const isJson = typeof exchanges[run]?.ResponseBody === "object" && !Array.isArray(exchanges[run]?.ResponseBody);
-  return exchanges.slice(0, isJson ? run + 1 : run);
-}
-
-/** One replay: the ids of the recording, and what they are called here. */
-export class Replay {
-  readonly #tenant: Tenant;
-  readonly #ids = new Map<string, string>();
-
-  constructor(tenant: Tenant) {
-    this.#tenant = tenant;
+/** The polls that saw a run in the same state as the poll before, with nothing done in between. */
+function repeatedPolls({ exchanges }: Recording): Set<Exchange> {
+  const seen = new Map<string, string | undefined>();
+  const repeated = new Set<Exchange>();
+  for (const exchange of exchanges) {
+    const run = polledRun(exchange);
+    const status = textAt(exchange.answer.json, "status");
+    if (run !== undefined) {
+      if (seen.has(run) && seen.get(run) === status) repeated.add(exchange);
+      seen.set(run, status);
+    } else if (exchange.method !== "GET") seen.clear();
   }
-
-  /** Sends the request of an exchange, and expects the recorded status and all of the recorded fields. */
-  async step({ RequestMethod, RequestUri, RequestBody, StatusCode, ResponseBody }: Exchange): Promise<void> {
-    const url = new URL(RequestUri);
-    const target = this.#translate(url.pathname.replace(/^\/v1/, "") + url.search);
-    const body = RequestBody === null ? undefined : this.#translate(JSON.stringify(RequestBody));
-    const answer = await this.#tenant.send(RequestMethod, target, body);
-    const recorded = RequestMethod === "GET" ? withoutStrangers(ResponseBody, this.#ids) : ResponseBody;
-    this.#learn(recorded, answer.body);
-    expect({ target, status: answer.status, body: answer.body }).toMatchObject({
-      target,
-      status: StatusCode,
-      body: timeless(JSON.parse(this.#translate(JSON.stringify(recorded)))),
-    });
-  }
-
-  #translate(text: string): string {
-    return text.replace(ID, (id) => this.#ids.get(id) ?? id);
-  }
-
-  /** Ids stand in the same places of both answers. */
-  #learn(recorded: unknown, here: unknown): void {
-    if (typeof recorded === "string" && typeof here === "string") {
-      if (recorded.match(ID)?.[0] === recorded && !this.#ids.has(recorded)) this.#ids.set(recorded, here);
-    } else if (isObject(recorded) && isObject(here)) {
-      for (const [name, value] of Object.entries(recorded)) this.#learn(value, here[name]);
-    }
-  }
+  return repeated;
 }
 
-const ID = /(?:asst|thread|msg|run|step)_[A-Za-z0-9]{24}/g;
-
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
-
-/** The original's account had assistants of other tests, so its lists had more of them; here the tenant has its own. */
-function withoutStrangers(body: unknown, known: Map<string, string>): unknown {
-  if (!isObject(body) || !Array.isArray(body.data) || body.data[0]?.object !== "assistant") return body;
-  return { object: body.object, data: body.data.filter(({ id }) => known.has(id)) };
+/** What we answer; to a poll, once the run has come as far as the recorded one, or stopped elsewhere. */
+function answerTo(exchange: Exchange, tenant: Tenant, counterparts: Counterparts): Promise<Answer> {
+  const recorded = textAt(exchange.answer.json, "status");
+  // To wait for a queued run makes no sense: it can only be queued at the first look.
+  if (polledRun(exchange) === undefined || recorded === "queued") return send(exchange, tenant, counterparts);
+  return until(async () => {
+    const answer = await send(exchange, tenant, counterparts);
+    const status = textAt(answer.json, "status");
+    const isUnderWay = status === "queued" || status === "in_progress";
+    return (status === recorded || !isUnderWay) && answer;
+  });
 }
 
-/** Times differ; so does what contract section 9 says that we do otherwise. */
-function timeless(value: unknown, key = ""): unknown {
-  if (typeof value === "number" && key.endsWith("_at")) return expect.any(Number);
-  if (Array.isArray(value)) return value.map((item) => timeless(item));
-  if (!isObject(value)) return value;
-  const fields = Object.entries(value).filter(([name, field]) => !isLeftover(name, field));
-  return Object.fromEntries(fields.map(([name, field]) => [name, timeless(field, name)]));
+/** The recorded request in our names, with its own headers but for the key, and for the length, which names change. */
+async function send({ method, target, headers, body }: Exchange, tenant: Tenant, counterparts: Counterparts) {
+  const ours = new Headers(headers);
+  ours.set("authorization", `Bearer ${tenant.key}`);
+  ours.delete("content-length");
+  const response = await tenant.fetch(tenant.openai.baseURL + counterparts.translate(target), {
+    method,
+    headers: ours,
+    ...(body === undefined ? {} : { body: JSON.stringify(counterparts.translateAll(body)) }),
+  });
+  return read(response);
 }
 
-/** Version 1's `file_ids` on a modified message (row 7), and the empty code interpreter of a thread (section 2.2). */
-function isLeftover(name: string, field: unknown): boolean {
-  if (name === "file_ids") return Array.isArray(field) && field.length === 0;
-  return name === "code_interpreter" && JSON.stringify(field) === '{"file_ids":[]}';
+async function read(response: Response): Promise<Answer> {
+  const { status } = response;
+  const contentType = response.headers.get("content-type") ?? "";
+  if (isEventStream(contentType)) {
+    return { status, contentType, json: null, events: parseEvents(await response.text()) };
+  }
+  const json: Json = z.json().parse(await response.json());
+  return { status, contentType, json };
+}
+
+/** Sorts the differences of one answer into those that the contract allows and the others. */
+function judge(exchange: Exchange, differences: Difference[], outcome: Outcome): void {
+  const unexplained = differences.filter((difference) => {
+    const allowance = ALLOWANCES.find(({ covers }) => covers(difference, exchange));
+    if (allowance !== undefined) outcome.allowances.add(allowance);
+    return allowance === undefined;
+  });
+  if (unexplained.length === 0) outcome.equal++;
+  else outcome.different.push([`${exchange.method} ${exchange.target}`, ...unexplained.map(describe)].join("\n  "));
 }
