@@ -1,8 +1,9 @@
 /** Every operation of the API as an HTTP function of its own, under each base of the API. */
 import { app } from "@azure/functions";
+import { BASES, isServed } from "../src/api/bases.ts";
 import { Connections } from "../src/api/connections.ts";
 import { costs, health } from "../src/api/health.ts";
-import { BASES, httpHandler, notFound } from "../src/api/http.ts";
+import { httpHandler, notFound } from "../src/api/http.ts";
 import { openApi } from "../src/api/openapi.ts";
 import { operations } from "../src/api/operations/index.ts";
 import { theApp } from "../src/app.ts";
@@ -15,13 +16,13 @@ app.hook.appStart(() => threadkeep.prepare());
 app.hook.appTerminate(() => threadkeep.close());
 const connections = new Connections();
 
-for (const { prefix, face, suffix } of BASES) {
-  for (const operation of operations) {
-    app.http(`${operation.name}${suffix}`, {
+for (const base of BASES) {
+  for (const operation of operations.filter((each) => isServed(each, base))) {
+    app.http(`${operation.name}${base.suffix}`, {
       methods: [operation.method],
       authLevel: "anonymous",
-      route: `${prefix}/${operation.path}`,
-      handler: httpHandler(threadkeep, connections, operation, face),
+      route: `${base.prefix}/${operation.path}`,
+      handler: httpHandler(threadkeep, connections, operation, base.face),
     });
   }
 }

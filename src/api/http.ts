@@ -26,17 +26,6 @@ import { isSupportedVersion } from "./versions.ts";
 /** Bytes. */
 const MAX_BODY = 32 * 1024 * 1024;
 
-/** The bases under which the API is served; each operation is registered under each of them. */
-export const BASES: { prefix: string; face: Face; suffix: string }[] = [
-  { prefix: "openai", face: "azure", suffix: "" },
-  { prefix: "v1", face: "openai", suffix: "-v1" },
-  // The form of Azure AI's agents. A project is a part of the path and nothing more: the key says whose data it is.
-  { prefix: "api/projects/{project}", face: "azure", suffix: "-projects" },
-];
-
-/** Operations that exist in the form of Azure AI's agents alone (contract section 8). */
-const PROJECTS_ONLY = new Set(["listThreads"]);
-
 export type Handler = (request: HttpRequest, context: { invocationId: string }) => Promise<HttpResponseInit>;
 
 /** The handler of an operation under one base. It never throws. */
@@ -64,7 +53,6 @@ async function perform(
   connection: Connection | undefined,
 ): Promise<object> {
   const query = readQuery(request.query);
-  if (PROJECTS_ONLY.has(operation.name) && !pathOf(request).startsWith("/api/projects/")) throw routeNotFound();
   if (face === "azure" && !isSupportedVersion(query["api-version"])) throw routeNotFound();
   const tenant = keysOf(app).authenticate(request.headers, face);
   const params = readParams(operation, request.params);

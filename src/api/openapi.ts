@@ -3,7 +3,8 @@ import type { HttpResponseInit } from "@azure/functions";
 import { idOf } from "../resources/common.ts";
 import { gatewayError, serviceError } from "../resources/errors.ts";
 import { streamEventObject } from "../resources/stream.ts";
-import { BASES } from "./http.ts";
+import { BASES, isServed } from "./bases.ts";
+
 import { ComponentSchemas, inline, type JsonSchema, queryParameters } from "./openapi-schemas.ts";
 import { type Operation, PATH_IDS } from "./operation.ts";
 import { operations } from "./operations/index.ts";
@@ -82,9 +83,6 @@ const API_VERSION = {
 };
 const API_VERSION_REFERENCE = { $ref: "#/components/parameters/ApiVersion" };
 
-/** Served in the form of Azure AI's agents alone, as there. */
-const IN_PROJECTS_ONLY = new Set(["listThreads"]);
-
 function describe(operation: Operation, schemas: ComponentSchemas): Json {
   const { name, summary, query, body } = operation;
   const parameters = query === undefined ? [] : queryParameters(query).map(queryParameter);
@@ -92,7 +90,7 @@ function describe(operation: Operation, schemas: ComponentSchemas): Json {
     operationId: name,
     summary,
     tags: [tagOf(operation)],
-    ...(IN_PROJECTS_ONLY.has(name) ? { servers: BASES.filter(({ prefix }) => prefix.includes("{")).map(server) } : {}),
+    ...(operation.only === undefined ? {} : { servers: BASES.filter((base) => isServed(operation, base)).map(server) }),
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body === undefined
       ? {}

@@ -5,6 +5,7 @@
 import type { z } from "zod";
 import type { App } from "../app.ts";
 import type { IdKind } from "../resources/ids.ts";
+import type { Base } from "./bases.ts";
 import type { Connection } from "./connections.ts";
 import type { EventStream } from "./sse.ts";
 
@@ -38,6 +39,8 @@ export interface Operation {
   response: z.ZodType | undefined;
   /** whether it answers with the events of a run, always or where the request asks for them */
   streams: boolean;
+  /** the one base that it exists under; all of them if absent */
+  only?: Base["name"];
   /** Answers with a JSON object, or with an `EventStream`. Gets what its own schemas have let through. */
   handler(call: Call<string, unknown, unknown>): Promise<object>;
 }
@@ -57,6 +60,7 @@ export function operation<
   body?: z.ZodType<Body>;
   response?: Response;
   streams?: boolean;
+  only?: Base["name"];
   handler(call: Call<PathParameters<Path>, Query, Body>): Promise<z.output<Response> | EventStream>;
 }): Operation {
   const { query, body, response, streams = false, ...rest } = definition;

@@ -126,6 +126,10 @@ export const threadHasActiveRun = (threadId: string, runId: string) =>
 export const messagesLockedByRun = (threadId: string, runId: string) =>
   invalidRequest(400, `Can't add messages to ${threadId} while a run ${runId} is active.`);
 
+/** Ours: the original says nothing of a message that a run is writing at the moment. */
+export const messageInProgress = (messageId: string, runId: string | null) =>
+  invalidRequest(400, `Can't delete message ${messageId} while run ${runId} is writing it.`);
+
 export const nothingToRun = () =>
   invalidRequest(
     400,

@@ -3,14 +3,12 @@ import { z } from "zod";
 import { metadataObject, time, usageObject } from "./common.ts";
 import { requiredCallObject, runErrorObject } from "./run.ts";
 
-const functionToolCall = requiredCallObject.extend({
+/** What the model called and, once the client has submitted it, what came out. */
+export const toolCallObject = requiredCallObject.extend({
   function: requiredCallObject.shape.function.extend({ output: z.string().nullable() }),
 });
-export type FunctionToolCall = z.output<typeof functionToolCall>;
-
-/** Of the hosted tools' calls too, once there are any. */
-export const toolCallObject = functionToolCall;
-export type ToolCall = z.output<typeof toolCallObject>;
+export type FunctionToolCall = z.output<typeof toolCallObject>;
+export type ToolCall = FunctionToolCall;
 
 export const stepDetailsObject = z.discriminatedUnion("type", [
   z.strictObject({

@@ -55,9 +55,11 @@ export class OwnedRun {
   ): Promise<Interruption | "written"> {
     const unlogged = this.#unlogged.length;
     const { run, chunks } = logged(next, [...this.#unlogged, ...news], this.#eventsTtl);
+    const stored = this.#run.internal.open;
     const writes: Write[] = [
       { put: run, ifMatch: this.#etag },
-      ...[...documents, ...chunks].map((doc): Write => ({ put: doc })),
+      ...documents.map((doc) => (doc.kind === "message" && stored.includes(doc.id) ? rewritten(doc) : { put: doc })),
+      ...chunks.map((doc): Write => ({ put: doc })),
       ...others,
     ];
     const result = await (unlock === undefined
@@ -98,6 +100,13 @@ export function unlockThread(run: RunDoc): Write {
     condition: `c.internal.active_run = '${run.id}'`,
     set: { "/internal/active_run": null, "/internal/last_seq": run.internal.last_seq },
   };
+}
+
+/** What a run changes of a message that is in the store already: its metadata is the client's, who may set it any time. */
+function rewritten(message: MessageDoc): Write {
+  const { id, created_at, status, content, completed_at, incomplete_at, incomplete_details, internal } = message;
+  const fields = { created_at, status, content, completed_at, incomplete_at, incomplete_details, internal };
+  return { patch: id, set: Object.fromEntries(Object.entries(fields).map(([name, value]) => [`/${name}`, value])) };
 }
 
 /** All of the writes and the thread's release; without that if the thread is not locked by this run (any more). */

@@ -6,6 +6,7 @@ import {
   type OperationInput,
   type OperationResponse,
   type PatchOperation,
+  type RequestOptions,
   type SqlParameter,
 } from "@azure/cosmos";
 import { overloaded } from "../resources/errors.ts";
@@ -105,11 +106,21 @@ export class Partition implements Listable {
 
   /** Deletes the document if it exists; whether it did. */
   async delete(id: string): Promise<boolean> {
+    return (await this.#delete(id)) === "deleted";
+  }
+
+  /** Deletes the document if it is still this version. */
+  async deleteVersion({ id, _etag: etag }: Versioned<{ id: string }>): Promise<"deleted" | "missing" | "changed"> {
+    return this.#delete(id, { accessCondition: { type: "IfMatch", condition: etag } });
+  }
+
+  async #delete(id: string, options: RequestOptions = {}): Promise<"deleted" | "missing" | "changed"> {
     try {
-      await calm(this.#container.item(id, this.#key).delete());
-      return true;
+      await calm(this.#container.item(id, this.#key).delete(options));
+      return "deleted";
     } catch (error) {
-      if (statusOf(error) === 404) return false;
+      if (statusOf(error) === 404) return "missing";
+      if (statusOf(error) === 412) return "changed";
       throw error;
     }
   }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { deleted, listObject } from "../../resources/common.ts";
-import { noMessageFound, noThreadFound } from "../../resources/errors.ts";
+import { messageInProgress, noMessageFound, noThreadFound, overloaded } from "../../resources/errors.ts";
 import {
   createMessageRequest,
   deletedMessageObject,
@@ -71,6 +71,9 @@ const modifyMessage = operation({
   },
 });
 
+/** For changes that cross the deletion, each of them metadata that somebody sets. */
+const DELETE_ATTEMPTS = 5;
+
 const deleteMessage = operation({
   name: "deleteMessage",
   summary: "Delete a message",
@@ -79,9 +82,14 @@ const deleteMessage = operation({
   response: deletedMessageObject,
   handler: async ({ app, tenant, params: { thread_id: threadId, message_id: id } }) => {
     const partition = app.store.thread(tenant, threadId);
-    const found = await partition.delete(id);
-    if (!found) throw await whichIsMissing(partition, threadId, id);
-    return deleted(id, "thread.message.deleted");
+    for (let attempt = 0; attempt < DELETE_ATTEMPTS; attempt++) {
+      const message = await partition.read<MessageDoc>(id);
+      if (message === undefined) throw await whichIsMissing(partition, threadId, id);
+      // Its run would fail to write to it.
+      if (message.status === "in_progress") throw messageInProgress(id, message.run_id);
+      if ((await partition.deleteVersion(message)) === "deleted") return deleted(id, "thread.message.deleted");
+    }
+    throw overloaded(1);
   },
 });
 

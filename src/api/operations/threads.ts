@@ -22,6 +22,7 @@ const createThread = operation({
 
 const listThreads = operation({
   name: "listThreads",
+  only: "projects",
   summary: "List threads (only in the form of Azure AI's agents)",
   method: "GET",
   path: "threads",
