@@ -1,0 +1,136 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { newThread } from "../../../src/resources/thread.ts";
+import { decodeEvents, encodeEvents } from "../../../src/runs/event-log.ts";
+import type { RunEvent } from "../../../src/runs/events.ts";
+import type { RunDoc } from "../../../src/store/documents.ts";
+import { CREATED, runDoc, THREAD } from "../documents.ts";
+import { type Script, scriptedRun } from "./scripted-run.ts";
+
+/** What the store gives back of what it was given. */
+const stored = (entries: unknown[]): unknown[] => JSON.parse(JSON.stringify(entries));
+
+const decoded = (events: RunEvent[], run: RunDoc) => decodeEvents(stored(encodeEvents(events)), run);
+
+/** As they stand on the wire: the order of fields counts. */
+const wire = (events: RunEvent[]) => events.map(({ event, data }) => `${event} ${JSON.stringify(data)}`);
+
+const bytes = (value: unknown) => Buffer.byteLength(JSON.stringify(value));
+
+/** A text in the pieces that a model might make of it: cuts may fall together, and into the middle of a character. */
+const pieces = fc
+  .tuple(
+    fc.string({ unit: fc.constantFrom("a", " ", "\n", '"', "ü", "語", "😀", "👩‍👩‍👧", "\u0000"), maxLength: 30 }),
+    fc.array(fc.nat(60), { maxLength: 12 }),
+  )
+  .map(([text, cuts]) => {
+    const places = [0, ...cuts.map((cut) => Math.min(cut, text.length)).sort((a, b) => a - b), text.length];
+    return places.slice(1).map((end, index) => text.slice(places[index], end));
+  });
+
+const turn: fc.Arbitrary<Script["turns"][number]> = fc.record({
+  text: fc.option(pieces, { nil: undefined }),
+  calls: fc.array(pieces, { maxLength: 3 }),
+});
+
+const script: fc.Arbitrary<Script> = fc.record({
+  turns: fc.array(turn, { maxLength: 4 }),
+  ending: fc.constantFrom("completed", "incomplete", "failed", "cancelled", "expired", undefined),
+});
+
+describe("a run's log gives back exactly what its stream said", () => {
+  test("whatever the run did and however it ended", () => {
+    fc.assert(
+      fc.property(script, (of) => {
+        const { events, run } = scriptedRun(runDoc(), of);
+        expect(wire(decoded(events, run))).toEqual(wire(events));
+      }),
+    );
+  });
+
+  test("wherever it was cut into chunks, each read by itself", () => {
+    fc.assert(
+      fc.property(script, fc.array(fc.nat(80), { maxLength: 5 }), (of, cuts) => {
+        const { events, run } = scriptedRun(runDoc(), of);
+        const starts = [0, ...cuts.sort((a, b) => a - b)];
+        const chunks = starts.map((start, index) => events.slice(start, starts[index + 1]));
+        expect(wire(chunks.flatMap((chunk) => decoded(chunk, run)))).toEqual(wire(events));
+      }),
+    );
+  });
+
+  test("with any later version of the run, also one whose metadata were changed after its end", () => {
+    fc.assert(
+      fc.property(script, (of) => {
+        const { events, run } = scriptedRun(runDoc({ metadata: { before: "this" } }), of);
+        const later = { ...run, metadata: { after: "that" }, _etag: '"2"', _ts: CREATED };
+        expect(wire(decoded(events, later))).toEqual(wire(events));
+      }),
+    );
+  });
+
+  test("with the thread that was created for it", () => {
+    const { events, run } = scriptedRun(runDoc(), { turns: [{ text: ["Hi"], calls: [] }], ending: "completed" });
+    const all = [{ event: "thread.created", data: newThread({}, THREAD, CREATED) }, ...events];
+    expect(wire(decoded(all, run))).toEqual(wire(all));
+  });
+
+  test("with events that no run of today has: deltas of other shapes, fields that go away", () => {
+    const delta = (content: object[], id = "msg_1"): RunEvent => ({
+      event: "thread.message.delta",
+      data: { id, object: "thread.message.delta", delta: { content } },
+    });
+    const annotation = { index: 0, type: "file_citation", text: "[1]", start_index: 0, end_index: 3 };
+    const events: RunEvent[] = [
+      { event: "thread.message.created", data: { id: "msg_1", object: "thread.message", content: [], later: 1 } },
+      delta([]),
+      delta([{ index: 0, type: "text", text: { value: "", annotations: [] } }]),
+      delta([{ index: 0, type: "text", text: { value: "again", annotations: [] } }]),
+      delta([{ index: 0, type: "text", text: { value: "A", annotations: [annotation] } }]),
+      delta([{ index: 1, type: "text", text: { value: "B" } }]),
+      delta([{ index: 0, type: "image_file", image_file: { file_id: "file-1" } }]),
+      delta([
+        { index: 0, type: "text", text: { value: "C" } },
+        { index: 1, type: "text", text: { value: "D" } },
+      ]),
+      delta([{ index: 0, type: "text", text: { value: "E" } }]),
+      delta([{ index: 0, type: "text", text: { value: "F" } }], "msg_2"),
+      { event: "thread.message.completed", data: { id: "msg_1", object: "thread.message", content: [] } },
+      { event: "error", data: { message: "Sorry" } },
+    ];
+    expect(wire(decoded(events, runDoc()))).toEqual(wire(events));
+  });
+
+  test("of no events, nothing", () => {
+    expect(encodeEvents([])).toEqual([]);
+    expect(decodeEvents([], runDoc())).toEqual([]);
+  });
+});
+
+describe("a run's log is small", () => {
+  const words = Array.from({ length: 500 }, (_, index) => ` word${index % 10}`);
+  const answer: Script = { turns: [{ text: words, calls: [] }], ending: "completed" };
+
+  test("an answer of 500 tokens takes less than a tenth of what its events take", () => {
+    const { events } = scriptedRun(runDoc(), answer);
+    expect(events.length).toBeGreaterThan(500);
+    expect(bytes(encodeEvents(events))).toBeLessThan(bytes(events) / 10);
+  });
+
+  test("the answer itself stands in it twice: once in pieces, once whole", () => {
+    const { events } = scriptedRun(runDoc(), answer);
+    const short = scriptedRun(runDoc(), { ...answer, turns: [{ text: [" word0"], calls: [] }] });
+    const more = bytes(encodeEvents(events)) - bytes(encodeEvents(short.events));
+    const lengths = 2 * words.length;
+    expect(more).toBeLessThan(2 * words.join("").length + lengths + 10);
+  });
+
+  test("the instructions and tools of the run do not stand in it at all", () => {
+    const parameters = { type: "object", description: "x".repeat(10_000) };
+    const tools = [{ type: "function" as const, function: { name: "f", parameters, strict: false } }];
+    const plain = scriptedRun(runDoc(), answer);
+    const heavy = scriptedRun(runDoc({ instructions: "y".repeat(10_000), tools }), answer);
+    expect(bytes(encodeEvents(heavy.events))).toBe(bytes(encodeEvents(plain.events)));
+    expect(wire(decoded(heavy.events, heavy.run))).toEqual(wire(heavy.events));
+  });
+});
