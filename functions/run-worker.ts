@@ -1,11 +1,11 @@
 /** The queue's worker: looks at the run that a wake-up names. A wake-up that fails comes again. */
 import { app } from "@azure/functions";
 import { theApp } from "../src/app.ts";
-import { QUEUE, wakeUp } from "../src/jobs/wake-ups.ts";
-import { wake } from "../src/runs/advance.ts";
+import { QUEUE } from "../src/jobs/wake-ups.ts";
+import { handleWakeUp } from "../src/runs/worker.ts";
 
 app.serviceBusQueue("run-worker", {
   connection: "ServiceBusConnection",
   queueName: QUEUE,
-  handler: async (message) => wake(theApp().engine, wakeUp.parse(message)),
+  handler: (message) => handleWakeUp(theApp().engine, message),
 });

@@ -108,7 +108,11 @@ function decoded(text: string): string {
 
 /** No body at all means no parameters: some clients create a thread that way. */
 async function readJson(request: HttpRequest): Promise<unknown> {
-  if (Number(request.headers.get("content-length")) > MAX_BODY) throw bodyTooLarge(MAX_BODY);
+  if (Number(request.headers.get("content-length")) > MAX_BODY) {
+    // A client that is still writing when the connection closes may never read the answer.
+    await request.body?.pipeTo(new WritableStream());
+    throw bodyTooLarge(MAX_BODY);
+  }
   const text = await request.text();
   if (text.length > MAX_BODY) throw bodyTooLarge(MAX_BODY);
   if (text.trim() === "") return {};

@@ -58,8 +58,13 @@ async function cursorRange(listing: Listing, query: PageQuery, now: number): Pro
   return range;
 }
 
+/** What an id can be made of, imported ones included. */
+const CURSOR = /^[A-Za-z0-9_-]{1,128}$/;
+
 /** Where a cursor stands. An object that was deleted while a client pages still has its place, if its id is ours. */
 async function place(listing: Listing, name: "after" | "before", id: string, now: number): Promise<string> {
+  // Cosmos DB refuses to look for some of what cannot be an id: nothing, slashes, very long texts.
+  if (!CURSOR.test(id)) throw cursorNotFound(name, id);
   const doc = await listing.partition.read<ObjectDoc>(id);
   if (doc?.internal.sort.startsWith(listing.sort("")) === true) return doc.internal.sort;
   const seq = doc === undefined ? seqOfId(id, now) : undefined;

@@ -197,7 +197,7 @@ export function formatPath(path: Path): string {
     if (typeof part === "number") text += `[${part}]`;
     else text += text === "" ? String(part) : `.${String(part)}`;
   }
-  return text === "" ? "body" : text;
+  return path.length === 0 ? "body" : text;
 }
 
 function valueAt(root: unknown, path: Path): unknown {
@@ -225,6 +225,8 @@ const typeName = (expected: string) => TYPE_NAMES[expected] ?? `a ${expected}`;
 function kindOf(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "an array";
+  // JSON can write numbers that are too large for any type: 1e400.
+  if (typeof value === "number" && !Number.isFinite(value)) return "an infinite number";
   if (typeof value === "number") return Number.isInteger(value) ? "an integer" : "a decimal";
   return TYPE_NAMES[typeof value] ?? `a ${typeof value}`;
 }

@@ -36,13 +36,14 @@ export class WakeUps {
 
   /**
    * Sends, or gives up after a while: never throws, since the sweep sends every wake-up again that did not arrive.
-   * `id` is for duplicate detection: the same occasion has the same id. `at` in milliseconds since 1970.
+   * `id` is for duplicate detection: the same occasion has the same id. `at` in milliseconds since 1970. Answers whether
+   * Service Bus has it.
    */
-  async send(job: WakeUp, id: string, at?: number): Promise<void> {
-    await this.sendAll([{ job, id, at }]);
+  async send(job: WakeUp, id: string, at?: number): Promise<boolean> {
+    return this.sendAll([{ job, id, at }]);
   }
 
-  async sendAll(wakeUps: { job: WakeUp; id: string; at?: number | undefined }[]): Promise<void> {
+  async sendAll(wakeUps: { job: WakeUp; id: string; at?: number | undefined }[]): Promise<boolean> {
     const messages = wakeUps.map(({ job, id, at }): ServiceBusMessage => {
       const message: ServiceBusMessage = {
         body: job,
@@ -56,8 +57,10 @@ export class WakeUps {
     try {
       await this.#open().sendMessages(messages, { abortSignal: AbortSignal.timeout(SEND_TIMEOUT) });
       this.#sent += messages.length;
+      return true;
     } catch (error) {
       this.#failed(error);
+      return false;
     }
   }
 

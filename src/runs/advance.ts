@@ -16,7 +16,7 @@ import { endUndriven, finish, giveBack, pause, retryDelay } from "./ending.ts";
 import type { Engine } from "./engine.ts";
 import { noSink, openingEvents, runEvent } from "./events.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { claimed, claimFields, type Ending, isExpired, isUnowned, renewed } from "./lifecycle.ts";
+import { claimed, claimFields, type Ending, givenBack, isExpired, isUnowned, renewed } from "./lifecycle.ts";
 import { type Interruption, OwnedRun } from "./owned-run.ts";
 import { Turn } from "./turn.ts";
 
@@ -40,7 +40,19 @@ export async function wake(engine: Engine, job: WakeUp): Promise<void> {
   if (run === undefined) return;
   const owned = new OwnedRun(partition, run, noSink, engine.config.runs.eventsTtl);
   if (run.internal.log.events === 0) for (const event of openingEvents(run)) owned.tell(event);
-  await drive(engine, owned);
+  try {
+    await drive(engine, owned);
+  } catch (error) {
+    await letGo(engine, owned);
+    throw error;
+  }
+}
+
+/** Whoever gets the wake-up next need not wait for the lease's end. If even this fails, the lease ends by itself. */
+async function letGo(engine: Engine, owned: OwnedRun): Promise<void> {
+  const { run } = owned;
+  if (run.status !== "in_progress") return;
+  await owned.write(givenBack(run, engine.now(), run.internal.attempts), []).catch(() => undefined);
 }
 
 /**

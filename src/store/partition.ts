@@ -1,4 +1,6 @@
 /** Reads, writes and lists within one logical partition. The only file that talks to the SDK's item operations. */
+
+import { randomUUID } from "node:crypto";
 import {
   BulkOperationType,
   type Container,
@@ -11,6 +13,7 @@ import {
 } from "@azure/cosmos";
 import { overloaded } from "../resources/errors.ts";
 import type { Doc } from "./documents.ts";
+import { patiently, statusOf } from "./trouble.ts";
 
 /** A document as it was read: `_etag` names exactly this version. */
 export type Versioned<D> = D & { _etag: string };
@@ -56,25 +59,48 @@ export class Partition implements Listable {
   }
 
   async read<D extends Doc>(id: string): Promise<Versioned<D> | undefined> {
-    const response = await calm(this.#container.item(id, this.#key).read());
+    const response = await patiently(() => calm(this.#container.item(id, this.#key).read()));
     return response.resource;
   }
 
   /** The document unless it is still the version `etag`. */
   async readIfChanged<D extends Doc>(id: string, etag: string): Promise<Versioned<D> | "unchanged" | undefined> {
     const accessCondition = { type: "IfNoneMatch", condition: etag };
-    const response = await calm(this.#container.item(id, this.#key).read({ accessCondition }));
+    const response = await patiently(() => calm(this.#container.item(id, this.#key).read({ accessCondition })));
     return response.statusCode === 304 ? "unchanged" : response.resource;
   }
 
   /** Creates a document with an id of its own; throws if the store does not take it. */
   async create(doc: Doc): Promise<void> {
-    await calm(this.#container.items.create(json(doc)));
+    const result = await this.batch([{ create: doc }]);
+    if (!result.ok) throw new Error(`creating a document was refused with status ${result.status}`);
   }
 
-  /** All of the writes or none. */
+  /**
+   * All of the writes or none. One of the documents carries a mark of this batch: if an answer gets lost, reading that
+   * document tells whether the batch was done.
+   */
   async batch(writes: Write[]): Promise<BatchResult> {
-    const response = await calm(this.#container.items.batch(writes.map(toOperation), this.#key));
+    const mark = randomUUID();
+    const operations = writes.map(toOperation);
+    const carrier = carrierOf(writes);
+    const id = markOperation(operations[carrier], mark);
+    let tries = 0;
+    const done = async (): Promise<BatchResult | undefined> => {
+      const doc = id === undefined ? undefined : await this.read<Doc>(id);
+      if (doc === undefined || !carries(doc, mark)) return undefined;
+      return { ok: true, etags: writes.map((_, index) => (index === carrier ? doc._etag : "")) };
+    };
+    return patiently(async () => {
+      tries += 1;
+      const result = await this.#send(operations);
+      // Refused after a lost answer: perhaps by what the lost try itself has written meanwhile.
+      return result.ok || tries === 1 ? result : ((await done()) ?? result);
+    }, done);
+  }
+
+  async #send(writes: OperationInput[]): Promise<BatchResult> {
+    const response = await calm(this.#container.items.batch(writes, this.#key));
     const results: OperationResponse[] = response.result ?? [];
     const failed = results.findIndex((result) => result.statusCode >= 400 && result.statusCode !== 424);
     if (failed >= 0) {
@@ -92,12 +118,24 @@ export class Partition implements Listable {
       const doc = await this.read<D>(id);
       return doc === undefined ? { refused: "missing" } : { doc };
     }
+    const mark = randomUUID();
+    const operations = setOperations({ ...set, [`/internal/${MARK}`]: mark });
+    const done = async (): Promise<PatchResult<D> | undefined> => {
+      const doc = await this.read<D>(id);
+      return doc !== undefined && carries(doc, mark) ? { doc } : undefined;
+    };
+    let tries = 0;
     try {
-      const body = { condition: `from c where ${condition}`, operations: setOperations(set) };
-      const { resource } = await calm(this.#container.item(id, this.#key).patch<Versioned<D>>(body));
-      if (resource === undefined) throw new Error("patch answered without a document");
-      return { doc: resource };
+      return await patiently(async () => {
+        tries += 1;
+        const body = { condition: `from c where ${condition}`, operations };
+        const { resource } = await calm(this.#container.item(id, this.#key).patch<Versioned<D>>(body));
+        if (resource === undefined) throw new Error("patch answered without a document");
+        return { doc: resource };
+      }, done);
     } catch (error) {
+      const known = statusOf(error) === 412 && tries > 1 ? await done() : undefined;
+      if (known !== undefined) return known;
       if (statusOf(error) === 404) return { refused: "missing" };
       if (statusOf(error) === 412) return { refused: "condition" };
       throw error;
@@ -116,7 +154,7 @@ export class Partition implements Listable {
 
   async #delete(id: string, options: RequestOptions = {}): Promise<"deleted" | "missing" | "changed"> {
     try {
-      await calm(this.#container.item(id, this.#key).delete(options));
+      await patiently(() => calm(this.#container.item(id, this.#key).delete(options)));
       return "deleted";
     } catch (error) {
       if (statusOf(error) === 404) return "missing";
@@ -147,7 +185,7 @@ export class Partition implements Listable {
     );
     const found: Versioned<D>[] = [];
     while (iterator.hasMoreResults() && found.length < limit) {
-      const page = await calm(iterator.fetchNext());
+      const page = await patiently(() => calm(iterator.fetchNext()));
       found.push(...page.resources);
     }
     return found;
@@ -159,7 +197,7 @@ export class Partition implements Listable {
       partitionKey: this.#key,
       maxItemCount: limit,
     });
-    const { resources } = await calm(iterator.fetchNext());
+    const { resources } = await patiently(() => calm(iterator.fetchNext()));
     return resources;
   }
 }
@@ -195,15 +233,31 @@ function json(doc: Doc): JSONObject & { id: string } {
   return Object.fromEntries(own) as JSONObject & { id: string };
 }
 
+/** Field of `internal` that names the batch or patch that wrote a document last. */
+const MARK = "written_by";
+
+/** Which write's document is to carry a batch's mark: the run's, whose new etag its driver needs, or the first. */
+function carrierOf(writes: Write[]): number {
+  const kinds = writes.map((write) =>
+    "create" in write ? write.create.kind : "put" in write ? write.put.kind : undefined,
+  );
+  const run = kinds.indexOf("run");
+  return run >= 0 ? run : kinds.findIndex((kind) => kind !== undefined && kind !== "events");
+}
+
+/** Marks the document of a create or put; answers with its id. */
+function markOperation(operation: OperationInput | undefined, mark: string): string | undefined {
+  if (operation === undefined || !("resourceBody" in operation)) return undefined;
+  const body = operation.resourceBody;
+  if (typeof body !== "object" || body === null || !("internal" in body)) return undefined;
+  Object.assign(body, { internal: { ...Object(body.internal), [MARK]: mark } });
+  return String(Reflect.get(body, "id"));
+}
+
+const carries = (doc: Doc, mark: string) => Reflect.get(doc.internal, MARK) === mark;
+
 const setOperations = (set: Record<string, unknown>): PatchOperation[] =>
   Object.entries(set).map(([path, value]) => ({ op: "set", path, value }));
-
-/** The status of an error that the SDK threw, undefined where there was no answer. */
-export function statusOf(error: unknown): number | undefined {
-  if (typeof error !== "object" || error === null) return undefined;
-  const code: unknown = Reflect.get(error, "code");
-  return typeof code === "number" ? code : undefined;
-}
 
 /** A store that stays over its provisioned throughput, after the SDK's own patience, is the client's 429. */
 async function calm<T>(answer: Promise<T>): Promise<T> {

@@ -1,0 +1,11 @@
+/** Wake-ups that failed every time: their runs are failed, and their threads freed. */
+import { app } from "@azure/functions";
+import { theApp } from "../src/app.ts";
+import { QUEUE } from "../src/jobs/wake-ups.ts";
+import { buryWakeUp } from "../src/runs/worker.ts";
+
+app.serviceBusQueue("dead-letters", {
+  connection: "ServiceBusConnection",
+  queueName: `${QUEUE}/$DeadLetterQueue`,
+  handler: (message) => buryWakeUp(theApp().engine, message),
+});
