@@ -12,7 +12,7 @@ import type { ReservedIds, RunDoc } from "../store/documents.ts";
 import type { Partition, Versioned } from "../store/partition.ts";
 import { exhaustedBudget } from "./context.ts";
 import { readContext } from "./context-window.ts";
-import { endUndriven, finish, giveBack, pause, retryDelay } from "./ending.ts";
+import { endUndriven, finish, giveBack, pause, retryDelay, withOpen } from "./ending.ts";
 import type { Engine } from "./engine.ts";
 import { noSink, openingEvents, runEvent } from "./events.ts";
 import { Heartbeat } from "./heartbeat.ts";
@@ -203,12 +203,6 @@ function beat(engine: Engine, owned: OwnedRun, turn: Turn, stop: AbortController
       engine.log.warn("checkpoint failed", { run: owned.run.id, error });
     }
   };
-}
-
-/** The run that names what the turn has in progress in the store, beside what a dead attempt left. */
-function withOpen(run: RunDoc, turn: Turn): RunDoc {
-  const open = turn.documents.filter((doc) => doc.status === "in_progress").map((doc) => doc.id);
-  return { ...run, internal: { ...run.internal, open: [...new Set([...run.internal.open, ...open])] } };
 }
 
 const leaseDuration = (engine: Engine) => engine.config.runs.lease * 1000;

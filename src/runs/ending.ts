@@ -59,10 +59,17 @@ export async function giveBack(engine: Engine, owned: OwnedRun, turn: Turn, trou
   const delay = engine.retriesInPlace ? undefined : retryDelay(engine, owned.run, trouble, attempts);
   if (delay === undefined) return finish(engine, owned, turn, { status: "failed", error: trouble.error });
   const due = engine.now() + delay;
-  const run = givenBack(owned.run, due, attempts);
-  const result = await owned.write(run, []);
+  const run = givenBack(withOpen(owned.run, turn), due, attempts);
+  // What has been said is stored with what was told of it: if the run ends before the next try, it ends too.
+  const result = await owned.write(run, turn.documents);
   if (result === "cancelling") return finish(engine, owned, turn, { status: "cancelled" });
   if (result === "written") await engine.wakeUps.send(wakeUpOf(run), `${run.id}/retry/${attempts}/${due}`, due);
+}
+
+/** The run that names what the turn has in the store, beside what a dead attempt left: the next try replaces it. */
+export function withOpen(run: RunDoc, turn: Turn): RunDoc {
+  const open = turn.documents.map((doc) => doc.id);
+  return { ...run, internal: { ...run.internal, open: [...new Set([...run.internal.open, ...open])] } };
 }
 
 /** How long to wait before the `attempts`-th repetition of a model call; undefined if there is no point or no time. */
@@ -83,7 +90,7 @@ export async function endUndriven(
   const now = engine.now();
   const open = await Promise.all(run.internal.open.map((id) => partition.read<StepDoc | MessageDoc>(id)));
   const documents = open
-    .filter((doc) => doc !== undefined)
+    .filter((doc) => doc !== undefined && doc.status === "in_progress")
     .map((doc) => (doc.kind === "step" ? endedStep(doc, ending, now) : endedMessage(doc, ending, now)));
   const last = ended(run, ending, now);
   const news = endingEvents(run, last, documents);

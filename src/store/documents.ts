@@ -30,7 +30,8 @@ export type ThreadDoc = Thread &
       active_run: string | null;
       /** the newest place given to an object of the thread: the next one must be later */
       last_seq: string;
-      has_user_message: boolean;
+      /** how many of its messages are the user's: a run without instructions needs one */
+      user_messages: number;
     }
   >;
 

@@ -8,7 +8,6 @@ import {
   type OperationInput,
   type OperationResponse,
   type PatchOperation,
-  type RequestOptions,
   type SqlParameter,
 } from "@azure/cosmos";
 import { overloaded } from "../resources/errors.ts";
@@ -21,8 +20,8 @@ export type Versioned<D> = D & { _etag: string };
 export type Write =
   | { create: Doc }
   | { put: Doc; ifMatch?: string | undefined }
-  | { patch: string; set: Record<string, unknown>; condition?: string }
-  | { delete: string };
+  | { patch: string; set?: Record<string, unknown>; add?: Record<string, number>; condition?: string }
+  | { delete: string; ifMatch?: string };
 
 /** `failed` is the write that was refused and its HTTP status: then nothing of the batch was done. */
 export type BatchResult = { ok: true; etags: string[] } | { ok: false; failed: number; status: number };
@@ -144,21 +143,11 @@ export class Partition implements Listable {
 
   /** Deletes the document if it exists; whether it did. */
   async delete(id: string): Promise<boolean> {
-    return (await this.#delete(id)) === "deleted";
-  }
-
-  /** Deletes the document if it is still this version. */
-  async deleteVersion({ id, _etag: etag }: Versioned<{ id: string }>): Promise<"deleted" | "missing" | "changed"> {
-    return this.#delete(id, { accessCondition: { type: "IfMatch", condition: etag } });
-  }
-
-  async #delete(id: string, options: RequestOptions = {}): Promise<"deleted" | "missing" | "changed"> {
     try {
-      await patiently(() => calm(this.#container.item(id, this.#key).delete(options)));
-      return "deleted";
+      await patiently(() => calm(this.#container.item(id, this.#key).delete()));
+      return true;
     } catch (error) {
-      if (statusOf(error) === 404) return "missing";
-      if (statusOf(error) === 412) return "changed";
+      if (statusOf(error) === 404) return false;
       throw error;
     }
   }
@@ -221,10 +210,14 @@ function toOperation(write: Write): OperationInput {
     return {
       operationType: BulkOperationType.Patch,
       id: write.patch,
-      resourceBody: { ...condition, operations: setOperations(write.set) },
+      resourceBody: {
+        ...condition,
+        operations: [...setOperations(write.set ?? {}), ...addOperations(write.add ?? {})],
+      },
     };
   }
-  return { operationType: BulkOperationType.Delete, id: write.delete };
+  const version = write.ifMatch === undefined ? {} : { ifMatch: write.ifMatch };
+  return { operationType: BulkOperationType.Delete, id: write.delete, ...version };
 }
 
 /** A document as the SDK's types want it, without the system fields that a read brought along. */
@@ -258,6 +251,9 @@ const carries = (doc: Doc, mark: string) => Reflect.get(doc.internal, MARK) === 
 
 const setOperations = (set: Record<string, unknown>): PatchOperation[] =>
   Object.entries(set).map(([path, value]) => ({ op: "set", path, value }));
+
+const addOperations = (add: Record<string, number>): PatchOperation[] =>
+  Object.entries(add).map(([path, value]) => ({ op: "incr", path, value }));
 
 /** A store that stays over its provisioned throughput, after the SDK's own patience, is the client's 429. */
 async function calm<T>(answer: Promise<T>): Promise<T> {

@@ -8,7 +8,15 @@ import { type RunDoc, runSort, threadKey } from "./documents.ts";
 import { assertStorable, assertStorableTogether } from "./limits.ts";
 import type { Partition, Versioned, Write } from "./partition.ts";
 import type { Store } from "./store.ts";
-import { draftMessages, MAX_ATTEMPTS, readThread, type StaleLock, threadExists, unlockedBefore } from "./threads.ts";
+import {
+  draftMessages,
+  MAX_ATTEMPTS,
+  readThread,
+  type StaleLock,
+  threadExists,
+  unlockedBefore,
+  userMessages,
+} from "./threads.ts";
 
 export interface RunDraft {
   tenant: string;
@@ -45,17 +53,16 @@ export async function createRun(store: Store, draft: RunDraft): Promise<CreatedR
     const run = draftRun(draft, nextSeq(now, messages.lastSeq));
     assertStorable(run, null);
     const stored = draft.claim?.(run) ?? run;
-    const hasUserMessage = messages.docs.some((message) => message.role === "user");
-    const needsUserMessage = run.instructions === null && !hasUserMessage;
+    const added = userMessages(messages.docs);
+    const needsUserMessage = run.instructions === null && added === 0;
     const set: Record<string, unknown> = {
       "/internal/active_run": run.id,
       "/internal/last_seq": run.internal.last_seq,
     };
-    if (hasUserMessage) set["/internal/has_user_message"] = true;
     const condition =
-      unlockedBefore(run.internal.last_seq) + (needsUserMessage ? " AND c.internal.has_user_message = true" : "");
+      unlockedBefore(run.internal.last_seq) + (needsUserMessage ? " AND c.internal.user_messages > 0" : "");
     const result = await partition.batch([
-      { patch: threadId, set, condition },
+      { patch: threadId, set, add: { "/internal/user_messages": added }, condition },
       ...messages.docs.map((doc): Write => ({ create: doc })),
       { create: stored },
     ]);
@@ -69,9 +76,9 @@ export async function createRun(store: Store, draft: RunDraft): Promise<CreatedR
 async function placeAfterRefusal(partition: Partition, draft: RunDraft, needsUserMessage: boolean): Promise<string> {
   const { threadId, isStale } = draft;
   const thread = await readThread(partition, threadId);
-  const { active_run: activeRun, last_seq: newest, has_user_message: hasUserMessage } = thread.internal;
+  const { active_run: activeRun, last_seq: newest, user_messages: count } = thread.internal;
   if (activeRun !== null && !(await isStale(activeRun))) throw threadHasActiveRun(threadId, activeRun);
-  if (needsUserMessage && !hasUserMessage) throw nothingToRun();
+  if (needsUserMessage && count === 0) throw nothingToRun();
   return newest;
 }
 

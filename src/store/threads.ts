@@ -1,7 +1,13 @@
 /** Threads and their messages: what is written together, and under which condition. */
 import { countMessageTokens } from "../model/tokens.ts";
 import { toSeconds } from "../resources/common.ts";
-import { messagesLockedByRun, noThreadFound, overloaded } from "../resources/errors.ts";
+import {
+  messageInProgress,
+  messagesLockedByRun,
+  noMessageFound,
+  noThreadFound,
+  overloaded,
+} from "../resources/errors.ts";
 import { mintId, nextSeq } from "../resources/ids.ts";
 import { type CreateMessageRequest, newMessage } from "../resources/message.ts";
 import { type CreateThreadRequest, newThread } from "../resources/thread.ts";
@@ -30,7 +36,7 @@ export async function draftThread(tenant: string, request: CreateThreadRequest, 
       sort: threadSort(tenant, seq),
       active_run: null,
       last_seq: messages.lastSeq,
-      has_user_message: messages.docs.some((message) => message.role === "user"),
+      user_messages: userMessages(messages.docs),
     },
   };
   return { thread, messages: messages.docs };
@@ -102,10 +108,10 @@ export async function addMessage(
     const { docs, lastSeq } = await draftMessages(tenant, threadId, [request], now, after);
     const [message] = docs;
     if (message === undefined) throw new Error("one request makes one message");
-    const set: Record<string, unknown> = { "/internal/last_seq": lastSeq };
-    if (message.role === "user") set["/internal/has_user_message"] = true;
+    const set = { "/internal/last_seq": lastSeq };
+    const add = { "/internal/user_messages": userMessages(docs) };
     const result = await partition.batch([
-      { patch: threadId, set, condition: unlockedBefore(lastSeq) },
+      { patch: threadId, set, add, condition: unlockedBefore(lastSeq) },
       { create: message },
     ]);
     if (result.ok) return message;
@@ -114,6 +120,26 @@ export async function addMessage(
     if (activeRun !== null && !(await isStale(activeRun))) throw messagesLockedByRun(threadId, activeRun);
     // Another instance's clock is ahead of ours, or another message won: take a place behind that.
     after = newest;
+  }
+  throw overloaded(1);
+}
+
+export const userMessages = (messages: MessageDoc[]) => messages.filter(({ role }) => role === "user").length;
+
+/** Deletes a message; throws the contract's 404, or 400 while a run is writing it. */
+export async function deleteMessage(partition: Partition, threadId: string, id: string): Promise<void> {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const message = await partition.read<MessageDoc>(id);
+    if (message === undefined) {
+      throw (await threadExists(partition, threadId)) ? noMessageFound(id) : noThreadFound(threadId);
+    }
+    // Its run would fail to write to it.
+    if (message.status === "in_progress") throw messageInProgress(id, message.run_id);
+    const result = await partition.batch([
+      { delete: id, ifMatch: message._etag },
+      { patch: threadId, add: { "/internal/user_messages": -userMessages([message]) } },
+    ]);
+    if (result.ok) return;
   }
   throw overloaded(1);
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { deleted, listObject } from "../../resources/common.ts";
-import { messageInProgress, noMessageFound, noThreadFound, overloaded } from "../../resources/errors.ts";
+import { noMessageFound, noThreadFound } from "../../resources/errors.ts";
 import {
   createMessageRequest,
   deletedMessageObject,
@@ -10,7 +10,7 @@ import {
 import { staleLock } from "../../runs/commands.ts";
 import { apiObject, type MessageDoc, messageSort } from "../../store/documents.ts";
 import type { Partition } from "../../store/partition.ts";
-import { addMessage, readThread, threadExists } from "../../store/threads.ts";
+import { addMessage, deleteMessage as deleteStoredMessage, readThread, threadExists } from "../../store/threads.ts";
 import { operation } from "../operation.ts";
 import { existing, page, pageQuery } from "../paging.ts";
 
@@ -71,9 +71,6 @@ const modifyMessage = operation({
   },
 });
 
-/** For changes that cross the deletion, each of them metadata that somebody sets. */
-const DELETE_ATTEMPTS = 5;
-
 const deleteMessage = operation({
   name: "deleteMessage",
   summary: "Delete a message",
@@ -81,15 +78,8 @@ const deleteMessage = operation({
   path: "threads/{thread_id}/messages/{message_id}",
   response: deletedMessageObject,
   handler: async ({ app, tenant, params: { thread_id: threadId, message_id: id } }) => {
-    const partition = app.store.thread(tenant, threadId);
-    for (let attempt = 0; attempt < DELETE_ATTEMPTS; attempt++) {
-      const message = await partition.read<MessageDoc>(id);
-      if (message === undefined) throw await whichIsMissing(partition, threadId, id);
-      // Its run would fail to write to it.
-      if (message.status === "in_progress") throw messageInProgress(id, message.run_id);
-      if ((await partition.deleteVersion(message)) === "deleted") return deleted(id, "thread.message.deleted");
-    }
-    throw overloaded(1);
+    await deleteStoredMessage(app.store.thread(tenant, threadId), threadId, id);
+    return deleted(id, "thread.message.deleted");
   },
 });
 

@@ -58,7 +58,7 @@ function threadDoc(activeRun: string | null): ThreadDoc {
     ...newThread({}, THREAD, CREATED),
     pk: "",
     kind: "thread",
-    internal: { sort: `thread/${place(0)}`, active_run: activeRun, last_seq: place(900), has_user_message: true },
+    internal: { sort: `thread/${place(0)}`, active_run: activeRun, last_seq: place(900), user_messages: 1 },
   };
 }
 

@@ -88,11 +88,11 @@ describe("a new thread", () => {
 
   test("is free for messages and runs, and says whether anybody has asked something", async () => {
     const empty = (await draftThread("acme", {}, NOW)).thread;
-    expect(empty.internal).toMatchObject({ active_run: null, has_user_message: false });
+    expect(empty.internal).toMatchObject({ active_run: null, user_messages: 0 });
     expect(empty.internal.last_seq).toBe(seqOf(empty.internal.sort));
     const answered = (await draftThread("acme", { messages: messages.slice(1, 2) }, NOW)).thread;
-    expect(answered.internal.has_user_message).toBe(false);
-    expect((await draftThread("acme", { messages }, NOW)).thread.internal.has_user_message).toBe(true);
+    expect(answered.internal.user_messages).toBe(0);
+    expect((await draftThread("acme", { messages }, NOW)).thread.internal.user_messages).toBe(2);
   });
 });
 
