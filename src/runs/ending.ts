@@ -90,7 +90,8 @@ export async function endUndriven(
   const now = engine.now();
   const open = await Promise.all(run.internal.open.map((id) => partition.read<StepDoc | MessageDoc>(id)));
   const documents = open
-    .filter((doc) => doc !== undefined && doc.status === "in_progress")
+    .filter((doc) => doc !== undefined)
+    .filter((doc) => doc.status === "in_progress")
     .map((doc) => (doc.kind === "step" ? endedStep(doc, ending, now) : endedMessage(doc, ending, now)));
   const last = ended(run, ending, now);
   const news = endingEvents(run, last, documents);
