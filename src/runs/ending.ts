@@ -121,7 +121,8 @@ export function withToolTokens(run: RunDoc, tokens: number): RunDoc {
 }
 
 function endReply(message: MessageDoc, turn: Turn, ending: Ending, now: number): MessageDoc {
-  if (turn.finishReason === "content_filter" && message.status === "in_progress") {
+  const filtered = ending.status === "failed" && turn.finishReason === "content_filter";
+  if (filtered && message.status === "in_progress") {
     return incompleteMessage(message, "content_filter", now);
   }
   return endedMessage(message, ending, now);

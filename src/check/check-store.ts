@@ -1,0 +1,125 @@
+/** Walks through all threads of a store, one at a time, and reports every rule that one of them breaks. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Container, SqlQuerySpec } from "@azure/cosmos";
+import type { RunStatus } from "../resources/run.ts";
+import type { Doc } from "../store/documents.ts";
+import type { CheckOptions } from "./rule.ts";
+import { ThreadSnapshot } from "./snapshot.ts";
+import { checkThread, type Violation } from "./thread.ts";
+
+export interface Report {
+  threads: number;
+  documents: number;
+  /** by status */
+  runs: Partial<Record<RunStatus, number>>;
+  violations: Violation[];
+}
+
+export type StoreCheck = Omit<CheckOptions, "now"> & {
+  /** milliseconds since 1970; by default the clock's */
+  now?: () => number;
+  /** how long to wait before a thread with something wrong is looked at again, in milliseconds */
+  pause?: number;
+};
+
+/** Documents a page of a query. */
+const PAGE = 1_000;
+
+/** Keys of threads that are remembered, so that their runs need not be asked for them. */
+const MAX_KNOWN = 200_000;
+
+/** A thread is read page by page, and may change meanwhile: only what is wrong each of these times is wrong. */
+const LOOKS = 3;
+/** Milliseconds. */
+const PAUSE = 300;
+
+/** Reads the whole container `threads`. Memory: one thread, and the keys of a bounded number of threads. */
+export async function checkStore(container: Container, check: StoreCheck): Promise<Report> {
+  const walk = new Walk(container, check);
+  await walk.threads();
+  await walk.strayRuns();
+  return walk.report;
+}
+
+class Walk {
+  readonly report: Report = { threads: 0, documents: 0, runs: {}, violations: [] };
+  readonly #container: Container;
+  readonly #check: StoreCheck;
+  readonly #known = new Set<string>();
+
+  constructor(container: Container, check: StoreCheck) {
+    this.#container = container;
+    this.#check = check;
+  }
+
+  /** Every partition that holds a thread, or the mark that a deleted one left. */
+  async threads(): Promise<void> {
+    const inSort = "c.internal.sort > 'thread/' AND c.internal.sort < 'thread/~'";
+    for await (const pk of this.#keys(`SELECT VALUE c.pk FROM c WHERE ${inSort}`)) await this.#partition(pk);
+    const marks = "SELECT VALUE c.pk FROM c WHERE c.internal.due > 0 AND c.kind = 'deleted_thread'";
+    for await (const pk of this.#keys(marks)) await this.#partition(pk);
+  }
+
+  /** Partitions with runs whose thread is missing. */
+  async strayRuns(): Promise<void> {
+    const inSort = "c.internal.sort > 'run/' AND c.internal.sort < 'run/~'";
+    for await (const pk of this.#keys(`SELECT VALUE c.pk FROM c WHERE ${inSort}`)) {
+      if (!this.#known.has(pk) && !(await this.#hasThread(pk))) await this.#partition(pk);
+    }
+  }
+
+  async #partition(pk: string): Promise<void> {
+    if (this.#known.has(pk)) return;
+    if (this.#known.size < MAX_KNOWN) this.#known.add(pk);
+    let thread = await this.#read(pk);
+    let violations = this.#violationsOf(thread);
+    for (let look = 1; look < LOOKS && violations.length > 0; look++) {
+      await sleep(this.#check.pause ?? PAUSE);
+      thread = await this.#read(pk);
+      const again = new Set(this.#violationsOf(thread).map(identity));
+      violations = violations.filter((violation) => again.has(identity(violation)));
+    }
+    this.report.violations.push(...violations);
+    this.#count(thread);
+  }
+
+  #violationsOf(thread: ThreadSnapshot): Violation[] {
+    // Deleted since it was listed.
+    if (isEmpty(thread)) return [];
+    return checkThread(thread, { ...this.#check, now: (this.#check.now ?? Date.now)() });
+  }
+
+  #count(thread: ThreadSnapshot): void {
+    const { threads, runs, messages, steps, chunks } = thread;
+    this.report.threads += 1;
+    this.report.documents += threads.length + runs.length + messages.length + steps.length + chunks.length;
+    for (const { status } of runs) this.report.runs[status] = (this.report.runs[status] ?? 0) + 1;
+  }
+
+  async #read(pk: string): Promise<ThreadSnapshot> {
+    const docs: Doc[] = [];
+    for await (const page of this.#pages<Doc>({ query: "SELECT * FROM c" }, pk)) docs.push(...page);
+    return new ThreadSnapshot(pk, docs);
+  }
+
+  async #hasThread(pk: string): Promise<boolean> {
+    const id = pk.slice(pk.indexOf(":") + 1);
+    const { resource } = await this.#container.item(id, pk).read<Doc>();
+    return resource?.kind === "thread" || resource?.kind === "deleted_thread";
+  }
+
+  async *#keys(query: string): AsyncGenerator<string> {
+    for await (const page of this.#pages<string>({ query })) yield* new Set(page);
+  }
+
+  async *#pages<T>(query: SqlQuerySpec, partitionKey?: string): AsyncGenerator<T[]> {
+    const options = { maxItemCount: PAGE, ...(partitionKey === undefined ? {} : { partitionKey }) };
+    for await (const page of this.#container.items.query<T>(query, options).getAsyncIterator()) yield page.resources;
+  }
+}
+
+const isEmpty = ({ threads, marks, runs, messages, steps, chunks, strangers }: ThreadSnapshot) =>
+  [threads, marks, runs, messages, steps, chunks, strangers].every((docs) => docs.length === 0);
+
+/** Without the detail, in which times go by. */
+const identity = ({ rule, id }: Violation) => `${rule} ${id}`;

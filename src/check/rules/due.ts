@@ -1,0 +1,23 @@
+/** Nothing is stuck: whatever has not ended has a due time, and that is not over yet. */
+import { isTerminal } from "../../resources/run.ts";
+import type { CheckOptions, Finding } from "../rule.ts";
+import type { ThreadSnapshot } from "../snapshot.ts";
+
+export function* nothingOverdue(thread: ThreadSnapshot, { now, tolerance }: CheckOptions): Iterable<Finding> {
+  const latest = now - tolerance;
+  for (const { id, status, expires_at: expiresAt, internal } of thread.runs) {
+    const { due } = internal;
+    if (isTerminal(status)) {
+      if (due !== undefined) yield { id, detail: `is ${status} and has a due time all the same` };
+    } else if (due === undefined) yield { id, detail: `is ${status} and will never be looked at` };
+    else if (due < latest) yield { id, detail: `is ${status} and overdue for ${seconds(now - due)}` };
+    else if (expiresAt !== null && expiresAt * 1000 < latest) {
+      yield { id, detail: `is ${status} and should have expired ${seconds(now - expiresAt * 1000)} ago` };
+    }
+  }
+  for (const { id, internal } of thread.marks) {
+    if (internal.due < latest) yield { id, detail: `its deletion is overdue for ${seconds(now - internal.due)}` };
+  }
+}
+
+const seconds = (milliseconds: number) => `${Math.round(milliseconds / 1000)} s`;

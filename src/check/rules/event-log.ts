@@ -1,0 +1,143 @@
+/** The event log of a run tells without a gap what became of its objects. */
+import { isTerminal } from "../../resources/run.ts";
+import { chunkId, decodeEvents } from "../../runs/event-log.ts";
+import { type RunEvent, textOf } from "../../runs/events.ts";
+import { apiObject, type EventsDoc, type MessageDoc, type RunDoc, type StepDoc } from "../../store/documents.ts";
+import type { CheckOptions, Finding } from "../rule.ts";
+import type { ThreadSnapshot } from "../snapshot.ts";
+
+export function* logsTellTheTruth(thread: ThreadSnapshot, options: CheckOptions): Iterable<Finding> {
+  for (const run of thread.runs) {
+    const chunks = thread.chunksOf(run);
+    const events = yield* contiguous(run, chunks, options);
+    // What a driver has under way is told before it is written, and logged after.
+    const settled = isTerminal(run.status) || run.status === "requires_action";
+    if (events === undefined || events.length === 0 || !settled) continue;
+    yield* endsOf(thread, run, new Told(events), options);
+  }
+}
+
+/** All events, if all of them are still there. */
+function* contiguous(
+  run: RunDoc,
+  chunks: EventsDoc[],
+  { now, eventsTtl }: CheckOptions,
+): Generator<Finding, RunEvent[] | undefined> {
+  const { log } = run.internal;
+  const ttl = chunks[0]?.ttl ?? eventsTtl;
+  // Without a log, or so old that its first chunks may have gone.
+  const mayBeGone = ttl === 0 || (run.created_at + ttl) * 1000 < now;
+  const events: RunEvent[] = [];
+  let first: number | undefined = 0;
+  let isWhole = true;
+  for (let number = 0; number < log.chunks; number++) {
+    const chunk = chunks.find(({ id }) => id === chunkId(run.id, number));
+    if (chunk === undefined) {
+      isWhole = false;
+      if (!mayBeGone || events.length > 0) yield { id: run.id, detail: `chunk ${number} of its event log is missing` };
+      first = undefined;
+      continue;
+    }
+    if (first !== undefined && chunk.internal.first !== first) {
+      yield { id: chunk.id, detail: `begins with event ${chunk.internal.first} instead of ${first}` };
+    }
+    const decoded = decodeEvents(chunk.internal.entries, run);
+    events.push(...decoded);
+    first = chunk.internal.first + decoded.length;
+  }
+  if (first !== undefined && first !== log.events) {
+    yield { id: run.id, detail: `counts ${log.events} events, and its log has ${first}` };
+  }
+  const numbers = new Set(Array.from({ length: log.chunks }, (_, number) => chunkId(run.id, number)));
+  for (const { id } of chunks) if (!numbers.has(id)) yield { id, detail: `is a chunk that ${run.id} does not count` };
+  if (log.chunks === 0 && isTerminal(run.status) && !mayBeGone) yield { id: run.id, detail: "ended without a log" };
+  return isWhole ? events : undefined;
+}
+
+interface LastEvent {
+  event: string;
+  data: Record<string, unknown>;
+}
+
+/** What a reader of the log knows at its end. */
+class Told {
+  readonly objects = new Map<string, LastEvent>();
+  /** of each message, from where it was begun last */
+  readonly texts = new Map<string, string>();
+
+  constructor(events: RunEvent[]) {
+    for (const { event, data } of events) {
+      if (typeof data !== "object" || data === null) continue;
+      const fields = data as Record<string, unknown>;
+      const id = String(fields.id);
+      if (event === "thread.message.delta") {
+        this.texts.set(id, (this.texts.get(id) ?? "") + textOfDelta(fields));
+      } else if (!event.endsWith(".delta")) this.objects.set(id, { event, data: fields });
+      // A repeated attempt begins its message anew.
+      if (event === "thread.message.created") this.texts.set(id, "");
+    }
+  }
+}
+
+function textOfDelta({ delta }: Record<string, unknown>): string {
+  const { content } = delta as { content: { text?: { value?: string } }[] };
+  return content.map((part) => part.text?.value ?? "").join("");
+}
+
+function* endsOf(
+  thread: ThreadSnapshot,
+  run: RunDoc,
+  told: Told,
+  { messagesAreDeleted }: CheckOptions,
+): Iterable<Finding> {
+  const messages = thread.messagesOf(run);
+  const stored = new Map([run, ...thread.stepsOf(run), ...messages].map((doc) => [doc.id, doc]));
+  for (const doc of stored.values()) yield* lastEvent(doc, told.objects.get(doc.id));
+  for (const message of messages) yield* text(message, told.texts.get(message.id) ?? "");
+  for (const [id, { event, data }] of told.objects) {
+    // A dead attempt may have begun what the next one did not need.
+    if (stored.has(id) || data.status === "in_progress") continue;
+    if (data.object === "thread.message" && messagesAreDeleted) continue;
+    yield { id, detail: `is gone, though the log of ${run.id} ended it with ${event}` };
+  }
+  const begun = [...told.objects.values()].filter(({ data }) => data.object === "thread.message").length;
+  if (run.status === "completed" && begun > run.internal.turns) {
+    yield { id: run.id, detail: `told of ${begun} messages in ${run.internal.turns} model calls` };
+  }
+}
+
+function* lastEvent(doc: RunDoc | StepDoc | MessageDoc, last: LastEvent | undefined): Iterable<Finding> {
+  if (last === undefined) {
+    yield { id: doc.id, detail: "its run's event log does not know it" };
+    return;
+  }
+  // A step waiting for outputs, say: its last event told how it began, not how far it has come.
+  if (doc.status === "in_progress") return;
+  if (last.event !== `${doc.object}.${doc.status}`) {
+    yield { id: doc.id, detail: `is ${doc.status}, and its last event was ${last.event}` };
+    return;
+  }
+  for (const [name, value] of Object.entries(apiObject(doc))) {
+    // Clients may set metadata at any time.
+    if (name === "metadata" || (doc.kind === "step" && name === "expires_at")) continue;
+    if (canonical(value) !== canonical(last.data[name])) {
+      yield { id: doc.id, detail: `${name} is not as its last event ${last.event} told` };
+    }
+  }
+}
+
+/** What a dead driver had told last may be more than it had saved; a finished message is what was told. */
+function* text(message: MessageDoc, told: string): Iterable<Finding> {
+  const stored = textOf(message.content);
+  const fits = message.status === "completed" ? told === stored : told.startsWith(stored);
+  if (!fits) yield { id: message.id, detail: `has ${stored.length} characters, and its events told ${told.length}` };
+}
+
+/** The same for equal values, whatever the order of their fields. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, part: unknown) =>
+    typeof part === "object" && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  );
+}

@@ -1,0 +1,47 @@
+/** Runs: which fields each status fills (contract 3.1), and that nobody owns a run that has ended. */
+import { isTerminal, runObject } from "../../resources/run.ts";
+import { apiObject, type RunDoc } from "../../store/documents.ts";
+import type { CheckOptions, Finding } from "../rule.ts";
+import type { ThreadSnapshot } from "../snapshot.ts";
+import { filled, formOf, inOrder } from "./fields.ts";
+
+export function* runsAreWhole({ runs }: ThreadSnapshot, { tolerance }: CheckOptions): Iterable<Finding> {
+  for (const run of runs) {
+    yield* formOf(run.id, runObject, apiObject(run));
+    yield* filled(run, expectedFields(run));
+    yield* inOrder(run, ["created_at", "started_at", "completed_at"], tolerance);
+    yield* inOrder(run, ["created_at", "failed_at"], tolerance);
+    yield* inOrder(run, ["created_at", "cancelled_at"], tolerance);
+    yield* ownership(run);
+  }
+}
+
+function expectedFields({ status, started_at: startedAt }: RunDoc): Record<string, boolean> {
+  const ended = isTerminal(status);
+  const answered = status === "completed" || status === "incomplete";
+  // Whoever is queued, cancelled or expired may have been started before, or not.
+  const started = answered || ["in_progress", "requires_action", "failed"].includes(status) || startedAt !== null;
+  return {
+    started_at: started,
+    expires_at: !ended,
+    usage: ended,
+    required_action: status === "requires_action",
+    completed_at: answered,
+    failed_at: status === "failed",
+    last_error: status === "failed",
+    cancelled_at: status === "cancelled",
+    incomplete_details: status === "incomplete",
+  };
+}
+
+function* ownership({ id, status, internal }: RunDoc): Iterable<Finding> {
+  const { lease, reserved, open } = internal;
+  if (isTerminal(status)) {
+    if (lease !== null || reserved !== null) yield { id, detail: `is ${status} and still owned` };
+    if (open.length > 0) yield { id, detail: `is ${status} and names open objects: ${open.join(", ")}` };
+  } else if (lease !== null && !["in_progress", "cancelling"].includes(status)) {
+    yield { id, detail: `is ${status} and owned by ${lease.owner}` };
+  } else if (status === "in_progress" && reserved === null) {
+    yield { id, detail: "is in_progress without ids for its answer" };
+  }
+}

@@ -1,0 +1,44 @@
+/** All rules that one thread must keep, by name. */
+import type { CheckOptions, Finding, Rule } from "./rule.ts";
+import { answersAsStepsSay } from "./rules/answers.ts";
+import { nothingOverdue } from "./rules/due.ts";
+import { logsTellTheTruth } from "./rules/event-log.ts";
+import { locksMatchRuns } from "./rules/lock.ts";
+import { messagesAreWhole } from "./rules/messages.ts";
+import { everythingInOrder } from "./rules/order.ts";
+import { everythingInItsPlace } from "./rules/place.ts";
+import { runsAreWhole } from "./rules/runs.ts";
+import { stepsAreWhole } from "./rules/steps.ts";
+import { usageAddsUp } from "./rules/usage.ts";
+import type { ThreadSnapshot } from "./snapshot.ts";
+
+const RULES = {
+  place: everythingInItsPlace,
+  due: nothingOverdue,
+  lock: locksMatchRuns,
+  run: runsAreWhole,
+  step: stepsAreWhole,
+  message: messagesAreWhole,
+  answer: answersAsStepsSay,
+  usage: usageAddsUp,
+  order: everythingInOrder,
+  events: logsTellTheTruth,
+} satisfies Record<string, Rule>;
+
+export type RuleName = keyof typeof RULES;
+
+export interface Violation extends Finding {
+  rule: RuleName;
+  pk: string;
+}
+
+/** While a thread is being deleted, only these hold. */
+const OF_DELETED: RuleName[] = ["due"];
+
+export function checkThread(thread: ThreadSnapshot, options: CheckOptions): Violation[] {
+  const names = Object.keys(RULES) as RuleName[];
+  const rules = thread.isBeingDeleted ? names.filter((name) => OF_DELETED.includes(name)) : names;
+  return rules.flatMap((rule) =>
+    Array.from(RULES[rule](thread, options), (finding) => ({ rule, pk: thread.pk, ...finding })),
+  );
+}
