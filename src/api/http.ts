@@ -13,10 +13,12 @@ import {
   type ErrorBody,
   routeNotFound,
   serverError,
+  tooDeep,
   unparsableBody,
 } from "../resources/errors.ts";
 import { type Face, Keys } from "./auth.ts";
 import type { Connection, Connections } from "./connections.ts";
+import { jsonDepth } from "./json-depth.ts";
 import { type Operation, PATH_IDS } from "./operation.ts";
 import { pollAfter } from "./poll-after.ts";
 import { EventStream } from "./sse.ts";
@@ -25,6 +27,9 @@ import { isSupportedVersion } from "./versions.ts";
 
 /** Bytes. */
 const MAX_BODY = 32 * 1024 * 1024;
+
+/** Levels of brackets in a body; the store adds a few around it and takes 128. */
+const MAX_DEPTH = 100;
 
 export type Handler = (request: HttpRequest, context: { invocationId: string }) => Promise<HttpResponseInit>;
 
@@ -116,6 +121,12 @@ async function readJson(request: HttpRequest): Promise<unknown> {
   const text = await request.text();
   if (text.length > MAX_BODY) throw bodyTooLarge(MAX_BODY);
   if (text.trim() === "") return {};
+  const value = parsed(text);
+  if (jsonDepth(text) > MAX_DEPTH) throw tooDeep(MAX_DEPTH);
+  return value;
+}
+
+function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

@@ -83,6 +83,9 @@ export const unparsableBody = () =>
       "correctly. The API expects a JSON payload, but what was sent was not valid JSON.)",
   );
 
+export const tooDeep = (maximum: number) =>
+  invalidRequest(400, `The request body is nested too deeply. Expected at most ${maximum} levels.`, null, "too_deep");
+
 export const bodyTooLarge = (limit: number) =>
   invalidRequest(413, `The request body is too large. Expected at most ${limit} bytes.`, null, "request_too_large");
 

@@ -1,0 +1,201 @@
+/**
+ * Whatever is wrong with a request, the answer says what and where, in the contract's words (section 5), and nothing
+ * has changed. BAD_REQUESTS says how many requests are made, BAD_SEED repeats a choice of them.
+ */
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { operations } from "../../../src/api/operations/index.ts";
+import { type Case, knownCases, randomCases } from "./cases.ts";
+import type { Complaint } from "./defects.ts";
+import { digestOf, type Fixture, newFixture } from "./fixture.ts";
+import { isEverywhere, pathOf } from "./paths.ts";
+import { STRANGE_QUERIES } from "./random.ts";
+import { type Raw, type RawAnswer, sendRaw } from "./wire.ts";
+
+const REQUESTS = Number(process.env.BAD_REQUESTS ?? 2_000);
+const SEED = Number(process.env.BAD_SEED ?? Date.now() % 1_000_000_000);
+const TIMEOUT = 30_000 + REQUESTS * 20;
+
+/** Most of what is known to be wrong comes up in every run of the tests, all of it in a long one. */
+const KNOWN_SHARE = 0.8;
+
+const AT_A_TIME = 24;
+
+/** After so many requests the store is looked at, so that a change can be traced to a few. */
+const BETWEEN_LOOKS = 1_000;
+
+test(`${REQUESTS} wrong requests are refused in the contract's words, and change nothing (seed ${SEED})`, {
+  timeout: TIMEOUT,
+}, async () => {
+  const [still, scratch] = await Promise.all([newFixture(), newFixture()]);
+  const known = knownCases(still);
+  const chosen = some(known, Math.floor(REQUESTS * KNOWN_SHARE));
+  const cases = [...chosen, ...randomCases(still, scratch, REQUESTS - chosen.length, SEED)];
+  const started = performance.now();
+  const complaints = await play(cases, still);
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  console.log(
+    `${cases.length} wrong requests from seed ${SEED} (${chosen.length} of ${known.length} known ones): ` +
+      `${seconds} s, ${complaints.length} complaints`,
+  );
+  expect(complaints.slice(0, 20).join("\n")).toBe("");
+});
+
+/** So many of them, by the seed. */
+function some(cases: Case[], count: number): Case[] {
+  if (cases.length <= count) return cases;
+  const [order = []] = fc.sample(fc.shuffledSubarray(cases, { minLength: count, maxLength: count }), {
+    seed: SEED,
+    numRuns: 1,
+  });
+  return order;
+}
+
+/** Answers with what is wrong with the answers. */
+async function play(cases: Case[], still: Fixture): Promise<string[]> {
+  const complaints: string[] = [];
+  const before = await digestOf(still);
+  for (let start = 0; start < cases.length; start += BETWEEN_LOOKS) {
+    const batch = cases.slice(start, start + BETWEEN_LOOKS);
+    await inParallel(batch, async (each) => {
+      const complaint = await complaintOf(each);
+      if (complaint !== undefined) complaints.push(`${each.what}\n    ${complaint}`);
+    });
+    if ((await digestOf(still)) !== before) {
+      complaints.push(`the store has changed by one of:\n${batch.map(({ what }) => what).join("\n")}`);
+      break;
+    }
+  }
+  return complaints;
+}
+
+async function inParallel<T>(items: T[], work: (item: T) => Promise<void>): Promise<void> {
+  const queue = items.values();
+  await Promise.all(
+    Array.from({ length: AT_A_TIME }, async () => {
+      for (const item of queue) await work(item);
+    }),
+  );
+}
+
+async function complaintOf({ request, expected, mayBeRight }: Case): Promise<string | undefined> {
+  let answer: RawAnswer;
+  try {
+    answer = await sendRaw(request);
+  } catch (error) {
+    return `there is no answer: ${String(error)}`;
+  }
+  if (mayBeRight && answer.status === 200) return wrongReadBack(answer, request);
+  return wrongRefusal(answer, expected, request.path);
+}
+
+const READ_AGAIN: Record<string, (created: { id: string; thread_id: string }) => string> = {
+  assistant: ({ id }) => `/v1/assistants/${id}`,
+  thread: ({ id }) => `/v1/threads/${id}`,
+  "thread.message": ({ id, thread_id: thread }) => `/v1/threads/${thread}/messages/${id}`,
+};
+
+/** Others may change what is there already at the same moment. */
+const CREATES = /\/(assistants|threads|messages)(\?|$)/;
+
+/** What was taken, however strange, must come back as it was answered. */
+async function wrongReadBack({ text, type }: RawAnswer, request: Raw): Promise<string | undefined> {
+  if (type !== "application/json" || !CREATES.test(request.path)) return undefined;
+  const created = JSON.parse(text) as { id: string; thread_id: string; object: string };
+  const path = READ_AGAIN[created.object]?.(created);
+  if (path === undefined) return undefined;
+  const read = await sendRaw({ method: "GET", path, headers: request.headers ?? {} });
+  return read.status === 200 && read.text === text
+    ? undefined
+    : `answered ${text.slice(0, 1_000)}\n    but reads ${read.text.slice(0, 1_000)}`;
+}
+
+/** What is wrong with a refusal; undefined if nothing is. */
+function wrongRefusal(
+  { status, type, text }: RawAnswer,
+  expected: Complaint | undefined,
+  path: string,
+): string | undefined {
+  const got = `${status} ${text.slice(0, 500)}`;
+  if (status < 400 || status >= 500) return got;
+  if (text === "" && !reachesApp(path)) return undefined;
+  if (type !== "application/json") return `of type ${type}: ${got}`;
+  const error = errorIn(text);
+  if (error === undefined) return `of another shape: ${got}`;
+  if (expected === undefined) return undefined;
+  const { message, param, code } = expected;
+  const right = typeof message === "string" ? error.message === message : message.test(error.message);
+  if (right && (error.param ?? null) === param && (code === null || error.code === code)) return undefined;
+  return `${got}\n    instead of ${String(message).slice(0, 500)} (${param}, ${code})`;
+}
+
+/** Bytes that are no ASCII, and broken encodings, are refused by every host before the app sees them. */
+function reachesApp(path: string): boolean {
+  try {
+    decodeURIComponent(path.split("?")[0] ?? "");
+    return !/[^\x21-\x7e]/.test(path);
+  } catch {
+    return false;
+  }
+}
+
+interface ErrorObject {
+  message: string;
+  param?: string | null;
+  code: string | null;
+}
+
+/** The error in one of the two shapes that there are, without words from the inside of the app. */
+function errorIn(text: string): ErrorObject | undefined {
+  const body: unknown = JSON.parse(text);
+  const service = { message: expect.any(String), type: "invalid_request_error" };
+  const gateway = { message: expect.any(String), code: expect.stringMatching(/^4\d\d$/) };
+  const names = Object.keys((body as { error: object }).error)
+    .toSorted()
+    .join();
+  expect(["code,message", "code,message,param,type"]).toContain(names);
+  expect(body).toEqual({ error: expect.objectContaining(names.includes("type") ? service : gateway) });
+  const { error } = body as { error: ErrorObject };
+  expect(error.message).not.toMatch(/\bat .*\.[jt]s|zod|cosmos|undefined is not|cannot read/i);
+  return error;
+}
+
+test("40 MB are refused, whether their length is told before or not", { timeout: 60_000 }, async () => {
+  const { tenant, ids } = await newFixture();
+  const body = JSON.stringify({ metadata: { big: "x".repeat(40 * 1024 * 1024) } });
+  const path = `/v1/threads/${ids.thread_id}`;
+  const headers = { authorization: `Bearer ${tenant.key}`, "content-type": "application/json" };
+
+  const told = await sendRaw({ method: "POST", path, headers, body });
+  const chunked = await sendRaw({
+    method: "POST",
+    path,
+    headers: { ...headers, "transfer-encoding": "chunked" },
+    body,
+  });
+
+  for (const { status, text } of [told, chunked]) {
+    expect(status).toBe(413);
+    expect(JSON.parse(text).error).toMatchObject({ type: "invalid_request_error", code: "request_too_large" });
+  }
+});
+
+test("names in a query that mean something elsewhere change nothing of what is asked for", { timeout: 60_000 }, async () => {
+  const { tenant, ids } = await newFixture();
+  const headers = { authorization: `Bearer ${tenant.key}` };
+  const reads = operations.filter((each) => each.method === "GET" && isEverywhere(each) && each.name !== "watchRun");
+
+  for (const operation of reads) {
+    const path = `/v1${pathOf(operation, ids)}`;
+    const usual = await sendRaw({ method: "GET", path, headers });
+    expect(usual.status).toBe(200);
+    await inParallel(STRANGE_QUERIES, async (query) => {
+      // A list of messages may be asked for those of one run.
+      if (operation.name === "listMessages" && query.startsWith("run_id")) return;
+      const { status, text } = await sendRaw({ method: "GET", path: `${path}?${query}`, headers });
+      // Azure's host loses the headers, and the key with them, to a parameter of that name.
+      if (/^headers=/i.test(query)) expect({ query, status }).toEqual({ query, status: 401 });
+      else expect({ query, status, text }).toEqual({ query, status: 200, text: usual.text });
+    });
+  }
+});

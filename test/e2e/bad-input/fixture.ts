@@ -1,0 +1,42 @@
+/** A tenant with one of each object, and the whole of what the store has of it. */
+import { createHash } from "node:crypto";
+import { CosmosClient } from "@azure/cosmos";
+import { inject } from "vitest";
+import { newTenant, POLL, question, type Tenant } from "../harness.ts";
+
+export interface Fixture {
+  tenant: Tenant;
+  /** by the names of path parameters */
+  ids: Record<string, string>;
+}
+
+/** A thread whose run has ended: nothing in it changes by itself. */
+export async function newFixture(): Promise<Fixture> {
+  const tenant = newTenant();
+  const { beta } = tenant.openai;
+  const { assistant, thread, run: request } = await question(tenant.openai, [{ text: "Because." }]);
+  const run = await beta.threads.runs.createAndPoll(thread.id, request, POLL);
+  const [message] = (await beta.threads.messages.list(thread.id)).data;
+  const [step] = (await beta.threads.runs.steps.list(run.id, { thread_id: thread.id })).data;
+  const ids = { assistant_id: assistant.id, thread_id: thread.id, run_id: run.id };
+  return { tenant, ids: { ...ids, message_id: message?.id ?? "", step_id: step?.id ?? "" } };
+}
+
+/** Changes if any document of the tenant changes, comes or goes. */
+export async function digestOf({ tenant }: Fixture): Promise<string> {
+  const { cosmos } = inject("stack");
+  const database = new CosmosClient(cosmos).database("threadkeep");
+  const hash = createHash("sha256");
+  for (const name of ["catalog", "threads"]) {
+    const query = "SELECT * FROM c WHERE c.pk = @tenant OR STARTSWITH(c.pk, @prefix)";
+    const parameters = [
+      { name: "@tenant", value: tenant.tenant },
+      { name: "@prefix", value: `${tenant.tenant}:` },
+    ];
+    const { resources } = await database.container(name).items.query({ query, parameters }).fetchAll();
+    const documents = resources.map((each: unknown) => JSON.stringify(each)).toSorted();
+    if (documents.length === 0) throw new Error(`the tenant has no ${name}`);
+    hash.update(JSON.stringify(documents));
+  }
+  return hash.digest("hex");
+}

@@ -1,0 +1,73 @@
+/** Every operation there is, tried by one tenant on what another one owns, under every base of the API. */
+import { expect, test } from "vitest";
+import { operations } from "../../../src/api/operations/index.ts";
+import { digestOf, newFixture } from "./fixture.ts";
+import { pathOf } from "./paths.ts";
+import { schemaOf, simplest } from "./schema.ts";
+import { sendRaw } from "./wire.ts";
+
+const BASES = ["/v1", "/openai", "/api/projects/demo"];
+
+/** What the answer names as missing: what comes first in the path, or in the body of a run. */
+const MISSING: [name: string, kind: string][] = [
+  ["thread_id", "thread"],
+  ["assistant_id", "assistant"],
+];
+
+test.for(BASES)("under %s, no operation reaches what another tenant owns, or tells that it exists", async (base) => {
+  const [owner, stranger] = await Promise.all([newFixture(), newFixture()]);
+  const before = await digestOf(owner);
+  const strangers = await digestOf(stranger);
+  const headers = { authorization: `Bearer ${stranger.tenant.key}`, "content-type": "application/json" };
+
+  for (const operation of operations.filter((each) => each.path.includes("{"))) {
+    const body = operation.body && JSON.stringify(simplest(schemaOf(operation.body), stranger.ids));
+    const path = `${base}${pathOf(operation, owner.ids)}?api-version=2024-08-01-preview`;
+    const { status, text } = await sendRaw({ method: operation.method, path, headers, body });
+
+    const [name = "", kind] = MISSING.find(([each]) => operation.path.includes(`{${each}}`)) ?? [];
+    const message = `No ${kind} found with id '${owner.ids[name]}'.`;
+    const error = { message, type: "invalid_request_error", param: null, code: null };
+    expect({ operation: operation.name, status, body: JSON.parse(text) }).toEqual({
+      operation: operation.name,
+      status: 404,
+      body: { error },
+    });
+  }
+  expect(await digestOf(owner)).toBe(before);
+  expect(await digestOf(stranger)).toBe(strangers);
+});
+
+test.for(BASES)("under %s, a run cannot be given another tenant's assistant", async (base) => {
+  const [owner, stranger] = await Promise.all([newFixture(), newFixture()]);
+  const headers = { authorization: `Bearer ${stranger.tenant.key}`, "content-type": "application/json" };
+  const body = JSON.stringify({ assistant_id: owner.ids.assistant_id });
+  const strangers = await digestOf(stranger);
+
+  for (const path of [`/threads/${stranger.ids.thread_id}/runs`, "/threads/runs"]) {
+    const full = `${base}${path}?api-version=2024-08-01-preview`;
+    const { status, text } = await sendRaw({ method: "POST", path: full, headers, body });
+    expect({ path, status }).toEqual({ path, status: 404 });
+    expect(JSON.parse(text).error.message).toBe(`No assistant found with id '${owner.ids.assistant_id}'.`);
+  }
+  expect(await digestOf(stranger)).toBe(strangers);
+});
+
+test.for(BASES)("under %s, lists show what is one's own, also after another tenant's cursor", async (base) => {
+  const [owner, stranger] = await Promise.all([newFixture(), newFixture()]);
+  const headers = { authorization: `Bearer ${stranger.tenant.key}` };
+  const version = "api-version=2024-08-01-preview";
+  const lists = operations.filter((each) => each.name.startsWith("list") && isServed(each.name, base));
+
+  for (const operation of lists) {
+    const path = `${base}${pathOf(operation, stranger.ids)}?${version}`;
+    for (const cursor of ["", ...Object.values(owner.ids).flatMap((id) => [`&after=${id}`, `&before=${id}`])]) {
+      const { status, text } = await sendRaw({ method: "GET", path: path + cursor, headers });
+      expect([200, 400]).toContain(status);
+      const shown = status === 200 ? text : "";
+      for (const id of Object.values(owner.ids)) expect(shown).not.toContain(id);
+    }
+  }
+});
+
+const isServed = (name: string, base: string) => name !== "listThreads" || base.startsWith("/api/projects");
