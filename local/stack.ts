@@ -26,6 +26,8 @@ export interface StackOptions {
   log?: "inherit" | "quiet" | (string & {});
   /** The folder of the app: this project if absent. */
   appDir?: string;
+  /** Further instances of the app, each with settings of its own on top of the others'. */
+  moreHosts?: { name: string; env: Record<string, string> }[];
   /** How long the app may finish what it is doing when it is stopped, in seconds; 2 if absent. */
   graceSeconds?: number;
   /** Called when a server ends though neither `stop` nor its handle asked it to. */
@@ -40,6 +42,7 @@ export interface StackProcesses {
   /** Absent if a real model is used. */
   model?: Child;
   functions: Child;
+  moreHosts: Child[];
 }
 
 export interface Stack {
@@ -85,14 +88,20 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       settings.modelEndpoint === undefined ? start(modelSpec(options, settings.modelKey)) : undefined,
     ]);
     const addresses = addressesOf(cosmos.ports, serviceBus.ports, model?.ports, settings);
-    const functions = await start(functionsSpec(options, { ...settings.env, ...appSettings(addresses) }));
+    const env = { ...settings.env, ...appSettings(addresses) };
+    const functions = await start(functionsSpec(options, env));
+    const moreHosts = await Promise.all(
+      (options.moreHosts ?? []).map(({ name, env: own }) =>
+        start({ ...functionsSpec({ ...options, ports: {} }, { ...env, ...own }), name }),
+      ),
+    );
     return {
       baseUrl: `http://127.0.0.1:${functions.ports.port}/v1`,
       apiKey: settings.apiKey,
       ...addresses,
-      processes: { cosmos, serviceBus, functions, ...(model ? { model } : {}) },
+      processes: { cosmos, serviceBus, functions, moreHosts, ...(model ? { model } : {}) },
       stop() {
-        stopped ??= stopAll(functions, children);
+        stopped ??= stopAll([functions, ...moreHosts], children);
         return stopped;
       },
     };
@@ -104,8 +113,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   }
 }
 
-async function stopAll(functions: Child, children: Child[]): Promise<void> {
-  await functions.kill();
+async function stopAll(hosts: Child[], children: Child[]): Promise<void> {
+  await Promise.all(hosts.map((host) => host.kill()));
   await Promise.all(children.map((child) => child.kill()));
 }
 

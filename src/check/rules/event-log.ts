@@ -64,6 +64,9 @@ class Told {
   readonly objects = new Map<string, LastEvent>();
   /** of each message, from where it was begun last */
   readonly texts = new Map<string, string>();
+  /** what an attempt told that came to nothing, and no later one told again */
+  readonly givenUp = new Set<string>();
+  #underWay = new Set<string>();
 
   constructor(events: RunEvent[]) {
     for (const { event, data } of events) {
@@ -72,9 +75,23 @@ class Told {
       const id = String(fields.id);
       if (event === "thread.message.delta") {
         this.texts.set(id, (this.texts.get(id) ?? "") + textOfDelta(fields));
-      } else if (!event.endsWith(".delta")) this.objects.set(id, { event, data: fields });
+      } else if (!event.endsWith(".delta")) {
+        this.objects.set(id, { event, data: fields });
+        this.#follow(id, fields);
+      }
       // A repeated attempt begins its message anew.
       if (event === "thread.message.created") this.texts.set(id, "");
+    }
+  }
+
+  /** Objects of a model call stay only if the run pauses or ends with them: if it is claimed again, they were in vain. */
+  #follow(id: string, { object, status }: Record<string, unknown>): void {
+    if (object !== "thread.run") {
+      this.#underWay.add(id);
+      this.givenUp.delete(id);
+    } else if (status !== "cancelling") {
+      if (status === "in_progress") for (const begun of this.#underWay) this.givenUp.add(begun);
+      this.#underWay = new Set();
     }
   }
 }
@@ -95,8 +112,7 @@ function* endsOf(
   for (const doc of stored.values()) yield* lastEvent(doc, told.objects.get(doc.id));
   for (const message of messages) yield* text(message, told.texts.get(message.id) ?? "");
   for (const [id, { event, data }] of told.objects) {
-    // A dead attempt may have begun what the next one did not need.
-    if (stored.has(id) || data.status === "in_progress") continue;
+    if (stored.has(id) || data.status === "in_progress" || told.givenUp.has(id)) continue;
     if (data.object === "thread.message" && messagesAreDeleted) continue;
     yield { id, detail: `is gone, though the log of ${run.id} ended it with ${event}` };
   }

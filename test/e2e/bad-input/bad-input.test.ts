@@ -180,7 +180,9 @@ test("40 MB are refused, whether their length is told before or not", { timeout:
   }
 });
 
-test("names in a query that mean something elsewhere change nothing of what is asked for", { timeout: 60_000 }, async () => {
+test("names in a query that mean something elsewhere change nothing of what is asked for", {
+  timeout: 60_000,
+}, async () => {
   const { tenant, ids } = await newFixture();
   const headers = { authorization: `Bearer ${tenant.key}` };
   const reads = operations.filter((each) => each.method === "GET" && isEverywhere(each) && each.name !== "watchRun");

@@ -1,0 +1,157 @@
+/** Makes things go wrong at random: processes die or freeze, servers refuse, connections break, messages get lost. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Child } from "../../../local/child.ts";
+import type { FaultRule as StoreFault } from "../../../local/cosmos/faults.ts";
+import type { FaultRule as QueueFault } from "../../../local/service-bus/faults.ts";
+import { type Cluster, LEASE } from "./cluster.ts";
+import type { Random } from "./random.ts";
+
+const STORE_FAULTS: StoreFault[] = [
+  { fault: "cut-before", rate: 0.01 },
+  { fault: "cut-after", rate: 0.015 },
+  { fault: "503", rate: 0.01 },
+  { fault: "429", rate: 0.02, ms: 20 },
+  { fault: "latency", rate: 0.03, ms: 300 },
+];
+
+const QUEUE_FAULTS: QueueFault[] = [
+  { fault: "drop", rate: 0.02 },
+  { fault: "double", rate: 0.15 },
+  { fault: "delay", rate: 0.15, ms: 1_500 },
+  { fault: "expire-lock", rate: 0.08, ms: 300 },
+  { fault: "send-error", rate: 0.03 },
+  { fault: "cut", rate: 0.01 },
+];
+
+/** What happens to processes, and how often among each other. */
+const DEEDS = { kill: 50, freeze: 22, stop: 8, killStore: 10, killQueue: 10 };
+
+/** How long a dead process stays dead at the most. Milliseconds. */
+const LONGEST_DEATH = 1_200;
+
+export class Chaos {
+  /** how often each fault was injected */
+  readonly counts: Record<string, number> = {};
+  readonly #cluster: Cluster;
+  readonly #random: Random;
+  readonly #peace: number;
+  readonly #over = new AbortController();
+  /** down or frozen at the moment */
+  readonly #victims = new Set<Child>();
+  readonly #recoveries = new Set<Promise<void>>();
+  #loop: Promise<void> = Promise.resolve();
+
+  /** `peace`: between two deeds on average, in milliseconds. */
+  constructor(cluster: Cluster, random: Random, peace: number) {
+    this.#cluster = cluster;
+    this.#random = random;
+    this.#peace = peace;
+  }
+
+  async begin(): Promise<void> {
+    await Promise.all([this.#putStoreFaults(STORE_FAULTS), this.#putQueueFaults(QUEUE_FAULTS)]);
+    this.#loop = this.#rage();
+  }
+
+  /** No more faults; resolves when every process is up again. */
+  async end(): Promise<void> {
+    this.#over.abort();
+    await this.#loop;
+    await Promise.all(this.#recoveries);
+    await this.#countStruck();
+    await Promise.all([this.#putStoreFaults([]), this.#putQueueFaults([])]);
+  }
+
+  async #rage(): Promise<void> {
+    while (!this.#over.signal.aborted) {
+      await this.#pause(this.#random.between(0.2 * this.#peace, 1.8 * this.#peace));
+      if (this.#over.signal.aborted) return;
+      const deed = this.#random.weighted(DEEDS);
+      const { cosmos, serviceBus } = this.#cluster.stack.processes;
+      const victim = deed === "killStore" ? cosmos : deed === "killQueue" ? serviceBus : this.#anyInstance();
+      if (this.#victims.has(victim)) continue;
+      this.counts[deed] = (this.counts[deed] ?? 0) + 1;
+      this.#recover(victim, deed === "freeze" ? this.#freeze(victim) : this.#kill(victim, deed));
+    }
+  }
+
+  #anyInstance(): Child {
+    return this.#random.pick(this.#cluster.instances);
+  }
+
+  #recover(victim: Child, work: Promise<void>): void {
+    this.#victims.add(victim);
+    const recovery = work.finally(() => {
+      this.#victims.delete(victim);
+      this.#recoveries.delete(recovery);
+    });
+    this.#recoveries.add(recovery);
+  }
+
+  /** Longer than its lease, mostly: whoever wakes up believes that it still owns its runs. */
+  async #freeze({ pid }: Child): Promise<void> {
+    if (pid === undefined) return;
+    process.kill(pid, "SIGSTOP");
+    await this.#pause(this.#random.between(LEASE * 500, LEASE * 2_000));
+    process.kill(pid, "SIGCONT");
+  }
+
+  async #kill(victim: Child, deed: keyof typeof DEEDS): Promise<void> {
+    if (deed === "killStore" || deed === "killQueue") await this.#countStruck();
+    await victim.kill(deed === "stop" ? "SIGTERM" : "SIGKILL");
+    await this.#pause(this.#random.between(0, LONGEST_DEATH));
+    await revive(victim);
+    // Servers forget their faults when they die.
+    if (this.#over.signal.aborted) return;
+    if (deed === "killStore") await this.#putStoreFaults(STORE_FAULTS);
+    if (deed === "killQueue") await this.#putQueueFaults(QUEUE_FAULTS);
+  }
+
+  /** Adds what the servers' own faults have done since they were set. */
+  async #countStruck(): Promise<void> {
+    const { cosmos, serviceBus } = this.#cluster.stack;
+    for (const [server, url] of [
+      ["store", cosmos.endpoint],
+      ["queue", serviceBus.controlUrl],
+    ] as const) {
+      const response = await fetch(new URL("/_local/faults", url)).catch(() => undefined);
+      const rules = response?.ok
+        ? ((await response.json()) as { fault: string; fired?: number; struck?: number }[])
+        : [];
+      for (const { fault, fired = 0, struck = fired } of rules) {
+        const name = `${server} ${fault}`;
+        this.counts[name] = (this.counts[name] ?? 0) + struck;
+      }
+    }
+  }
+
+  #putStoreFaults(rules: StoreFault[]): Promise<void> {
+    return put(new URL("/_local/faults", this.#cluster.stack.cosmos.endpoint), rules);
+  }
+
+  #putQueueFaults(rules: QueueFault[]): Promise<void> {
+    const seed = Math.floor(this.#random.between(0, 2 ** 31));
+    return put(new URL(`/_local/faults?seed=${seed}`, this.#cluster.stack.serviceBus.controlUrl), rules);
+  }
+
+  async #pause(milliseconds: number): Promise<void> {
+    await sleep(milliseconds, undefined, { signal: this.#over.signal }).catch(() => undefined);
+  }
+}
+
+/** An instance that comes up while the store is down may give up: then it is started again, as Azure would. */
+async function revive(child: Child): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await child.start();
+    } catch (error) {
+      if (attempt === 5) throw error;
+      await child.kill("SIGKILL");
+    }
+  }
+}
+
+async function put(url: URL, rules: object[]): Promise<void> {
+  const { status } = await fetch(url, { method: "PUT", body: JSON.stringify(rules) });
+  if (status !== 200) throw new Error(`${url} answered ${status}`);
+}

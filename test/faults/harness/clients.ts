@@ -1,0 +1,49 @@
+/** Clients as users write them: the real SDK, which tries again by itself, before two instances that come and go. */
+import { setTimeout as sleep } from "node:timers/promises";
+import OpenAI, { APIConnectionError, APIError, APIUserAbortError } from "openai";
+import type { Child } from "../../../local/child.ts";
+import type { Random } from "./random.ts";
+
+/** Milliseconds. */
+const TIMEOUT = 8_000;
+const MAX_RETRIES = 5;
+const PAUSE = 400;
+
+/** A client whose every request, repetitions too, goes to an instance by chance; `share` of them to the first. */
+export function clientOf(doors: readonly [Child, Child], apiKey: string, random: Random, share: number): OpenAI {
+  const balanced: typeof fetch = (input, init) => {
+    const url = new URL(input instanceof Request ? input.url : input);
+    url.port = String((random.chance(share) ? doors[0] : doors[1]).ports.port);
+    return fetch(url, init);
+  };
+  return new OpenAI({
+    apiKey,
+    baseURL: "http://127.0.0.1/v1",
+    maxRetries: MAX_RETRIES,
+    timeout: TIMEOUT,
+    fetch: balanced,
+  });
+}
+
+/** Whether a call may work later: nobody answered, or somebody who could not. */
+export function isTransient(error: unknown): boolean {
+  if (error instanceof APIConnectionError || error instanceof APIUserAbortError) return true;
+  if (error instanceof APIError) return error.status === undefined || error.status === 429 || error.status >= 500;
+  // A stream that broke off: what fetch throws of it.
+  return error instanceof Error;
+}
+
+/** A refusal that a client can understand: not an accident. */
+export const isRefusal = (error: unknown): error is APIError => error instanceof APIError && error.status === 400;
+
+/** Calls until the API answers; throws what is no accident, and the last accident when the time is over. */
+export async function insist<T>(call: () => Promise<T>, until: number): Promise<T> {
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!isTransient(error) || Date.now() > until) throw error;
+      await sleep(PAUSE);
+    }
+  }
+}

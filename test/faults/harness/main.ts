@@ -1,0 +1,37 @@
+/**
+ * The long form: `npm run test:faults`, with RUNS (1000), SEEDS (1,2,3), LANES (24), PEACE milliseconds between two blows (900), PATIENCE (15) and QUIET (150) seconds and LOG, a file
+ * for what the processes say. One campaign a seed; the exit code is 1 if anything was lost or stuck in any of them.
+ */
+import { buildIfStale } from "../../e2e/build.ts";
+import { runCampaign } from "./campaign.ts";
+import { summary } from "./report.ts";
+
+const {
+  RUNS = "1000",
+  SEEDS = "1,2,3",
+  LANES = "24",
+  PEACE = "900",
+  PATIENCE = "15",
+  QUIET = "150",
+  LOG,
+  APP_DIR,
+} = process.env;
+
+const SHOWN_PROBLEMS = 40;
+
+buildIfStale();
+for (const seed of SEEDS.split(",").map(Number)) {
+  const report = await runCampaign({
+    seed,
+    runs: Number(RUNS),
+    lanes: Number(LANES),
+    peace: Number(PEACE),
+    patience: Number(PATIENCE) * 1000,
+    quiet: Number(QUIET) * 1000,
+    appDir: APP_DIR,
+    log: LOG,
+  });
+  console.log(summary(report));
+  for (const problem of report.problems.slice(0, SHOWN_PROBLEMS)) console.log(`  ${problem}`);
+  if (report.problems.length > 0) process.exitCode = 1;
+}
