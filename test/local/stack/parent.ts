@@ -3,4 +3,10 @@ import path from "node:path";
 import { startStack } from "../../../local/stack.ts";
 
 const stack = await startStack({ appDir: path.join(import.meta.dirname, "app"), env: { MODEL_ENDPOINT: "" } });
-console.log(JSON.stringify(Object.values(stack.processes).map((child) => child.pid)));
+console.log(
+  JSON.stringify(
+    Object.values(stack.processes)
+      .flat()
+      .map((child) => child.pid),
+  ),
+);

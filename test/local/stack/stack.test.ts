@@ -16,7 +16,9 @@ async function settingsOf(stack: Stack): Promise<Record<string, string>> {
 }
 
 function pidsOf(stack: Stack): number[] {
-  return Object.values(stack.processes).map((child: Child) => child.pid ?? 0);
+  return Object.values(stack.processes)
+    .flat()
+    .map((child: Child) => child.pid ?? 0);
 }
 
 describe("a stack with the simulated model", () => {
