@@ -1,7 +1,7 @@
 /** Many stories at once while everything goes wrong; then peace, and the question whether all that was promised came true. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { checkStore } from "../../../src/check/check-store.ts";
-import { Chaos } from "./chaos.ts";
+import { Chaos, type ChaosOptions } from "./chaos.ts";
 import { clientOf, insist, isTransient } from "./clients.ts";
 import { type Cluster, type ClusterOptions, startCluster } from "./cluster.ts";
 import { Memory } from "./memory.ts";
@@ -10,14 +10,12 @@ import { Random } from "./random.ts";
 import { comeBack, STORIES, type StoryName, type Teller, tell } from "./stories.ts";
 import { brokenPromises } from "./verdict.ts";
 
-export interface CampaignOptions {
+export interface CampaignOptions extends ChaosOptions {
   seed: number;
   /** stories; a story that finds no instance makes no run */
   runs: number;
   /** stories at a time */
   lanes: number;
-  /** between two blows to a process on average, in milliseconds */
-  peace: number;
   /** how long a user waits for a run before doing something else, in milliseconds */
   patience: number;
   /** how long the runs may take to end after the last fault, in milliseconds */
@@ -78,7 +76,7 @@ class Campaign {
 
   async run(): Promise<Omit<CampaignReport, "seconds">> {
     const teller = await this.#prepare();
-    const chaos = new Chaos(this.#cluster, this.#random.fork(), this.#options.peace);
+    const chaos = new Chaos(this.#cluster, this.#random.fork(), this.#options);
     await chaos.begin();
     const began = performance.now();
     try {
@@ -86,9 +84,10 @@ class Campaign {
     } finally {
       await chaos.end();
     }
+    const calm = Date.now();
     const stormy = Math.round((performance.now() - began) / 1000);
     await comeBack({ ...teller, patience: this.#options.quiet });
-    const quietAfter = await this.#untilQuiet();
+    const quietAfter = await this.#untilQuiet(calm);
     const { violations, runs } = await this.#check();
     const promises = await brokenPromises(teller.client, this.#memory);
     const { seed } = this.#options;
@@ -160,12 +159,12 @@ class Campaign {
   }
 
   /** Nobody asks, nobody helps: how long it takes until every run has ended; undefined if it takes too long. */
-  async #untilQuiet(): Promise<number | undefined> {
+  async #untilQuiet(calm: number): Promise<number | undefined> {
     const started = Date.now();
     const query = "SELECT VALUE c.id FROM c WHERE c.internal.due > 0";
     for (;;) {
       const { resources } = await this.#cluster.threads.items.query<string>(query).fetchAll();
-      if (resources.length === 0) return Date.now() - started;
+      if (resources.length === 0) return Date.now() - calm;
       if (Date.now() - started > this.#options.quiet) {
         this.#problems.push(`stuck after ${this.#options.quiet / 1000} s: ${resources.join(", ")}`);
         return undefined;

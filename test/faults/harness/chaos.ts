@@ -1,4 +1,6 @@
 /** Makes things go wrong at random: processes die or freeze, servers refuse, connections break, messages get lost. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Child } from "../../../local/child.ts";
 import type { FaultRule as StoreFault } from "../../../local/cosmos/faults.ts";
@@ -15,7 +17,6 @@ const STORE_FAULTS: StoreFault[] = [
 ];
 
 const QUEUE_FAULTS: QueueFault[] = [
-  { fault: "drop", rate: 0.02 },
   { fault: "double", rate: 0.15 },
   { fault: "delay", rate: 0.15, ms: 1_500 },
   { fault: "expire-lock", rate: 0.08, ms: 300 },
@@ -29,27 +30,35 @@ const DEEDS = { kill: 50, freeze: 22, stop: 8, killStore: 10, killQueue: 10 };
 /** How long a dead process stays dead at the most. Milliseconds. */
 const LONGEST_DEATH = 1_200;
 
+export interface ChaosOptions {
+  /** between two blows to a process on average, in milliseconds */
+  peace: number;
+  /** the share of wake-ups that get lost: each costs the time until a sweep finds its run */
+  lost: number;
+}
+
 export class Chaos {
   /** how often each fault was injected */
   readonly counts: Record<string, number> = {};
   readonly #cluster: Cluster;
   readonly #random: Random;
   readonly #peace: number;
+  readonly #queueFaults: QueueFault[];
   readonly #over = new AbortController();
   /** down or frozen at the moment */
   readonly #victims = new Set<Child>();
   readonly #recoveries = new Set<Promise<void>>();
   #loop: Promise<void> = Promise.resolve();
 
-  /** `peace`: between two deeds on average, in milliseconds. */
-  constructor(cluster: Cluster, random: Random, peace: number) {
+  constructor(cluster: Cluster, random: Random, { peace, lost }: ChaosOptions) {
     this.#cluster = cluster;
     this.#random = random;
     this.#peace = peace;
+    this.#queueFaults = [...QUEUE_FAULTS, { fault: "drop", rate: lost }];
   }
 
   async begin(): Promise<void> {
-    await Promise.all([this.#putStoreFaults(STORE_FAULTS), this.#putQueueFaults(QUEUE_FAULTS)]);
+    await Promise.all([this.#putStoreFaults(STORE_FAULTS), this.#putQueueFaults(this.#queueFaults)]);
     this.#loop = this.#rage();
   }
 
@@ -88,12 +97,15 @@ export class Chaos {
     this.#recoveries.add(recovery);
   }
 
-  /** Longer than its lease, mostly: whoever wakes up believes that it still owns its runs. */
+  /**
+   * Longer than its lease, mostly: whoever wakes up believes that it still owns its runs. A process of its own does it,
+   * so that nobody stays frozen for ever if this one is killed meanwhile.
+   */
   async #freeze({ pid }: Child): Promise<void> {
     if (pid === undefined) return;
-    process.kill(pid, "SIGSTOP");
-    await this.#pause(this.#random.between(LEASE * 500, LEASE * 2_000));
-    process.kill(pid, "SIGCONT");
+    const seconds = this.#random.between(LEASE / 2, LEASE * 2).toFixed(2);
+    const script = `kill -STOP ${pid}; sleep ${seconds}; kill -CONT ${pid}`;
+    await once(spawn("sh", ["-c", script], { detached: true, stdio: "ignore" }), "exit");
   }
 
   async #kill(victim: Child, deed: keyof typeof DEEDS): Promise<void> {
@@ -104,7 +116,7 @@ export class Chaos {
     // Servers forget their faults when they die.
     if (this.#over.signal.aborted) return;
     if (deed === "killStore") await this.#putStoreFaults(STORE_FAULTS);
-    if (deed === "killQueue") await this.#putQueueFaults(QUEUE_FAULTS);
+    if (deed === "killQueue") await this.#putQueueFaults(this.#queueFaults);
   }
 
   /** Adds what the servers' own faults have done since they were set. */

@@ -1,5 +1,6 @@
 /**
- * The long form: `npm run test:faults`, with RUNS (1000), SEEDS (1,2,3), LANES (24), PEACE milliseconds between two blows (900), PATIENCE (15) and QUIET (150) seconds and LOG, a file
+ * The long form: `npm run test:faults`, with RUNS (1000), SEEDS (1,2,3), LANES (24), PEACE milliseconds between two blows (900),
+ * LOST wake-ups (0.02 of them), PATIENCE (15) and QUIET (150) seconds and LOG, a file
  * for what the processes say. One campaign a seed; the exit code is 1 if anything was lost or stuck in any of them.
  */
 import { buildIfStale } from "../../e2e/build.ts";
@@ -11,6 +12,7 @@ const {
   SEEDS = "1,2,3",
   LANES = "24",
   PEACE = "900",
+  LOST = "0.02",
   PATIENCE = "15",
   QUIET = "150",
   LOG,
@@ -26,6 +28,7 @@ for (const seed of SEEDS.split(",").map(Number)) {
     runs: Number(RUNS),
     lanes: Number(LANES),
     peace: Number(PEACE),
+    lost: Number(LOST),
     patience: Number(PATIENCE) * 1000,
     quiet: Number(QUIET) * 1000,
     appDir: APP_DIR,
