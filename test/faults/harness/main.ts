@@ -1,7 +1,8 @@
 /**
- * The long form: `npm run test:faults`, with RUNS (1000), SEEDS (1,2,3), LANES (24), PEACE milliseconds between two blows (900),
- * LOST wake-ups (0.02 of them), PATIENCE (15) and QUIET (150) seconds and LOG, a file
- * for what the processes say. One campaign a seed; the exit code is 1 if anything was lost or stuck in any of them.
+ * The long form: `npm run test:faults`. One campaign a seed; the exit code is 1 if anything was lost or stuck in any.
+ * RUNS (1000), SEEDS (1,2,3), LANES: users at a time (24), PEACE between two blows (900 ms), LOST wake-ups (0.02 of them),
+ * PATIENCE of users (15 s), QUIET: how long runs may take to end after the last fault (150 s), LOG: a file for what the
+ * processes say, APP_DIR: another build of the app.
  */
 import { buildIfStale } from "../../e2e/build.ts";
 import { runCampaign } from "./campaign.ts";
