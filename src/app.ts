@@ -1,12 +1,15 @@
 /** The composition root: what one process of the app works with, made once from its settings. */
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
+import { Load } from "./api/load.ts";
 import { type Config, readConfig } from "./config.ts";
 import { WakeUps } from "./jobs/wake-ups.ts";
 import { consoleLog, type Log } from "./log.ts";
 import { Model } from "./model/client.ts";
+import { Backlog } from "./runs/backlog.ts";
+import { Drives } from "./runs/drives.ts";
 import type { Engine } from "./runs/engine.ts";
-import { connectCosmos, type Freshness } from "./store/cosmos.ts";
+import { type CosmosConnection, connectCosmos } from "./store/cosmos.ts";
 import { CostMeter } from "./store/cost.ts";
 import { Store } from "./store/store.ts";
 
@@ -15,35 +18,39 @@ export class App {
   readonly log: Log;
   readonly cost = new CostMeter();
   readonly wakeUps: WakeUps;
-  readonly #connections = new Map<Freshness, ReturnType<typeof connectCosmos>>();
-  #store: Store | undefined;
+  readonly store: Store;
+  readonly load: Load;
+  readonly backlog: Backlog;
+  readonly #cosmos: CosmosConnection;
   #engine: Engine | undefined;
 
   constructor(config: Config, log: Log) {
     this.config = config;
     this.log = log;
+    // One client: its session knows every write of this process, so that the engine reads what the HTTP face has written.
+    this.#cosmos = connectCosmos(config, this.cost);
+    this.store = new Store(this.#cosmos.containers, "account");
+    this.load = new Load(config.limits);
+    this.backlog = new Backlog(this.store, config.limits.overdueRuns, this.now, (error) =>
+      log.warn("the runs that wait could not be counted", { error }),
+    );
     this.wakeUps = new WakeUps(config, (error) => log.warn("wake-up not sent; the sweep will send it", { error }));
   }
 
   /** milliseconds since 1970 */
   readonly now = (): number => Date.now();
 
-  /** The store as the HTTP face reads it. */
-  get store(): Store {
-    this.#store ??= new Store(this.#connect("account").containers);
-    return this.#store;
-  }
-
   /** Made on first use: in Azure, an instance serves either requests or wake-ups. */
   get engine(): Engine {
     this.#engine ??= {
-      store: new Store(this.#connect("session").containers),
+      store: new Store(this.#cosmos.containers, "session"),
       model: new Model(this.config),
       wakeUps: this.wakeUps,
       config: this.config,
       log: this.log,
       owner: `${hostname()}/${process.pid}/${randomUUID()}`,
       now: this.now,
+      drives: new Drives(),
       retriesInPlace: false,
     };
     return this.#engine;
@@ -51,20 +58,14 @@ export class App {
 
   /** Before the first request: creates what the settings tell it to create. */
   async prepare(): Promise<void> {
-    await this.#connect("account").prepare();
+    await this.#cosmos.prepare();
   }
 
+  /** The process is being stopped: its runs go to others, and its connections end. */
   async close(): Promise<void> {
+    await this.#engine?.drives.stop();
     await this.wakeUps.close();
-    for (const connection of this.#connections.values()) connection.close();
-  }
-
-  #connect(freshness: Freshness) {
-    const known = this.#connections.get(freshness);
-    if (known !== undefined) return known;
-    const connection = connectCosmos(this.config, freshness, this.cost);
-    this.#connections.set(freshness, connection);
-    return connection;
+    this.#cosmos.close();
   }
 }
 

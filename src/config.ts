@@ -81,6 +81,9 @@ const settings = z.object({
   RUN_EVENTS_TTL: within(0, 30 * 86_400, "a number of seconds")
     .int("expected whole seconds")
     .default(86_400),
+  MAX_REQUESTS: within(1, 100_000, "a whole number").int("expected a whole number").default(500),
+  MAX_STREAMS: within(1, 100_000, "a whole number").int("expected a whole number").default(2_000),
+  MAX_OVERDUE_RUNS: within(0, 10_000_000, "a whole number").int("expected a whole number").default(10_000),
   SHOW_COSTS: flag.default(false),
   AZURE_CLIENT_ID: z.string().min(1).optional(),
 });
@@ -109,6 +112,8 @@ export interface Config {
   };
   /** seconds; `lease`: how long a driver owns a run without a sign of life, `eventsTtl`: of event logs */
   runs: { lifetime: number; lease: number; eventsTtl: number };
+  /** of one instance: requests under way and open streams; of all: runs that wait too long for a worker */
+  limits: { requests: number; streams: number; overdueRuns: number };
   /** whether GET /costs answers: for benchmarks, not for the open internet */
   showCosts: boolean;
   /** of a user-assigned managed identity */
@@ -145,6 +150,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       contextTokens: s.MODEL_CONTEXT_TOKENS,
     },
     runs: { lifetime: s.RUN_LIFETIME, lease: s.RUN_LEASE, eventsTtl: s.RUN_EVENTS_TTL },
+    limits: { requests: s.MAX_REQUESTS, streams: s.MAX_STREAMS, overdueRuns: s.MAX_OVERDUE_RUNS },
     showCosts: s.SHOW_COSTS,
     managedIdentityClientId: s.AZURE_CLIENT_ID,
   };

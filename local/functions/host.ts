@@ -68,8 +68,9 @@ export async function startHost(options: HostOptions): Promise<Host> {
     );
     const inTime = await withinTime(finished, graceMs);
     const unfinished = inTime ? 0 : worker.running;
-    if (!inTime) front.abort();
+    // Hooks may end what the handlers hold on to, and streams with it.
     await worker.terminate();
+    if (!inTime) front.abort();
     return unfinished;
   };
   return { port, functions: listing, stop };

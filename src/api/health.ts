@@ -15,8 +15,9 @@ export async function health(app: App): Promise<HttpResponseInit> {
 
 /**
  * GET /costs: the Cosmos DB requests of this process since its start with their charge, as the answers themselves say,
- * and the messages that Service Bus took. Only where the settings allow it.
+ * the messages that Service Bus took, and what the process holds at the moment. Only where the settings allow it.
  */
 export async function costs(app: App): Promise<HttpResponseInit> {
-  return { status: 200, jsonBody: { cosmos: app.cost.report(), serviceBus: { sent: app.wakeUps.sent } } };
+  const holds = { ...app.load.report(), runs: app.engine.drives.count };
+  return { status: 200, jsonBody: { cosmos: app.cost.report(), serviceBus: { sent: app.wakeUps.sent }, holds } };
 }

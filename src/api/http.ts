@@ -19,6 +19,7 @@ import {
 import { type Face, Keys } from "./auth.ts";
 import type { Connection, Connections } from "./connections.ts";
 import { jsonDepth } from "./json-depth.ts";
+import type { Load } from "./load.ts";
 import { type Operation, PATH_IDS } from "./operation.ts";
 import { pollAfter } from "./poll-after.ts";
 import { EventStream } from "./sse.ts";
@@ -60,18 +61,54 @@ async function perform(
   const query = readQuery(request.query);
   if (face === "azure" && !isSupportedVersion(query["api-version"])) throw routeNotFound();
   const tenant = keysOf(app).authenticate(request.headers, face);
+  const leave = app.load.enter("requests");
+  try {
+    return await call(app, tenant, operation, query, request, connection);
+  } finally {
+    leave();
+  }
+}
+
+async function call(
+  app: App,
+  tenant: string,
+  operation: Operation,
+  query: Record<string, string>,
+  request: HttpRequest,
+  connection: Connection | undefined,
+): Promise<object> {
   const params = readParams(operation, request.params);
-  const call = {
-    app,
-    tenant,
-    params,
-    query: operation.query === undefined ? undefined : validated(operation.query, query),
-    body: operation.body === undefined ? undefined : validated(operation.body, await readJson(request)),
-    now: app.now(),
-    headers: request.headers,
-    connection,
-  };
-  return operation.handler(call);
+  const parameters = operation.query === undefined ? undefined : validated(operation.query, query);
+  const body = operation.body === undefined ? undefined : validated(operation.body, await readJson(request));
+  const handle = () =>
+    operation.handler({
+      app,
+      tenant,
+      params,
+      query: parameters,
+      body,
+      now: app.now(),
+      headers: request.headers,
+      connection,
+    });
+  return wantsStream(operation, body) ? inStreamPlace(app.load, handle) : handle();
+}
+
+const wantsStream = ({ streams, response }: Operation, body: unknown) =>
+  streams && (response === undefined || (body instanceof Object && Reflect.get(body, "stream") === true));
+
+/** Holds a stream's place until nobody has anything to say on it any more, or it is refused. */
+async function inStreamPlace(load: Load, handle: () => Promise<object>): Promise<object> {
+  const leave = load.enter("streams");
+  try {
+    const result = await handle();
+    if (result instanceof EventStream) void result.settled.then(leave);
+    else leave();
+    return result;
+  } catch (error) {
+    leave();
+    throw error;
+  }
 }
 
 const keysOfApp = new WeakMap<App, Keys>();

@@ -33,7 +33,13 @@ export class EventStream implements AsyncIterable<Uint8Array> {
   #frames: string[] = [];
   #waiting = 0;
   #ended = false;
+  #settle: () => void = () => {};
   #wake: (() => void) | undefined;
+
+  /** Resolves when whoever pushes has nothing more to say, though the client may have left long before. */
+  readonly settled = new Promise<void>((resolve) => {
+    this.#settle = resolve;
+  });
 
   constructor(connection: Connection | undefined) {
     this.#connection = connection;
@@ -65,6 +71,7 @@ export class EventStream implements AsyncIterable<Uint8Array> {
     this.push(DONE);
     this.#ended = true;
     this.#wake?.();
+    this.#settle();
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {

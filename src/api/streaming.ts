@@ -35,6 +35,9 @@ export function streamRun(
   const until = run.internal.lease?.until ?? engine.now();
   void engine.wakeUps.send(wakeUpOf(run), `${run.id}/takeover/${until}`, until);
   drive({ ...engine, retriesInPlace: true }, owned)
+    .then((progress) => {
+      if (progress === "left") stream.push(errorEvent("Another instance goes on with this run: this stream ends."));
+    })
     .catch((error: unknown) => {
       app.log.error("streamed run failed; its lease will end and a worker take it over", { run: run.id, error });
       stream.push(errorEvent("The server had an error while it streamed this run. The run goes on."));

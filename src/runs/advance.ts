@@ -12,7 +12,8 @@ import type { ReservedIds, RunDoc } from "../store/documents.ts";
 import type { Partition, Versioned } from "../store/partition.ts";
 import { exhaustedBudget } from "./context.ts";
 import { readContext } from "./context-window.ts";
-import { endUndriven, finish, giveBack, pause, retryDelay, withOpen } from "./ending.ts";
+import type { HANDED_BACK } from "./drives.ts";
+import { endUndriven, finish, giveBack, handBack, lost, type Progress, pause, retryDelay, withOpen } from "./ending.ts";
 import type { Engine } from "./engine.ts";
 import { noSink, openingEvents, runEvent } from "./events.ts";
 import { Heartbeat } from "./heartbeat.ts";
@@ -31,10 +32,12 @@ type Outcome =
   | { kind: "ending"; ending: Ending }
   | { kind: "calls" }
   | { kind: "trouble"; trouble: ModelTrouble }
-  | { kind: "lost" };
+  | { kind: "lost" }
+  | typeof HANDED_BACK;
 
 /** Does what is due for this run. Throws if the store fails: then the wake-up comes again. */
 export async function wake(engine: Engine, job: WakeUp): Promise<void> {
+  if (engine.drives.stopped) throw new Error("this instance is being stopped: another one gets the wake-up");
   const partition = engine.store.thread(job.tenant, job.thread);
   const run = (await claimQueued(engine, partition, job.run)) ?? (await lookAt(engine, partition, job));
   if (run === undefined) return;
@@ -105,27 +108,30 @@ function overdueEnding(run: RunDoc, now: number): Ending | undefined {
   return isExpired(run, now) ? { status: "expired" } : undefined;
 }
 
-/** Drives a claimed run to its next pause or its end. */
-export async function drive(engine: Engine, owned: OwnedRun): Promise<void> {
-  owned.tell(runEvent(owned.run, "in_progress"));
-  const turn = new Turn(owned.run, reservedOf(owned.run), owned.tell, engine.now);
-  const outcome = await callModel(engine, owned, turn);
-  switch (outcome.kind) {
-    case "ending":
-      return finish(engine, owned, turn, outcome.ending);
-    case "calls":
-      return pause(engine, owned, turn);
-    case "trouble":
-      return giveBack(engine, owned, turn, outcome.trouble);
-    case "lost":
-      engine.log.info("run lost to another driver", { run: owned.run.id });
-  }
+/** Drives a claimed run to its next pause or its end, if it stays with this process so long. */
+export function drive(engine: Engine, owned: OwnedRun): Promise<Progress> {
+  return engine.drives.run(async (stop) => {
+    owned.tell(runEvent(owned.run, "in_progress"));
+    const turn = new Turn(owned.run, reservedOf(owned.run), owned.tell, engine.now);
+    const outcome = await callModel(engine, owned, turn, stop);
+    switch (outcome.kind) {
+      case "ending":
+        return finish(engine, owned, turn, outcome.ending);
+      case "calls":
+        return pause(engine, owned, turn);
+      case "trouble":
+        return giveBack(engine, owned, turn, outcome.trouble);
+      case "handed-back":
+        return handBack(engine, owned, turn);
+      case "lost":
+        return lost(engine, owned);
+    }
+  });
 }
 
-async function callModel(engine: Engine, owned: OwnedRun, turn: Turn): Promise<Outcome> {
+async function callModel(engine: Engine, owned: OwnedRun, turn: Turn, stop: AbortController): Promise<Outcome> {
   const exhausted = exhaustedBudget(owned.run);
   if (exhausted !== undefined) return { kind: "ending", ending: { status: "incomplete", reason: exhausted } };
-  const stop = new AbortController();
   const heartbeat = new Heartbeat(HEARTBEAT, beat(engine, owned, turn, stop));
   try {
     const request = await readContext(owned, engine.config.model.contextTokens);

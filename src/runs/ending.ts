@@ -15,8 +15,11 @@ import type { Turn } from "./turn.ts";
 const FIRST_RETRY = 1_000;
 const LONGEST_RETRY = 60_000;
 
+/** Whether this process has brought a run to its pause or end, or leaves that to somebody else. */
+export type Progress = "driven" | "left";
+
 /** Ends the run with what the turn has written: one batch for run, steps, message and the thread's lock. */
-export async function finish(engine: Engine, owned: OwnedRun, turn: Turn, ending: Ending): Promise<void> {
+export async function finish(engine: Engine, owned: OwnedRun, turn: Turn, ending: Ending): Promise<Progress> {
   const now = engine.now();
   const { tool_tokens: toolTokens } = owned.run.internal;
   const documents = await Promise.all(
@@ -30,15 +33,21 @@ export async function finish(engine: Engine, owned: OwnedRun, turn: Turn, ending
   const run = ended(charged(before, turn), ending, now);
   const news = endingEvents(before, run, unsettled(documents, turn));
   const result = await owned.write(run, documents, leftovers(before, documents), news, unlockThread(run));
-  if (result === "written") return;
+  if (result === "written") return "driven";
   // The cancel came first: it had been answered when this batch was refused.
   if (result === "cancelling" && ending.status !== "cancelled")
     return finish(engine, owned, turn, { status: "cancelled" });
-  engine.log.info("run lost before its end was written", { run: run.id });
+  return lost(engine, owned);
+}
+
+/** Somebody else drives the run now, or it is gone. */
+export function lost(engine: Engine, owned: OwnedRun): Progress {
+  engine.log.info("run lost to another driver", { run: owned.run.id });
+  return "left";
 }
 
 /** The model called functions of the client's: the run waits for their outputs and nobody holds it. */
-export async function pause(engine: Engine, owned: OwnedRun, turn: Turn): Promise<void> {
+export async function pause(engine: Engine, owned: OwnedRun, turn: Turn): Promise<Progress> {
   const called = turn.toolCalls;
   if (called === undefined) throw new Error("a run pauses for function calls only");
   const documents = await Promise.all(
@@ -48,22 +57,33 @@ export async function pause(engine: Engine, owned: OwnedRun, turn: Turn): Promis
   const news = [runEvent(run, "requires_action")];
   const result = await owned.write(run, documents, leftovers(owned.run, documents), news);
   if (result === "cancelling") return finish(engine, owned, turn, { status: "cancelled" });
-  if (result === "lost") return engine.log.info("run lost before its pause was written", { run: run.id });
-  if (run.internal.due === undefined) return;
-  await engine.wakeUps.send(wakeUpOf(run), `${run.id}/expiry`, run.internal.due);
+  if (result === "lost") return lost(engine, owned);
+  if (run.internal.due !== undefined) await engine.wakeUps.send(wakeUpOf(run), `${run.id}/expiry`, run.internal.due);
+  return "driven";
 }
 
 /** Another try later, by whoever comes first; or the end, if there is no point or no time. */
-export async function giveBack(engine: Engine, owned: OwnedRun, turn: Turn, trouble: ModelTrouble): Promise<void> {
+export async function giveBack(engine: Engine, owned: OwnedRun, turn: Turn, trouble: ModelTrouble): Promise<Progress> {
   const attempts = owned.run.internal.attempts + 1;
   const delay = engine.retriesInPlace ? undefined : retryDelay(engine, owned.run, trouble, attempts);
   if (delay === undefined) return finish(engine, owned, turn, { status: "failed", error: trouble.error });
-  const due = engine.now() + delay;
+  return release(engine, owned, turn, engine.now() + delay, attempts);
+}
+
+/** This process is being stopped: whoever gets the wake-up goes on at once. */
+export function handBack(engine: Engine, owned: OwnedRun, turn: Turn): Promise<Progress> {
+  return release(engine, owned, turn, engine.now(), owned.run.internal.attempts);
+}
+
+/** Nobody drives the run until `due` (milliseconds). */
+async function release(engine: Engine, owned: OwnedRun, turn: Turn, due: number, attempts: number): Promise<Progress> {
   const run = givenBack(withOpen(owned.run, turn), due, attempts);
   // What has been said is stored with what was told of it: if the run ends before the next try, it ends too.
   const result = await owned.write(run, turn.documents);
   if (result === "cancelling") return finish(engine, owned, turn, { status: "cancelled" });
-  if (result === "written") await engine.wakeUps.send(wakeUpOf(run), `${run.id}/retry/${attempts}/${due}`, due);
+  if (result === "lost") return lost(engine, owned);
+  await engine.wakeUps.send(wakeUpOf(run), `${run.id}/again/${attempts}/${due}`, due);
+  return "left";
 }
 
 /** The run that names what the turn has in the store, beside what a dead attempt left: the next try replaces it. */

@@ -4,6 +4,7 @@ import type { WakeUps } from "../jobs/wake-ups.ts";
 import type { Log } from "../log.ts";
 import type { Model } from "../model/client.ts";
 import type { Store } from "../store/store.ts";
+import type { Drives } from "./drives.ts";
 
 export interface Engine {
   store: Store;
@@ -15,6 +16,7 @@ export interface Engine {
   owner: string;
   /** milliseconds since 1970 */
   now: () => number;
+  drives: Drives;
   /** whether a failed model call is repeated here, since a client listens, or the run given back to the queue */
   retriesInPlace: boolean;
 }

@@ -80,7 +80,7 @@ export class OwnedRun {
   }
 
   async #whyRefused(): Promise<Interruption> {
-    return this.#accept(await this.partition.read<RunDoc>(this.#run.id));
+    return this.#accept(await this.partition.readNewest<RunDoc>(this.#run.id));
   }
 
   /** Somebody changed the run: only a cancel leaves it ours. */

@@ -24,7 +24,8 @@ export async function sweep(engine: Engine, limit: number): Promise<void> {
       id: `${run}/sweep/${moment}`,
     }));
     await engine.wakeUps.sendAll(wakeUps);
-    engine.log.info("sweep woke overdue runs", { runs: runs.length });
+    const longest = Math.max(...runs.map(({ due }) => now - due));
+    engine.log.info("sweep woke overdue runs", { runs: runs.length, longestWaitSeconds: Math.round(longest / 1000) });
   }
   for (const { tenant, id } of threads) await purgeThread(engine.store.thread(tenant, id), id, PURGE_LIMIT);
 }

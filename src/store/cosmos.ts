@@ -16,14 +16,6 @@ import type { CostMeter } from "./cost.ts";
 /** How long one request may take before it counts as lost. Milliseconds. */
 const REQUEST_TIMEOUT = 10_000;
 
-/**
- * - "account": reads are as fresh as the account's default (which should be Strong): what one instance wrote, every other
- *   sees at once. The HTTP face needs that, since a client's next call may reach any instance.
- * - "session": a client that has just written to a partition reads its own writes there, at half the price of Strong.
- *   The engine claims a run by a write before it reads anything, so this is enough for it.
- */
-export type Freshness = "account" | "session";
-
 export interface Containers {
   threads: Container;
   catalog: Container;
@@ -36,12 +28,11 @@ export interface CosmosConnection {
   close(): void;
 }
 
-export function connectCosmos(config: Config, freshness: Freshness, meter: CostMeter): CosmosConnection {
+export function connectCosmos(config: Config, meter: CostMeter): CosmosConnection {
   const { endpoint, key, database: name, createContainers: create } = config.cosmos;
   const options: CosmosClientOptions & { plugins: PluginConfig[] } = {
     endpoint,
     ...(key === undefined ? { aadCredentials: identity(config) } : { key }),
-    ...(freshness === "session" ? { consistencyLevel: "Session" } : {}),
     userAgentSuffix: "threadkeep",
     connectionPolicy: {
       requestTimeout: REQUEST_TIMEOUT,

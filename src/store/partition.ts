@@ -3,6 +3,7 @@
 import { randomUUID } from "node:crypto";
 import {
   BulkOperationType,
+  ConsistencyLevel,
   type Container,
   type JSONObject,
   type OperationInput,
@@ -13,6 +14,16 @@ import {
 import { overloaded } from "../resources/errors.ts";
 import type { Doc } from "./documents.ts";
 import { patiently, statusOf } from "./trouble.ts";
+
+/**
+ * - "account": reads are as fresh as the account's default (which should be Strong): what one instance wrote, every other
+ *   sees at once. The HTTP face needs that, since a client's next call may reach any instance.
+ * - "session": a process that has just written to a partition reads its own writes there, and all that came before them,
+ *   at half the price of Strong. The engine writes to a run before it reads anything, so this is enough for it.
+ */
+export type Freshness = "account" | "session";
+
+const READ_OPTIONS = { account: {}, session: { consistencyLevel: ConsistencyLevel.Session } };
 
 /** A document as it was read: `_etag` names exactly this version. */
 export type Versioned<D> = D & { _etag: string };
@@ -51,21 +62,33 @@ export interface Listable {
 export class Partition implements Listable {
   readonly #container: Container;
   readonly #key: string;
+  readonly #freshness: Freshness;
 
-  constructor(container: Container, key: string) {
+  constructor(container: Container, key: string, freshness: Freshness) {
     this.#container = container;
     this.#key = key;
+    this.#freshness = freshness;
   }
 
-  async read<D extends Doc>(id: string): Promise<Versioned<D> | undefined> {
-    const response = await patiently(() => calm(this.#container.item(id, this.#key).read()));
+  read<D extends Doc>(id: string): Promise<Versioned<D> | undefined> {
+    return this.#read(id, this.#freshness);
+  }
+
+  /** The document as it is now, whoever wrote it: after a refusal, what one remembers of it is out of date. */
+  readNewest<D extends Doc>(id: string): Promise<Versioned<D> | undefined> {
+    return this.#read(id, "account");
+  }
+
+  async #read<D extends Doc>(id: string, freshness: Freshness): Promise<Versioned<D> | undefined> {
+    const options = READ_OPTIONS[freshness];
+    const response = await patiently(() => calm(this.#container.item(id, this.#key).read(options)));
     return response.resource;
   }
 
   /** The document unless it is still the version `etag`. */
   async readIfChanged<D extends Doc>(id: string, etag: string): Promise<Versioned<D> | "unchanged" | undefined> {
-    const accessCondition = { type: "IfNoneMatch", condition: etag };
-    const response = await patiently(() => calm(this.#container.item(id, this.#key).read({ accessCondition })));
+    const options = { ...READ_OPTIONS[this.#freshness], accessCondition: { type: "IfNoneMatch", condition: etag } };
+    const response = await patiently(() => calm(this.#container.item(id, this.#key).read(options)));
     return response.statusCode === 304 ? "unchanged" : response.resource;
   }
 
@@ -86,7 +109,7 @@ export class Partition implements Listable {
     const id = markOperation(operations[carrier], mark);
     let tries = 0;
     const done = async (): Promise<BatchResult | undefined> => {
-      const doc = id === undefined ? undefined : await this.read<Doc>(id);
+      const doc = id === undefined ? undefined : await this.readNewest<Doc>(id);
       if (doc === undefined || !carries(doc, mark)) return undefined;
       return { ok: true, etags: writes.map((_, index) => (index === carrier ? doc._etag : "")) };
     };
@@ -120,7 +143,7 @@ export class Partition implements Listable {
     const mark = randomUUID();
     const operations = setOperations({ ...set, [`/internal/${MARK}`]: mark });
     const done = async (): Promise<PatchResult<D> | undefined> => {
-      const doc = await this.read<D>(id);
+      const doc = await this.readNewest<D>(id);
       return doc !== undefined && carries(doc, mark) ? { doc } : undefined;
     };
     let tries = 0;
@@ -170,7 +193,7 @@ export class Partition implements Listable {
       ` ORDER BY c.internal.sort ${descending ? "DESC" : "ASC"}`;
     const iterator = this.#container.items.query<Versioned<D>>(
       { query, parameters },
-      { partitionKey: this.#key, maxItemCount: limit },
+      { ...READ_OPTIONS[this.#freshness], partitionKey: this.#key, maxItemCount: limit },
     );
     const found: Versioned<D>[] = [];
     while (iterator.hasMoreResults() && found.length < limit) {

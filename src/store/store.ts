@@ -1,25 +1,28 @@
 /** The store as the rest of the app sees it: partitions by what they belong to. */
 import type { Container } from "@azure/cosmos";
 import { catalogKey, threadKey } from "./documents.ts";
-import { Partition } from "./partition.ts";
+import { type Freshness, Partition } from "./partition.ts";
 import { TenantThreads } from "./tenant-threads.ts";
 
+/** `due` in milliseconds since 1970. */
 export type Overdue =
-  | { kind: "run"; tenant: string; thread: string; id: string }
-  | { kind: "deleted_thread"; tenant: string; id: string };
+  | { kind: "run"; tenant: string; thread: string; id: string; due: number }
+  | { kind: "deleted_thread"; tenant: string; id: string; due: number };
 
 export class Store {
   readonly #threads: Container;
   readonly #catalog: Container;
+  readonly #freshness: Freshness;
 
-  constructor(containers: { threads: Container; catalog: Container }) {
+  constructor(containers: { threads: Container; catalog: Container }, freshness: Freshness) {
     this.#threads = containers.threads;
     this.#catalog = containers.catalog;
+    this.#freshness = freshness;
   }
 
   /** A thread with its messages, runs and steps. */
   thread(tenant: string, threadId: string): Partition {
-    return new Partition(this.#threads, threadKey(tenant, threadId));
+    return new Partition(this.#threads, threadKey(tenant, threadId), this.#freshness);
   }
 
   /** The list of a tenant's threads. */
@@ -29,7 +32,7 @@ export class Store {
 
   /** The assistants of a tenant. */
   catalog(tenant: string): Partition {
-    return new Partition(this.#catalog, catalogKey(tenant));
+    return new Partition(this.#catalog, catalogKey(tenant), this.#freshness);
   }
 
   /** One cheap read: throws if the store does not answer. */
@@ -37,11 +40,21 @@ export class Store {
     await this.catalog("healthz").read("healthz");
   }
 
+  /** Of all tenants, how many somebody should have looked at before `now` (milliseconds). */
+  async countOverdue(now: number): Promise<number> {
+    const query = {
+      query: "SELECT VALUE COUNT(1) FROM c WHERE c.internal.due < @now",
+      parameters: [{ name: "@now", value: now }],
+    };
+    const { resources } = await this.#threads.items.query<number>(query).fetchAll();
+    return resources[0] ?? 0;
+  }
+
   /** Of all tenants, what somebody should have looked at before `now` (milliseconds); the most overdue first. */
   async overdue(now: number, limit: number): Promise<Overdue[]> {
     const query = {
       query:
-        `SELECT TOP ${limit} c.kind, c.internal.tenant AS tenant, c.thread_id AS thread, c.id FROM c ` +
+        `SELECT TOP ${limit} c.kind, c.internal.tenant AS tenant, c.thread_id AS thread, c.id, c.internal.due AS due FROM c ` +
         "WHERE c.internal.due < @now ORDER BY c.internal.due",
       parameters: [{ name: "@now", value: now }],
     };

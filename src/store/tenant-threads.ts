@@ -14,7 +14,7 @@ export class TenantThreads implements Listable {
 
   /** A thread, by the partition that its id names. */
   read<D extends Doc>(id: string): Promise<Versioned<D> | undefined> {
-    return new Partition(this.#container, threadKey(this.#tenant, id)).read<D>(id);
+    return new Partition(this.#container, threadKey(this.#tenant, id), "account").read<D>(id);
   }
 
   /** One page. The query goes to every physical partition: it is dearer than a list within a thread. */

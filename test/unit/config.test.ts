@@ -35,6 +35,7 @@ test("three settings are enough, and the rest has defaults", () => {
       contextTokens: 100_000,
     },
     runs: { lifetime: 600, lease: 20 },
+    limits: { requests: 500, streams: 2_000, overdueRuns: 10_000 },
     showCosts: false,
     managedIdentityClientId: undefined,
   });
@@ -54,6 +55,9 @@ test("every setting arrives where it belongs, times of the model in milliseconds
     MODEL_CONTEXT_TOKENS: "8000",
     RUN_LIFETIME: "3600",
     RUN_LEASE: "5",
+    MAX_REQUESTS: "50",
+    MAX_STREAMS: "100",
+    MAX_OVERDUE_RUNS: "0",
     SHOW_COSTS: "true",
     AZURE_CLIENT_ID: "11111111-2222-3333-4444-555555555555",
   });
@@ -69,6 +73,7 @@ test("every setting arrives where it belongs, times of the model in milliseconds
       contextTokens: 8_000,
     },
     runs: { lifetime: 3_600, lease: 5 },
+    limits: { requests: 50, streams: 100, overdueRuns: 0 },
     showCosts: true,
     managedIdentityClientId: "11111111-2222-3333-4444-555555555555",
   });
@@ -173,6 +178,9 @@ describe("a setting that is wrong is shown with what is allowed:", () => {
     ["MODEL_MAX_ATTEMPTS", "2.5", "expected a whole number"],
     ["MODEL_CONTEXT_TOKENS", "999", "expected a number of tokens from 1000 to 10000000"],
     ["MODEL_CONTEXT_TOKENS", "10000001", "expected a number of tokens from 1000 to 10000000"],
+    ["MAX_REQUESTS", "0", "expected a whole number from 1 to 100000"],
+    ["MAX_STREAMS", "many", "expected a whole number from 1 to 100000"],
+    ["MAX_OVERDUE_RUNS", "-1", "expected a whole number from 0 to 10000000"],
     ["RUN_LIFETIME", "0", "expected whole seconds from 1 to 86400"],
     ["RUN_LIFETIME", "86401", "expected whole seconds from 1 to 86400"],
     ["RUN_LEASE", "-1", seconds(1, 300)],

@@ -1,0 +1,40 @@
+/**
+ * The runs that this process drives. When it is told to stop, it hands them back: whoever gets their wake-ups goes on at
+ * once, instead of waiting for their leases' end.
+ */
+export class Drives {
+  readonly #underWay = new Map<AbortController, Promise<unknown>>();
+  #stopped = false;
+
+  /** This process takes no more runs. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  get count(): number {
+    return this.#underWay.size;
+  }
+
+  /** Does what moves a run; `stop` is aborted with `HANDED_BACK` when the process is told to stop. */
+  async run<T>(work: (stop: AbortController) => Promise<T>): Promise<T> {
+    const stop = new AbortController();
+    if (this.#stopped) stop.abort(HANDED_BACK);
+    const done = work(stop);
+    this.#underWay.set(stop, done);
+    try {
+      return await done;
+    } finally {
+      this.#underWay.delete(stop);
+    }
+  }
+
+  /** Resolves when every run has ended or been handed back. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const stop of this.#underWay.keys()) stop.abort(HANDED_BACK);
+    await Promise.allSettled(this.#underWay.values());
+  }
+}
+
+/** Why a drive is stopped that did nothing wrong. */
+export const HANDED_BACK = { kind: "handed-back" } as const;
