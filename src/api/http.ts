@@ -36,12 +36,13 @@ export type Handler = (request: HttpRequest, context: { invocationId: string }) 
 
 /** The handler of an operation under one base. It never throws. */
 export function httpHandler(app: App, connections: Connections, operation: Operation, face: Face): Handler {
+  const served = { operation, pathIds: pathIdsOf(operation), face };
   return async (request, { invocationId }) => {
     const started = performance.now();
     const requestId = newRequestId(face);
     const headers = () => commonHeaders(requestId, face, performance.now() - started);
     try {
-      const result = await perform(app, operation, face, request, connections.of(invocationId));
+      const result = await perform(app, served, request, connections.of(invocationId));
       if (result instanceof EventStream) return eventStream(result, headers());
       return json(200, result, { ...headers(), ...pollAfter(operation.name, result, app.now()) });
     } catch (error) {
@@ -51,19 +52,26 @@ export function httpHandler(app: App, connections: Connections, operation: Opera
   };
 }
 
+/** An operation under one base. */
+interface Served {
+  operation: Operation;
+  pathIds: PathId[];
+  face: Face;
+}
+
 async function perform(
   app: App,
-  operation: Operation,
-  face: Face,
+  served: Served,
   request: HttpRequest,
   connection: Connection | undefined,
 ): Promise<object> {
+  const { face } = served;
   const query = readQuery(request.query);
   if (face === "azure" && !isSupportedVersion(query["api-version"])) throw routeNotFound();
   const tenant = keysOf(app).authenticate(request.headers, face);
   const leave = app.load.enter("requests");
   try {
-    return await call(app, tenant, operation, query, request, connection);
+    return await call(app, tenant, served, query, request, connection);
   } finally {
     leave();
   }
@@ -72,12 +80,12 @@ async function perform(
 async function call(
   app: App,
   tenant: string,
-  operation: Operation,
+  { operation, pathIds }: Served,
   query: Record<string, string>,
   request: HttpRequest,
   connection: Connection | undefined,
 ): Promise<object> {
-  const params = readParams(operation, request.params);
+  const params = readParams(pathIds, request.params);
   const parameters = operation.query === undefined ? undefined : validated(operation.query, query);
   const body = operation.body === undefined ? undefined : validated(operation.body, await readJson(request));
   const handle = () =>
@@ -121,13 +129,24 @@ function keysOf(app: App): Keys {
 
 const pathOf = (request: HttpRequest) => new URL(request.url).pathname;
 
-/** Only what the route names: Azure puts query and body keys among the parameters too. */
-function readParams(operation: Operation, given: Record<string, string>): Record<string, string> {
-  const params: Record<string, string> = {};
-  for (const [, name = ""] of operation.path.matchAll(/\{(\w+)\}/g)) {
-    const value = decoded(given[name] ?? "");
+interface PathId {
+  name: string;
+  schema: z.ZodType;
+}
+
+function pathIdsOf({ path }: Operation): PathId[] {
+  return [...path.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => {
     const kind = PATH_IDS[name];
-    if (kind !== undefined) validated(z.object({ [name]: idOf(kind) }), { [name]: value });
+    return { name, schema: z.object({ [name]: kind === undefined ? z.string() : idOf(kind) }) };
+  });
+}
+
+/** Only what the route names: Azure puts query and body keys among the parameters too. */
+function readParams(pathIds: PathId[], given: Record<string, string>): Record<string, string> {
+  const params: Record<string, string> = {};
+  for (const { name, schema } of pathIds) {
+    const value = decoded(given[name] ?? "");
+    validated(schema, { [name]: value });
     params[name] = value;
   }
   return params;

@@ -54,13 +54,20 @@ export class WakeUps {
       if (at !== undefined) message.scheduledEnqueueTimeUtc = new Date(at);
       return message;
     });
+    const patience = new AbortController();
+    const timer = setTimeout(() => patience.abort(), SEND_TIMEOUT);
     try {
-      await this.#open().sendMessages(messages, { abortSignal: AbortSignal.timeout(SEND_TIMEOUT) });
+      const [only, ...others] = messages;
+      if (only === undefined) return true;
+      // The SDK makes a batch of every array, also of one.
+      await this.#open().sendMessages(others.length === 0 ? only : messages, { abortSignal: patience.signal });
       this.#sent += messages.length;
       return true;
     } catch (error) {
       this.#failed(error);
       return false;
+    } finally {
+      clearTimeout(timer);
     }
   }
 

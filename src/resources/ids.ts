@@ -3,7 +3,7 @@
  * time: 8 characters of milliseconds, 2 of a counter, 14 random ones. The same 24 characters are an object's `seq`, its
  * place in every list; `seq` is a field of its own so that imported objects keep their old ids and still get a place.
  */
-import { randomBytes } from "node:crypto";
+import { randomFillSync } from "node:crypto";
 
 export const ID_PREFIXES = {
   assistant: "asst",
@@ -98,13 +98,25 @@ function decode(text: string): number {
   return value;
 }
 
+/** Asking the system for a few bytes costs as much as for many. */
+const chance = { bytes: Buffer.alloc(4_096), used: 4_096 };
+
+function randomByte(): number {
+  if (chance.used === chance.bytes.length) {
+    randomFillSync(chance.bytes);
+    chance.used = 0;
+  }
+  return chance.bytes[chance.used++] ?? 0;
+}
+
 function randomDigits(length: number): string {
   let text = "";
   while (text.length < length) {
+    const byte = randomByte();
     // 248 = 4 x 62: bytes above it would make the first digits likelier than the rest.
-    for (const byte of randomBytes(length * 2)) if (byte < 248) text += DIGITS.charAt(byte % 62);
+    if (byte < 248) text += DIGITS.charAt(byte % 62);
   }
-  return text.slice(0, length);
+  return text;
 }
 
 /** The place of an id that this app minted a moment ago. */

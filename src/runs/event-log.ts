@@ -105,17 +105,13 @@ function messageDelta(id: string, part: Fields): RunEvent {
 function plainText(data: unknown): { id: string; value: string; opening: boolean } | undefined {
   const { id, delta } = data as {
     id: string;
-    delta: { content: { text?: { value: string; annotations?: unknown[] } }[] };
+    delta: { content: { index: number; text?: { value: string; annotations?: unknown[] } }[] };
   };
-  const text = delta.content[0]?.text;
-  if (text === undefined) return undefined;
-  const opening = text.annotations !== undefined;
-  const rebuilt = messageDelta(id, {
-    index: 0,
-    type: "text",
-    text: opening ? { value: text.value, annotations: [] } : { value: text.value },
-  });
-  return same(rebuilt.data, data) ? { id, value: text.value, opening } : undefined;
+  const [part, ...others] = delta.content;
+  if (part?.text === undefined || part.index !== 0 || others.length > 0) return undefined;
+  const { value, annotations, ...rest } = part.text;
+  if ((annotations !== undefined && annotations.length > 0) || Object.keys(rest).length > 0) return undefined;
+  return { id, value, opening: annotations !== undefined };
 }
 
 const isObject = (value: unknown): value is Fields => typeof value === "object" && value !== null;

@@ -141,5 +141,7 @@ type ApiObject<D extends ObjectDoc> = Omit<D, "pk" | "kind" | "internal">;
 
 /** The API's object without what the store needs around it. */
 export function apiObject<D extends ObjectDoc>(doc: D): ApiObject<D> {
-  return Object.fromEntries(Object.entries(doc).filter(([name]) => !HIDDEN.has(name))) as ApiObject<D>;
+  const object: Record<string, unknown> = {};
+  for (const name in doc) if (!HIDDEN.has(name)) object[name] = doc[name];
+  return object as ApiObject<D>;
 }

@@ -245,8 +245,9 @@ function toOperation(write: Write): OperationInput {
 
 /** A document as the SDK's types want it, without the system fields that a read brought along. */
 function json(doc: Doc): JSONObject & { id: string } {
-  const own = Object.entries(doc).filter(([name]) => !name.startsWith("_"));
-  return Object.fromEntries(own) as JSONObject & { id: string };
+  const own: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(doc)) if (!name.startsWith("_")) own[name] = value;
+  return own as JSONObject & { id: string };
 }
 
 /** Field of `internal` that names the batch or patch that wrote a document last. */
