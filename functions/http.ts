@@ -4,7 +4,6 @@ import { BASES, isServed } from "../src/api/bases.ts";
 import { Connections } from "../src/api/connections.ts";
 import { costs, health } from "../src/api/health.ts";
 import { httpHandler, notFound } from "../src/api/http.ts";
-import { openApi } from "../src/api/openapi.ts";
 import { operations } from "../src/api/operations/index.ts";
 import { theApp } from "../src/app.ts";
 
@@ -29,7 +28,12 @@ for (const base of BASES) {
 
 app.http("healthz", { methods: ["GET"], authLevel: "anonymous", route: "healthz", handler: () => health(threadkeep) });
 
-app.http("openapi", { methods: ["GET"], authLevel: "anonymous", route: "openapi.json", handler: openApi });
+app.http("openapi", {
+  methods: ["GET"],
+  authLevel: "anonymous",
+  route: "openapi.json",
+  handler: async () => (await import("../src/api/openapi.ts")).openApi(),
+});
 
 if (threadkeep.config.showCosts) {
   app.http("costs", { methods: ["GET"], authLevel: "anonymous", route: "costs", handler: () => costs(threadkeep) });

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import path from "node:path";
 import { createInterface } from "node:readline";
 
 /** What a server says over the IPC channel when it listens. */
@@ -26,6 +27,9 @@ export interface ChildSpec {
   /** Called when the child ends though nobody asked it to. */
   onDeath: (child: Child, exit: Exit) => void;
 }
+
+/** Node keeps what it has compiled here: every start but the first takes half the time. */
+const COMPILE_CACHE = path.join(import.meta.dirname, "../node_modules/.cache/node");
 
 const KEPT_LINES = 40;
 const LONGEST_START_MS = 30_000;
@@ -104,7 +108,7 @@ export class Child {
   private spawn(): ChildProcess {
     const child = spawn(process.execPath, this.spec.args(this.knownPorts), {
       cwd: this.spec.cwd,
-      env: this.spec.env,
+      env: { NODE_COMPILE_CACHE: COMPILE_CACHE, ...this.spec.env },
       stdio: ["ignore", "pipe", "pipe", "ipc"],
       // A process group of its own: Ctrl-C reaches only the parent, which stops its children in the right order.
       detached: process.platform !== "win32",

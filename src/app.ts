@@ -6,12 +6,16 @@ import { type Config, readConfig } from "./config.ts";
 import { WakeUps } from "./jobs/wake-ups.ts";
 import { consoleLog, type Log } from "./log.ts";
 import { Model } from "./model/client.ts";
+import { countTokens } from "./model/tokens.ts";
 import { Backlog } from "./runs/backlog.ts";
 import { Drives } from "./runs/drives.ts";
 import type { Engine } from "./runs/engine.ts";
 import { type CosmosConnection, connectCosmos } from "./store/cosmos.ts";
 import { CostMeter } from "./store/cost.ts";
 import { Store } from "./store/store.ts";
+
+/** Time for the first answer to leave. Milliseconds. */
+const WARM_UP_PAUSE = 20;
 
 export class App {
   readonly config: Config;
@@ -23,6 +27,7 @@ export class App {
   readonly backlog: Backlog;
   readonly #cosmos: CosmosConnection;
   #engine: Engine | undefined;
+  #warm = false;
 
   constructor(config: Config, log: Log) {
     this.config = config;
@@ -59,6 +64,19 @@ export class App {
   /** Before the first request: creates what the settings tell it to create. */
   async prepare(): Promise<void> {
     await this.#cosmos.prepare();
+  }
+
+  /**
+   * Loads what the first run will need, and the first request did not. Called once that is answered: nobody waits for it
+   * but who comes within the same moment.
+   */
+  warmUp(): void {
+    if (this.#warm) return;
+    this.#warm = true;
+    setTimeout(() => {
+      const loaded = Promise.all([this.engine.model.connect(), this.wakeUps.open(), countTokens("warm")]);
+      loaded.catch((error: unknown) => this.log.warn("warming up failed", { error }));
+    }, WARM_UP_PAUSE);
   }
 
   /** The process is being stopped: its runs go to others, and its connections end. */

@@ -1,8 +1,17 @@
-/** The app's own identity in Azure; on a developer's machine, whoever is signed in there. */
-import { DefaultAzureCredential } from "@azure/identity";
+/**
+ * The app's own identity in Azure; on a developer's machine, whoever is signed in there. Its library is loaded when
+ * somebody asks for the first token: apps that use keys never do.
+ */
+import type { DefaultAzureCredential, TokenCredential } from "@azure/identity";
 import type { Config } from "./config.ts";
 
-export function identity(config: Config): DefaultAzureCredential {
-  const { managedIdentityClientId } = config;
-  return new DefaultAzureCredential(managedIdentityClientId === undefined ? {} : { managedIdentityClientId });
+export function identity({ managedIdentityClientId }: Config): TokenCredential {
+  const options = managedIdentityClientId === undefined ? {} : { managedIdentityClientId };
+  let credential: Promise<DefaultAzureCredential> | undefined;
+  return {
+    async getToken(scopes, tokenOptions) {
+      credential ??= import("@azure/identity").then((library) => new library.DefaultAzureCredential(options));
+      return (await credential).getToken(scopes, tokenOptions);
+    },
+  };
 }

@@ -48,6 +48,8 @@ export function httpHandler(app: App, connections: Connections, operation: Opera
     } catch (error) {
       const refusal = error instanceof ApiError ? error : unexpected(app, operation, requestId, error);
       return json(refusal.status, refusal.body, { ...headers(), ...refusal.headers });
+    } finally {
+      app.warmUp();
     }
   };
 }

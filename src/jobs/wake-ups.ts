@@ -1,5 +1,5 @@
 /** Wake-ups: "look at this run". A message is never a command, so one that is lost, late or doubled costs only time. */
-import { ServiceBusClient, type ServiceBusMessage, type ServiceBusSender } from "@azure/service-bus";
+import type { ServiceBusClient, ServiceBusMessage, ServiceBusSender } from "@azure/service-bus";
 import { z } from "zod";
 import type { Config } from "../config.ts";
 import { identity } from "../identity.ts";
@@ -19,8 +19,8 @@ const TIME_TO_LIVE = 86_400_000;
 export class WakeUps {
   readonly #config: Config;
   readonly #failed: (error: unknown) => void;
-  #client: ServiceBusClient | undefined;
-  #sender: ServiceBusSender | undefined;
+  #client: Promise<ServiceBusClient> | undefined;
+  #sender: Promise<ServiceBusSender> | undefined;
   #sent = 0;
 
   /** `failed` hears of wake-ups that could not be sent. */
@@ -60,7 +60,8 @@ export class WakeUps {
       const [only, ...others] = messages;
       if (only === undefined) return true;
       // The SDK makes a batch of every array, also of one.
-      await this.#open().sendMessages(others.length === 0 ? only : messages, { abortSignal: patience.signal });
+      const sender = await this.open();
+      await sender.sendMessages(others.length === 0 ? only : messages, { abortSignal: patience.signal });
       this.#sent += messages.length;
       return true;
     } catch (error) {
@@ -72,17 +73,19 @@ export class WakeUps {
   }
 
   async close(): Promise<void> {
-    await this.#client?.close();
+    await (await this.#client)?.close();
   }
 
-  #open(): ServiceBusSender {
+  /** Loads the library, which many requests do not need. */
+  open(): Promise<ServiceBusSender> {
     this.#client ??= connect(this.#config);
-    this.#sender ??= this.#client.createSender(QUEUE);
+    this.#sender ??= this.#client.then((client) => client.createSender(QUEUE));
     return this.#sender;
   }
 }
 
-function connect(config: Config): ServiceBusClient {
+async function connect(config: Config): Promise<ServiceBusClient> {
+  const { ServiceBusClient } = await import("@azure/service-bus");
   const retryOptions = { maxRetries: 1, retryDelayInMs: 200, timeoutInMs: SEND_TIMEOUT };
   const { serviceBus } = config;
   if ("connectionString" in serviceBus) return new ServiceBusClient(serviceBus.connectionString, { retryOptions });

@@ -1,9 +1,9 @@
 /** The model: any OpenAI-compatible chat-completions endpoint, or Azure OpenAI by key or managed identity. */
-import { getBearerTokenProvider } from "@azure/identity";
-import OpenAI, { AzureOpenAI } from "openai";
+import type OpenAI from "openai";
 import type { ChatCompletionChunk, ChatCompletionCreateParamsStreaming } from "openai/resources/chat/completions";
 import type { Config } from "../config.ts";
 import { identity } from "../identity.ts";
+import type { ModelTrouble } from "./trouble.ts";
 
 const AZURE_SCOPE = "https://cognitiveservices.azure.com/.default";
 const AZURE_HOST = /\.(openai\.azure\.com|cognitiveservices\.azure\.com|services\.ai\.azure\.com)$/;
@@ -19,16 +19,29 @@ export class ModelTimeout extends Error {
 }
 
 export class Model {
-  readonly #client: OpenAI;
+  readonly #config: Config;
+  #client: Promise<OpenAI> | undefined;
   readonly #firstTokenTimeout: number;
   readonly #tokenTimeout: number;
   readonly #names: Map<string, string>;
 
   constructor(config: Config) {
-    this.#client = connect(config);
+    this.#config = config;
     this.#firstTokenTimeout = config.model.firstTokenTimeout;
     this.#tokenTimeout = config.model.tokenTimeout;
     this.#names = config.model.names;
+  }
+
+  /** Loads the library, which a process that drives no run never needs. */
+  connect(): Promise<OpenAI> {
+    this.#client ??= connect(this.#config);
+    return this.#client;
+  }
+
+  /** What to do about an error that `stream` threw. */
+  async trouble(error: unknown, model: string): Promise<ModelTrouble> {
+    const { modelTrouble } = await import("./trouble.ts");
+    return modelTrouble(error, model);
   }
 
   /**
@@ -41,7 +54,8 @@ export class Model {
     const stop = AbortSignal.any([signal, silence.signal]);
     try {
       silence.expectWithin(this.#firstTokenTimeout);
-      const chunks = await this.#client.chat.completions.create(
+      const client = await this.connect();
+      const chunks = await client.chat.completions.create(
         { ...request, model, stream: true, stream_options: { include_usage: true } },
         { signal: stop },
       );
@@ -92,18 +106,22 @@ class SilenceGuard {
   }
 }
 
-function connect(config: Config): OpenAI {
+async function connect(config: Config): Promise<OpenAI> {
+  const { default: OpenAI, AzureOpenAI } = await import("openai");
   const { endpoint, key, apiVersion } = config.model;
   // Retries are the engine's: it gives the run back instead of holding a worker.
   const common = { maxRetries: 0, timeout: config.model.firstTokenTimeout };
   if (apiVersion !== undefined) {
     const base = { ...common, endpoint, apiVersion };
     return key === undefined
-      ? new AzureOpenAI({ ...base, azureADTokenProvider: azureToken(config) })
+      ? new AzureOpenAI({ ...base, azureADTokenProvider: await azureToken(config) })
       : new AzureOpenAI({ ...base, apiKey: key });
   }
   const azure = AZURE_HOST.test(new URL(endpoint).hostname);
-  return new OpenAI({ ...common, baseURL: endpoint, apiKey: key ?? (azure ? azureToken(config) : "none") });
+  return new OpenAI({ ...common, baseURL: endpoint, apiKey: key ?? (azure ? await azureToken(config) : "none") });
 }
 
-const azureToken = (config: Config) => getBearerTokenProvider(identity(config), AZURE_SCOPE);
+async function azureToken(config: Config): Promise<() => Promise<string>> {
+  const { getBearerTokenProvider } = await import("@azure/identity");
+  return getBearerTokenProvider(identity(config), AZURE_SCOPE);
+}

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { WakeUp } from "../jobs/wake-ups.ts";
 import type { ModelRequest } from "../model/client.ts";
-import { type ModelTrouble, modelTrouble } from "../model/trouble.ts";
+import type { ModelTrouble } from "../model/trouble.ts";
 import { mintId, nextSeq, seqOfMintedId } from "../resources/ids.ts";
 import { isTerminal } from "../resources/run.ts";
 import type { ReservedIds, RunDoc } from "../store/documents.ts";
@@ -164,7 +164,7 @@ async function streamInto(
   } catch (error) {
     if (signal.aborted) return "stopped";
     engine.log.warn("model call failed", { model: request.model, error });
-    return modelTrouble(error, request.model);
+    return engine.model.trouble(error, request.model);
   }
 }
 

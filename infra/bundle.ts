@@ -1,0 +1,41 @@
+/**
+ * What is deployed: the app as a few files without node_modules, in dist/deploy (`npm run bundle`, or `-- --out DIR`). Less to read makes for
+ * a faster cold start: what a first request does not need is in chunks of its own, which are loaded when somebody needs
+ * them.
+ */
+import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { rolldown } from "rolldown";
+
+const PROJECT = path.dirname(import.meta.dirname);
+
+const { values: options } = parseArgs({
+  options: { out: { type: "string", default: path.join(PROJECT, "dist/deploy") } },
+});
+const output = path.resolve(options.out);
+const sources = (await readdir(path.join(PROJECT, "functions"))).filter((name) => name.endsWith(".ts"));
+
+const bundle = await rolldown({
+  cwd: PROJECT,
+  input: Object.fromEntries(sources.map((name) => [path.parse(name).name, `functions/${name}`])),
+  platform: "node",
+  // The worker hands this one out itself (docs/architecture.md).
+  external: ["@azure/functions-core"],
+  tsconfig: false,
+});
+await rm(output, { recursive: true, force: true });
+await mkdir(output, { recursive: true });
+await bundle.write({
+  dir: output,
+  format: "esm",
+  entryFileNames: "functions/[name].js",
+  chunkFileNames: "chunks/[name]-[hash].js",
+  minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } },
+});
+await bundle.close();
+
+const { name, version, license } = JSON.parse(await readFile(path.join(PROJECT, "package.json"), "utf8"));
+const manifest = { name, version, license, private: true, type: "module", main: "functions/*.js" };
+await writeFile(path.join(output, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+await cp(path.join(PROJECT, "host.json"), path.join(output, "host.json"));

@@ -1,0 +1,51 @@
+/** What is deployed: the bundle, from a folder where no node_modules can help it out. */
+import { execFile } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { promisify } from "node:util";
+import OpenAI from "openai";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { controlModel } from "../../local/model/control.ts";
+import { type Stack, startStack } from "../../local/stack.ts";
+import { PROJECT } from "../e2e/build.ts";
+
+let appDir: string;
+let stack: Stack;
+let client: OpenAI;
+
+beforeAll(async () => {
+  appDir = await mkdtemp(path.join(tmpdir(), "threadkeep-bundle-"));
+  await promisify(execFile)(process.execPath, ["infra/bundle.ts", "--out", appDir], { cwd: PROJECT });
+  stack = await startStack({ appDir });
+  client = new OpenAI({ baseURL: stack.baseUrl, apiKey: stack.apiKey, maxRetries: 0 });
+});
+
+afterAll(async () => {
+  await stack?.stop();
+  await rm(appDir, { recursive: true });
+});
+
+const WEATHER = { type: "function" as const, function: { name: "get_weather" } };
+
+test("the bundle runs threads in the background and streamed, with function calls", async () => {
+  const turns = [{ toolCalls: [{ id: "call_1", name: "get_weather", arguments: {} }] }, { text: "It rains." }];
+  await controlModel(stack.model.baseUrl).script("bundled", turns);
+  const assistant = await client.beta.assistants.create({ model: "bundled", tools: [WEATHER] });
+  const thread = await client.beta.threads.create({ messages: [{ role: "user", content: "Is it raining?" }] });
+
+  const request = { assistant_id: assistant.id };
+  const paused = await client.beta.threads.runs.createAndPoll(thread.id, request, { pollIntervalMs: 30 });
+  expect(paused.status).toBe("requires_action");
+
+  const outputs = { thread_id: thread.id, tool_outputs: [{ tool_call_id: "call_1", output: "yes" }] };
+  const stream = client.beta.threads.runs.submitToolOutputsStream(paused.id, outputs);
+  expect((await stream.finalRun()).status).toBe("completed");
+  const { data } = await client.beta.threads.messages.list(thread.id);
+  expect(data[0]?.content).toMatchObject([{ text: { value: "It rains." } }]);
+});
+
+test("the bundle tells what it serves", async () => {
+  const response = await fetch(new URL("/openapi.json", stack.baseUrl));
+  expect(await response.json()).toMatchObject({ openapi: "3.1.0" });
+});
