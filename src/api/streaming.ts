@@ -1,10 +1,10 @@
 /** Runs that are driven by the request that streams them (design: one engine, two drivers). */
 import type { App } from "../app.ts";
-import { drive } from "../runs/advance.ts";
+import { drive, letGo } from "../runs/advance.ts";
 import { wakeUpOf } from "../runs/ending.ts";
 import type { RunEvent, Sink } from "../runs/events.ts";
 import { OwnedRun } from "../runs/owned-run.ts";
-import type { RunDoc } from "../store/documents.ts";
+import type { MessageDoc, RunDoc } from "../store/documents.ts";
 import type { Versioned } from "../store/partition.ts";
 import type { Connection } from "./connections.ts";
 import { EventStream, errorEvent } from "./sse.ts";
@@ -17,7 +17,7 @@ export interface Opening {
 
 /**
  * Drives a claimed run and answers with its events. The run goes on if the client leaves; and if this process dies, a
- * wake-up at the lease's end brings a worker that takes it over.
+ * wake-up at the lease's end brings a worker that takes it over. `window`: the run's messages, if they are read ahead.
  */
 export function streamRun(
   app: App,
@@ -25,6 +25,7 @@ export function streamRun(
   run: Versioned<RunDoc>,
   opening: Opening,
   connection: Connection | undefined,
+  window?: Promise<MessageDoc[]>,
 ): EventStream {
   const stream = new EventStream(connection);
   const { engine } = app;
@@ -34,13 +35,15 @@ export function streamRun(
   for (const event of opening.events) (opening.logged ? push : owned.tell)(event);
   const until = run.internal.lease?.until ?? engine.now();
   void engine.wakeUps.send(wakeUpOf(run), `${run.id}/takeover/${until}`, until);
-  drive({ ...engine, retriesInPlace: true }, owned)
+  drive({ ...engine, retriesInPlace: true }, owned, window)
     .then((progress) => {
       if (progress === "left") stream.push(errorEvent("Another instance goes on with this run: this stream ends."));
     })
-    .catch((error: unknown) => {
-      app.log.error("streamed run failed; its lease will end and a worker take it over", { run: run.id, error });
+    .catch(async (error: unknown) => {
+      app.log.error("streamed run failed; a worker takes it over", { run: run.id, error });
       stream.push(errorEvent("The server had an error while it streamed this run. The run goes on."));
+      await letGo(engine, owned);
+      await engine.wakeUps.send(wakeUpOf(run), `${run.id}/let-go/${engine.now()}`);
     })
     .finally(() => stream.end());
   return stream;

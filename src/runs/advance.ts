@@ -8,7 +8,7 @@ import type { ModelRequest } from "../model/client.ts";
 import type { ModelTrouble } from "../model/trouble.ts";
 import { mintId, nextSeq, seqOfMintedId } from "../resources/ids.ts";
 import { isTerminal } from "../resources/run.ts";
-import type { ReservedIds, RunDoc } from "../store/documents.ts";
+import type { MessageDoc, ReservedIds, RunDoc } from "../store/documents.ts";
 import type { Partition, Versioned } from "../store/partition.ts";
 import { exhaustedBudget } from "./context.ts";
 import { readContext } from "./context-window.ts";
@@ -51,8 +51,8 @@ export async function wake(engine: Engine, job: WakeUp): Promise<void> {
   }
 }
 
-/** Whoever gets the wake-up next need not wait for the lease's end. If even this fails, the lease ends by itself. */
-async function letGo(engine: Engine, owned: OwnedRun): Promise<void> {
+/** Whoever gets a wake-up next need not wait for the lease's end. If even this fails, the lease ends by itself. */
+export async function letGo(engine: Engine, owned: OwnedRun): Promise<void> {
   const { run } = owned;
   if (run.status !== "in_progress") return;
   await owned.write(givenBack(run, engine.now(), run.internal.attempts), []).catch(() => undefined);
@@ -108,12 +108,15 @@ function overdueEnding(run: RunDoc, now: number): Ending | undefined {
   return isExpired(run, now) ? { status: "expired" } : undefined;
 }
 
-/** Drives a claimed run to its next pause or its end, if it stays with this process so long. */
-export function drive(engine: Engine, owned: OwnedRun): Promise<Progress> {
+/**
+ * Drives a claimed run to its next pause or its end, if it stays with this process so long. `window`: what the model gets
+ * of the thread, if it has been read ahead.
+ */
+export function drive(engine: Engine, owned: OwnedRun, window?: Promise<MessageDoc[]>): Promise<Progress> {
   return engine.drives.run(async (stop) => {
     owned.tell(runEvent(owned.run, "in_progress"));
     const turn = new Turn(owned.run, reservedOf(owned.run), owned.tell, engine.now);
-    const outcome = await callModel(engine, owned, turn, stop);
+    const outcome = await callModel(engine, owned, turn, stop, window);
     switch (outcome.kind) {
       case "ending":
         return finish(engine, owned, turn, outcome.ending);
@@ -129,12 +132,18 @@ export function drive(engine: Engine, owned: OwnedRun): Promise<Progress> {
   });
 }
 
-async function callModel(engine: Engine, owned: OwnedRun, turn: Turn, stop: AbortController): Promise<Outcome> {
+async function callModel(
+  engine: Engine,
+  owned: OwnedRun,
+  turn: Turn,
+  stop: AbortController,
+  window: Promise<MessageDoc[]> | undefined,
+): Promise<Outcome> {
   const exhausted = exhaustedBudget(owned.run);
   if (exhausted !== undefined) return { kind: "ending", ending: { status: "incomplete", reason: exhausted } };
   const heartbeat = new Heartbeat(HEARTBEAT, beat(engine, owned, turn, stop));
   try {
-    const request = await readContext(owned, engine.config.model.contextTokens);
+    const request = await readContext(owned, engine.config.model.contextTokens, window);
     for (let attempts = owned.run.internal.attempts + 1; ; attempts++) {
       const trouble = await streamInto(engine, turn, request, stop.signal);
       if (trouble === "stopped") return stop.signal.reason as Outcome;

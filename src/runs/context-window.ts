@@ -2,6 +2,7 @@
 import type { ModelRequest } from "../model/client.ts";
 import { countTokens } from "../model/tokens.ts";
 import { type MessageDoc, messageSort, type RunDoc, type StepDoc } from "../store/documents.ts";
+import type { Partition } from "../store/partition.ts";
 import { ALL_STEPS, LAST_SEQ, wholeRange } from "../store/ranges.ts";
 import { modelRequest, windowSize } from "./context.ts";
 import type { OwnedRun } from "./owned-run.ts";
@@ -12,12 +13,23 @@ const PAGE = 100;
 /** Steps of the runs in the window. A window with more tool calls than this loses the oldest of them. */
 const MAX_STEPS = 1_000;
 
-/** `contextTokens`: how much of the thread fits if the run itself sets no bound. */
-export async function readContext(owned: OwnedRun, contextTokens: number): Promise<ModelRequest> {
-  const budget = await threadBudget(owned.run, contextTokens);
-  const messages = await readWindow(owned, budget);
+/**
+ * `contextTokens`: how much of the thread fits if the run itself sets no bound. `window`: the messages, if somebody has
+ * read them ahead.
+ */
+export async function readContext(
+  owned: OwnedRun,
+  contextTokens: number,
+  window?: Promise<MessageDoc[]>,
+): Promise<ModelRequest> {
+  const messages = await (window ?? readWindow(owned.run, owned.partition, contextTokens));
   const steps = await readSteps(owned, messages);
-  return modelRequest(owned.run, messages.reverse(), steps);
+  return modelRequest(owned.run, messages.toReversed(), steps);
+}
+
+/** The messages that the run's next model call gets, newest first. */
+export async function readWindow(run: RunDoc, partition: Partition, contextTokens: number): Promise<MessageDoc[]> {
+  return readMessages(run, partition, await threadBudget(run, contextTokens));
 }
 
 /** What a budget for prompts leaves for the thread in this call: it bounds the sum of all calls (contract 6.3). */
@@ -32,7 +44,7 @@ async function threadBudget(run: RunDoc, contextTokens: number): Promise<number>
  * Newest first: the newest messages that fit. A thread that is cut by size also keeps its first message, which mostly
  * says what it is about (contract 6.3); one cut by number does not.
  */
-async function readWindow({ run, partition }: OwnedRun, budget: number): Promise<MessageDoc[]> {
+async function readMessages(run: RunDoc, partition: Partition, budget: number): Promise<MessageDoc[]> {
   const limit = run.truncation_strategy.last_messages ?? Number.POSITIVE_INFINITY;
   const found: MessageDoc[] = [];
   let below = messageSort(LAST_SEQ);
@@ -55,7 +67,7 @@ async function readWindow({ run, partition }: OwnedRun, budget: number): Promise
   }
 }
 
-async function readFirst(partition: OwnedRun["partition"]): Promise<MessageDoc | undefined> {
+async function readFirst(partition: Partition): Promise<MessageDoc | undefined> {
   const [first] = await partition.list<MessageDoc>({ range: wholeRange(messageSort), descending: false, limit: 1 });
   return first;
 }

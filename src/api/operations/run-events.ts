@@ -10,8 +10,10 @@ import { operation } from "../operation.ts";
 import { EventStream, errorEvent } from "../sse.ts";
 import { validated } from "../validation.ts";
 
-/** How often a log is asked for more while its run goes on. Milliseconds. */
-const POLL = 400;
+/** How often a log is asked for more while its run goes on: soon after something new, then less and less. Milliseconds. */
+const SHORTEST_PAUSE = 25;
+const LONGEST_PAUSE = 400;
+const SLOWER = 1.5;
 
 const position = z.object({
   after: z
@@ -50,11 +52,13 @@ export const watchRun = operation({
 /** Like the streams of the original, it ends where the run ends or waits for tool outputs. */
 async function follow(app: App, ref: RunRef, first: RunDoc, after: number, stream: EventStream): Promise<void> {
   let chunk = 0;
+  let pause = SHORTEST_PAUSE;
   while (!stream.ended) {
     const events = await ref.partition.read<EventsDoc>(chunkId(ref.runId, chunk));
     if (events !== undefined) {
       pushChunk(events, first, after, stream);
       chunk += 1;
+      pause = SHORTEST_PAUSE;
       continue;
     }
     const run = await currentRun(app.engine, ref);
@@ -66,7 +70,8 @@ async function follow(app: App, ref: RunRef, first: RunDoc, after: number, strea
       stream.push(runEvent(run, run.status), Math.max(log.events - 1, 0));
       return;
     }
-    await sleep(POLL);
+    await sleep(pause);
+    pause = Math.min(pause * SLOWER, LONGEST_PAUSE);
   }
 }
 

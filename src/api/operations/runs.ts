@@ -18,10 +18,12 @@ import {
   staleLock,
   submitToolOutputs as submitStoredOutputs,
 } from "../../runs/commands.ts";
+import { readWindow } from "../../runs/context-window.ts";
 import { wakeUpOf } from "../../runs/ending.ts";
 import { openingEvents, type RunEvent } from "../../runs/events.ts";
 import { WAKE_UP_GRACE } from "../../runs/lifecycle.ts";
-import { apiObject, type RunDoc, runSort } from "../../store/documents.ts";
+import { apiObject, type MessageDoc, type RunDoc, runSort } from "../../store/documents.ts";
+import type { Partition } from "../../store/partition.ts";
 import { createRun as createStoredRun } from "../../store/runs.ts";
 import { draftThread, readThread, storeThread } from "../../store/threads.ts";
 import type { Connection } from "../connections.ts";
@@ -51,6 +53,11 @@ function admit(app: App, request: { stream?: boolean | null | undefined }): void
 async function startRun({ app, tenant, threadId, assistant, request, now, connection, before }: NewRun) {
   const partition = app.store.thread(tenant, threadId);
   const streams = request.stream === true;
+  let window: Promise<MessageDoc[]> | undefined;
+  const claim = (run: RunDoc) => {
+    window = readAhead(app, partition, run, request);
+    return claimedHere(app.engine, run);
+  };
   const { queued, stored } = await createStoredRun(app.store, {
     tenant,
     threadId,
@@ -59,15 +66,32 @@ async function startRun({ app, tenant, threadId, assistant, request, now, connec
     now,
     lifetime: app.config.runs.lifetime,
     grace: WAKE_UP_GRACE,
-    claim: streams ? (run) => claimedHere(app.engine, run) : undefined,
+    claim: streams ? claim : undefined,
     isStale: staleLock(app.engine, partition, threadId),
   });
   if (streams) {
     const events = [...before, ...openingEvents(queued)];
-    return streamRun(app, tenant, stored, { events, logged: false }, connection);
+    return streamRun(app, tenant, stored, { events, logged: false }, connection, window);
   }
   await app.wakeUps.send(wakeUpOf(queued), `${queued.id}/created`);
   return apiObject(queued);
+}
+
+/**
+ * What the model gets to read, while the run is still being stored: one round trip less before its first token. A message
+ * that comes in between has a later place than the run and makes the store refuse it (docs/architecture.md).
+ */
+function readAhead(
+  app: App,
+  partition: Partition,
+  run: RunDoc,
+  request: CreateRunRequest,
+): Promise<MessageDoc[]> | undefined {
+  if (request.additional_messages?.length) return undefined;
+  const window = readWindow(run, partition, app.config.model.contextTokens);
+  // Nobody may ask for it any more when it fails: the store may refuse the run.
+  window.catch(() => undefined);
+  return window;
 }
 
 const createRun = operation({
