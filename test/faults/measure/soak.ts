@@ -69,7 +69,9 @@ async function prepareLoad(): Promise<Load> {
   };
 }
 
-const words = (count: number) => Array.from({ length: count }, (_, number) => `word${number} `);
+function words(count: number): string[] {
+  return Array.from({ length: count }, (_, number) => `word${number} `);
+}
 
 /** Starts a story at every beat, however long the others take: a slow app gets no easier load. */
 async function soak(load: Load): Promise<Sample[]> {
@@ -104,7 +106,9 @@ function sample(load: Load, minute: number): Sample {
   return taken;
 }
 
-const use = ({ pid }: Child) => useOf(pid ?? 0);
+function use({ pid }: Child) {
+  return useOf(pid ?? 0);
+}
 
 function row({ minute, functions, servers, creates, polls }: Sample): string {
   const times = (values: number[]) => [0.5, 0.99].map((share) => percentile(values, share).toFixed(1)).join(" ");
