@@ -82,7 +82,7 @@ async function soak(load: Load): Promise<Sample[]> {
     "minute | app RSS, heap MB, fds, CPU s | cosmos MB, fds | service-bus | model | create p50, p99 ms | poll",
   );
   for (let told = 0; samples.length < MINUTES; told++) {
-    await sleep(started + (told * 1000) / RATE - Date.now());
+    await sleep(Math.max(0, started + (told * 1000) / RATE - Date.now()));
     const kind = STORIES[told % STORIES.length] ?? "background";
     const story: Promise<void> = tellStory(load, kind).finally(() => underWay.delete(story));
     underWay.add(story);

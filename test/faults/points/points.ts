@@ -35,9 +35,11 @@ const batch = (fault: Fault, ...containing: string[]): Point["held"] => ({ fault
 const A_RUN = '"kind":"run"';
 const A_MESSAGE = '"kind":"message"';
 const A_PAUSE = '"status":"requires_action"';
+/** Until it is there, it is null. */
+const AN_OUTPUT = '"output":"';
 const UNLOCKED = '"path":"/internal/active_run","value":null';
 
-export const POINTS: Point[] = [
+export const POINTS: [Point, ...Point[]] = [
   { name: "after it was created", ways: BOTH, held: batch("hold-after", A_RUN), turns: [SAY] },
   { name: "after its wake-up was sent", ways: BACKGROUND, held: claim("hold-before"), holdsWakeUp: true, turns: [SAY] },
   { name: "before its claim", ways: BACKGROUND, held: claim("hold-before"), turns: [SAY] },
@@ -46,8 +48,8 @@ export const POINTS: Point[] = [
   { name: "after its first checkpoint", ways: BOTH, held: batch("hold-after", A_MESSAGE), turns: [SAY_SLOWLY, SAY] },
   { name: "before its pause", ways: BOTH, held: batch("hold-before", A_PAUSE), turns: [CALL, CALL, SAY] },
   { name: "after its pause", ways: BOTH, held: batch("hold-after", A_PAUSE), turns: [CALL, SAY] },
-  { name: "before its outputs were taken", ways: BOTH, held: batch("hold-before", OUTPUT), turns: [CALL, SAY] },
-  { name: "after its outputs were taken", ways: BOTH, held: batch("hold-after", OUTPUT), turns: [CALL, SAY] },
+  { name: "before its outputs were taken", ways: BOTH, held: batch("hold-before", AN_OUTPUT), turns: [CALL, SAY] },
+  { name: "after its outputs were taken", ways: BOTH, held: batch("hold-after", AN_OUTPUT), turns: [CALL, SAY] },
   { name: "before its last batch", ways: BOTH, held: batch("hold-before", UNLOCKED), turns: [SAY, SAY] },
   { name: "after its last batch", ways: BOTH, held: batch("hold-after", UNLOCKED), turns: [SAY] },
 ];
