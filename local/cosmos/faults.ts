@@ -1,7 +1,12 @@
 import { badRequest, type CosmosError, serviceUnavailable, tooManyRequests } from "./errors.ts";
+import { Holds } from "./holds.ts";
 import { isObject, type Value } from "./sql/values.ts";
 
-export const FAULTS = ["429", "503", "latency", "cut-before", "cut-after"] as const;
+/**
+ * "before" and "after" say whether the operation is done. A held request waits until the rules are replaced; one that was
+ * held before its operation and whose client has died meanwhile is forgotten, as if it had never arrived.
+ */
+export const FAULTS = ["429", "503", "latency", "cut-before", "cut-after", "hold-before", "hold-after"] as const;
 export const FAULT_OPERATIONS = ["create", "replace", "patch", "batch", "query", "read", "delete", "upsert"] as const;
 
 export type Fault = (typeof FAULTS)[number];
@@ -17,46 +22,63 @@ export type FaultRule = {
   operations?: FaultOperation[];
   /** All unless given. */
   container?: string;
+  /** Only requests that have all of these texts in their path, partition key or body. */
+  containing?: string[];
   /** The delay of `latency` (100 unless given), or what 429 asks the client to wait (10 unless given). */
   ms?: number;
 };
 
+/** What a rule has done so far, and how many requests it holds now. */
+export type FaultReport = FaultRule & { fired: number; held: number };
+
+type Moment = "before" | "after";
+
 /** What is to be done to one request. */
-export type Strike = { delayMs: number; error?: CosmosError; cut?: "before" | "after" };
+export type Strike = {
+  delayMs: number;
+  error?: CosmosError;
+  cut?: Moment;
+  hold?: { when: Moment; holds: Holds };
+};
+
+/** What rules look at. */
+export type Target = { operation: string; container: string; text: () => string };
 
 const DEFAULT_LATENCY_MS = 100;
 const DEFAULT_RETRY_AFTER_MS = 10;
 
 /** The injected faults, and the seeded chance by which they strike. */
 export class Faults {
-  private rules: { rule: FaultRule; fired: number }[] = [];
+  private rules: ActiveRule[] = [];
   private state: number;
 
   constructor(seed: number) {
     this.state = seed;
   }
 
+  /** Replaces the rules and lets go of every request that the old ones hold. */
   set(rules: FaultRule[]): void {
-    this.rules = rules.map((rule) => ({ rule, fired: 0 }));
+    const old = this.rules;
+    this.rules = rules.map((rule) => ({ rule, fired: 0, holds: new Holds() }));
+    for (const { holds } of old) holds.release();
   }
 
-  list(): (FaultRule & { fired: number })[] {
-    return this.rules.map(({ rule, fired }) => ({ ...rule, fired }));
+  list(): FaultReport[] {
+    return this.rules.map(({ rule, fired, holds }) => ({ ...rule, fired, held: holds.size }));
   }
 
   /** Draws for a request. Delays add up; of the others the first rule that strikes wins. */
-  next(operation: string, container: string): Strike {
+  next(target: Target): Strike {
     const strike: Strike = { delayMs: 0 };
     for (const entry of this.rules) {
       const { rule, fired } = entry;
-      const settled = strike.error !== undefined || strike.cut !== undefined;
+      const settled = strike.error !== undefined || strike.cut !== undefined || strike.hold !== undefined;
       if (settled && rule.fault !== "latency") continue;
       if (rule.times !== undefined && fired >= rule.times) continue;
-      if (rule.container !== undefined && rule.container !== container) continue;
-      if (!(rule.operations ?? FAULT_OPERATIONS).some((name) => name === operation)) continue;
+      if (!concerns(rule, target)) continue;
       if (this.random() >= (rule.rate ?? 1)) continue;
       entry.fired++;
-      apply(rule, strike);
+      apply(entry, strike);
     }
     return strike;
   }
@@ -70,7 +92,18 @@ export class Faults {
   }
 }
 
-function apply({ fault, ms }: FaultRule, strike: Strike): void {
+type ActiveRule = { rule: FaultRule; fired: number; holds: Holds };
+
+function concerns(
+  { container, operations = [...FAULT_OPERATIONS], containing = [] }: FaultRule,
+  target: Target,
+): boolean {
+  if (container !== undefined && container !== target.container) return false;
+  if (!operations.some((name) => name === target.operation)) return false;
+  return containing.length === 0 || containing.every((piece) => target.text().includes(piece));
+}
+
+function apply({ rule: { fault, ms }, holds }: ActiveRule, strike: Strike): void {
   switch (fault) {
     case "latency":
       strike.delayMs += ms ?? DEFAULT_LATENCY_MS;
@@ -87,6 +120,12 @@ function apply({ fault, ms }: FaultRule, strike: Strike): void {
     case "cut-after":
       strike.cut = "after";
       break;
+    case "hold-before":
+      strike.hold = { when: "before", holds };
+      break;
+    case "hold-after":
+      strike.hold = { when: "after", holds };
+      break;
   }
 }
 
@@ -96,14 +135,15 @@ export function parseRules(body: Value): FaultRule[] {
   return body.map((rule, i) => {
     if (!isObject(rule)) throw badRequest(`Fault ${i}: not an object.`);
     const unknown = Object.keys(rule).find(
-      (name) => !["fault", "rate", "times", "operations", "container", "ms"].includes(name),
+      (name) => !["fault", "rate", "times", "operations", "container", "containing", "ms"].includes(name),
     );
     if (unknown !== undefined) throw badRequest(`Fault ${i}: unknown property '${unknown}'.`);
     return parseRule(rule, i);
   });
 }
 
-function parseRule({ fault, rate, times, operations, container, ms }: { [name: string]: Value }, i: number): FaultRule {
+function parseRule(given: { [name: string]: Value }, i: number): FaultRule {
+  const { fault, rate, times, operations, container, containing, ms } = given;
   const known = FAULTS.find((name) => name === fault);
   if (!known) throw badRequest(`Fault ${i}: 'fault' must be one of ${FAULTS.join(", ")}.`);
   const rule: FaultRule = { fault: known };
@@ -113,6 +153,13 @@ function parseRule({ fault, rate, times, operations, container, ms }: { [name: s
   if (container !== undefined) {
     if (typeof container !== "string") throw badRequest(`Fault ${i}: 'container' must be a name.`);
     rule.container = container;
+  }
+  if (containing !== undefined) {
+    if (!Array.isArray(containing)) throw badRequest(`Fault ${i}: 'containing' must be an array of texts.`);
+    rule.containing = containing.map((piece) => {
+      if (typeof piece !== "string") throw badRequest(`Fault ${i}: 'containing' must be an array of texts.`);
+      return piece;
+    });
   }
   if (operations !== undefined) {
     if (!Array.isArray(operations)) throw badRequest(`Fault ${i}: 'operations' must be an array.`);

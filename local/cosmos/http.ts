@@ -6,6 +6,7 @@ import type { Container } from "./container.ts";
 import { answerControl } from "./control.ts";
 import { CosmosError } from "./errors.ts";
 import type { Faults } from "./faults.ts";
+import { header } from "./headers.ts";
 import { type Answer, type CosmosRequest, operationOf, readRequest } from "./request.ts";
 import type { Service } from "./service.ts";
 import type { Counters } from "./stats.ts";
@@ -36,17 +37,24 @@ async function serve(context: Context, message: IncomingMessage, response: Serve
   if (request.parts[0] === "_local") return serveControl(context, request, response);
   const operation = operationOf(request);
   const container = operation === "metadata" ? undefined : request.parts[3];
-  const strike = context.faults.next(operation, container ?? "");
+  const strike = context.faults.next({ operation, container: container ?? "", text: () => textOf(request) });
   if (strike.delayMs > 0) await delay(strike.delayMs);
+  const { hold } = strike;
+  if (hold?.when === "before" && !(await hold.holds.keep(message.socket))) return;
   if (strike.cut === "before") {
     message.socket.destroy();
     return;
   }
   const answer = answerOrError(context.service, request, operation, strike.error);
   context.counters.add(operation, container, answer.charge, answer.status >= 400);
+  if (hold?.when === "after" && !(await hold.holds.keep(message.socket))) return;
   if (strike.cut === "after") message.socket.destroy();
   else send(response, answer);
 }
+
+/** What a fault may look for in a request. */
+const textOf = ({ path, headers, body }: CosmosRequest) =>
+  `${path}\n${header(headers, "x-ms-documentdb-partitionkey") ?? ""}\n${body}`;
 
 function serveControl({ faults, counters }: Context, request: CosmosRequest, response: ServerResponse): void {
   let answer: Answer;

@@ -1,12 +1,12 @@
 import { createServer as createHttpServer, type Server } from "node:http";
 import { KEY } from "./auth.ts";
-import { type FaultRule, Faults } from "./faults.ts";
+import { type FaultReport, type FaultRule, Faults } from "./faults.ts";
 import { type Context, KEEP_ALIVE_MS, requestListener } from "./http.ts";
 import { Service } from "./service.ts";
 import { Counters, type Stats } from "./stats.ts";
 
 export { KEY } from "./auth.ts";
-export type { Fault, FaultOperation, FaultRule } from "./faults.ts";
+export type { Fault, FaultOperation, FaultReport, FaultRule } from "./faults.ts";
 export type { Stats, Tally } from "./stats.ts";
 
 export type CosmosOptions = {
@@ -28,12 +28,12 @@ export type CosmosServer = {
   endpoint: string;
   port: number;
   key: string;
-  /** Lets requests under way finish, then closes the journal. */
+  /** Lets requests under way finish, also those that a fault holds, then closes the journal. */
   stop(): Promise<void>;
   /** Replaces the injected faults; an empty list ends them. */
   setFaults(rules: FaultRule[]): void;
-  /** The faults with how often each struck. */
-  faults(): (FaultRule & { fired: number })[];
+  /** The faults with how often each struck, and how many requests it holds. */
+  faults(): FaultReport[];
   stats(): Stats;
   resetStats(): void;
 };
@@ -53,6 +53,7 @@ export async function startCosmos(options: CosmosOptions = {}): Promise<CosmosSe
     port,
     key: options.key ?? KEY,
     async stop() {
+      faults.set([]);
       await close(server);
       service.account.close();
     },

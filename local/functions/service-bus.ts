@@ -7,6 +7,7 @@ import {
   type ServiceBusReceivedMessage,
   type ServiceBusReceiver,
 } from "@azure/service-bus";
+import { LockRenewal } from "./lock-renewal.ts";
 import { describeError } from "./log.ts";
 import type { InvocationRequest, Listener, RegisteredFunction } from "./protocol.ts";
 import { batchMetadata, messageMetadata, messageText } from "./service-bus-data.ts";
@@ -36,7 +37,7 @@ export async function startServiceBusTrigger(
   const { name, deadLetters } = queueOf(fn);
   const receiver = client.createReceiver(name, {
     receiveMode: "peekLock",
-    maxAutoLockRenewalDurationInMs: settings.maxAutoLockRenewalMs,
+    maxAutoLockRenewalDurationInMs: 0,
     // The library parses bodies itself, and binary ones must not be altered by an attempt here.
     skipParsingBodyAsJson: true,
     ...(deadLetters && { subQueueType: "deadLetter" }),
@@ -136,15 +137,25 @@ class QueueTrigger implements Listener {
   }
 
   async #run(messages: ServiceBusReceivedMessage[], request: InvocationRequest): Promise<void> {
+    const deliveries = messages.map((message) => ({ message, renewal: this.#keepLocked(message) }));
     const outcome = await this.#worker.invoke(this.#fn, request);
+    for (const { renewal } of deliveries) renewal.stop();
+    const held = deliveries.filter(({ renewal }) => !renewal.lost).map(({ message }) => message);
     if (outcome.error !== undefined) {
       const ids = messages.map((message) => message.messageId).join(", ");
       this.#worker.writeLog("error", this.#fn.name, `failed on message ${ids}: ${describeError(outcome.error)}`);
       // Also with autoCompleteMessages off: the extension abandons what its function failed on.
-      await Promise.all(messages.map((message) => this.#settle("abandon", message)));
+      await Promise.all(held.map((message) => this.#settle("abandon", message)));
     } else if (this.#completes) {
-      await Promise.all(messages.map((message) => this.#settle("complete", message)));
+      await Promise.all(held.map((message) => this.#settle("complete", message)));
     }
+  }
+
+  #keepLocked(message: ServiceBusReceivedMessage): LockRenewal {
+    const lost = () =>
+      this.#worker.writeLog("warning", this.#fn.name, `lost the lock of message ${message.messageId}: it comes again`);
+    const failed = (error: unknown) => this.#noteError({ error: asError(error), errorSource: "renewLock" });
+    return new LockRenewal(this.#receiver, message, this.#settings.maxAutoLockRenewalMs, { lost, failed });
   }
 
   async #settle(how: "complete" | "abandon", message: ServiceBusReceivedMessage): Promise<void> {

@@ -215,7 +215,7 @@ export class ClientConnection {
     try {
       queue.checkSize(bytes.length);
       this.send(queue, format === BATCH_FORMAT ? unbatch(bytes).map(parse) : [parse(bytes)]);
-      this.wire.accept(delivery, "receiver");
+      this.broker.faults.answerSend(queue.path, bytes, () => this.wire.accept(delivery, "receiver"));
     } catch (error) {
       if (!(error instanceof ServiceBusError)) this.broker.log("unexpected error in a send", error);
       this.wire.reject(delivery, "receiver", toServiceBusError(error));

@@ -2,13 +2,16 @@
 import { z } from "zod";
 
 const ruleSchema = z.strictObject({
-  fault: z.enum(["drop", "double", "delay", "cut", "send-error", "expire-lock"]),
+  /** `hold`: what is sent is stored, but its sender gets no answer before the rules are replaced. */
+  fault: z.enum(["drop", "double", "delay", "cut", "send-error", "expire-lock", "hold"]),
   /** Probability from 0 to 1. */
   rate: z.number().min(0).max(1),
   /** The rule ends after it has struck so often. */
   times: z.int().min(1).optional(),
   /** Only this queue; otherwise all of them. */
   queue: z.string().optional(),
+  /** Only sends that have this text in their bytes; for `hold`. */
+  containing: z.string().optional(),
   /** Milliseconds: of the delay, or until the lock ends. */
   ms: z.int().min(0).optional(),
 });
@@ -19,6 +22,7 @@ export type Fault = FaultRule["fault"];
 
 export class Faults {
   private rules: (FaultRule & { struck: number })[] = [];
+  private releases: (() => void)[] = [];
   private readonly seed: number;
   private random: () => number;
 
@@ -32,6 +36,13 @@ export class Faults {
   replace(rules: readonly FaultRule[], seed = this.seed): void {
     this.rules = rules.map((rule) => ({ ...rule, struck: 0 }));
     this.random = randomNumbers(seed);
+    for (const release of this.releases.splice(0)) release();
+  }
+
+  /** Calls `answer`, now or, if a rule holds this send, when the rules are replaced. */
+  answerSend(queue: string, bytes: Buffer, answer: () => void): void {
+    if (this.strike("hold", queue, bytes) === undefined) answer();
+    else this.releases.push(answer);
   }
 
   /** The rules, each with the number of times that it has struck. */
@@ -40,10 +51,11 @@ export class Faults {
   }
 
   /** Whether the fault happens now, at this queue; the rule that decided it. */
-  strike(fault: Fault, queue: string): FaultRule | undefined {
+  strike(fault: Fault, queue: string, sent?: Buffer): FaultRule | undefined {
     for (const rule of this.rules) {
       if (rule.fault !== fault || rule.struck >= (rule.times ?? Number.POSITIVE_INFINITY)) continue;
       if (rule.queue !== undefined && rule.queue.toLowerCase() !== queue.toLowerCase()) continue;
+      if (rule.containing !== undefined && sent?.includes(rule.containing) !== true) continue;
       if (this.random() >= rule.rate) continue;
       rule.struck++;
       return rule;

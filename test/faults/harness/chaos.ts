@@ -3,8 +3,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Child } from "../../../local/child.ts";
-import type { FaultRule as StoreFault } from "../../../local/cosmos/faults.ts";
+import type { FaultReport, FaultRule as StoreFault } from "../../../local/cosmos/faults.ts";
 import type { FaultRule as QueueFault } from "../../../local/service-bus/faults.ts";
+import { POINTS } from "../points/points.ts";
 import { type Cluster, LEASE } from "./cluster.ts";
 import type { Random } from "./random.ts";
 
@@ -25,7 +26,10 @@ const QUEUE_FAULTS: QueueFault[] = [
 ];
 
 /** What happens to processes, and how often among each other. */
-const DEEDS = { kill: 50, freeze: 22, stop: 8, killStore: 10, killQueue: 10 };
+const DEEDS = { kill: 50, freeze: 22, stop: 8, killStore: 10, killQueue: 10, blackout: 6 };
+
+/** How long a blackout waits until some run comes to its point. Milliseconds. */
+const UNTIL_HELD = 2_500;
 
 /** How long a dead process stays dead at the most. Milliseconds. */
 const LONGEST_DEATH = 1_200;
@@ -67,7 +71,7 @@ export class Chaos {
     this.#over.abort();
     await this.#loop;
     await Promise.all(this.#recoveries);
-    await this.#countStruck();
+    await Promise.all([this.#countStruck("store"), this.#countStruck("queue")]);
     await Promise.all([this.#putStoreFaults([]), this.#putQueueFaults([])]);
   }
 
@@ -76,11 +80,15 @@ export class Chaos {
       await this.#pause(this.#random.between(0.2 * this.#peace, 1.8 * this.#peace));
       if (this.#over.signal.aborted) return;
       const deed = this.#random.weighted(DEEDS);
+      if (deed === "blackout") {
+        this.#beginBlackout();
+        continue;
+      }
       const { cosmos, serviceBus } = this.#cluster.stack.processes;
       const victim = deed === "killStore" ? cosmos : deed === "killQueue" ? serviceBus : this.#anyInstance();
       if (this.#victims.has(victim)) continue;
       this.counts[deed] = (this.counts[deed] ?? 0) + 1;
-      this.#recover(victim, deed === "freeze" ? this.#freeze(victim) : this.#kill(victim, deed));
+      this.#recover([victim], deed === "freeze" ? this.#freeze(victim) : this.#kill(victim, deed));
     }
   }
 
@@ -88,10 +96,42 @@ export class Chaos {
     return this.#random.pick(this.#cluster.instances);
   }
 
-  #recover(victim: Child, work: Promise<void>): void {
-    this.#victims.add(victim);
+  #beginBlackout(): void {
+    const { cosmos } = this.#cluster.stack.processes;
+    const instances = this.#cluster.instances.filter((instance) => !this.#victims.has(instance));
+    if (this.#victims.has(cosmos)) return;
+    // The store must live to hold the request.
+    this.#recover([cosmos, ...instances], this.#blackout(instances));
+  }
+
+  /** All instances die at once, when one of them is at a named point of a run's life. */
+  async #blackout(instances: Child[]): Promise<void> {
+    const { held } = this.#random.pick(POINTS);
+    await this.#countStruck("store");
+    await this.#putStoreFaults([...STORE_FAULTS, { ...held, times: 1 }]);
+    const somebodyIsThere = await this.#untilHeld();
+    if (somebodyIsThere) {
+      this.counts.blackout = (this.counts.blackout ?? 0) + 1;
+      await Promise.all(instances.map((instance) => instance.kill("SIGKILL")));
+    }
+    await this.#countStruck("store");
+    await this.#putStoreFaults(STORE_FAULTS);
+    if (somebodyIsThere) await Promise.all(instances.map(revive));
+  }
+
+  async #untilHeld(): Promise<boolean> {
+    for (const end = Date.now() + UNTIL_HELD; Date.now() < end && !this.#over.signal.aborted; await this.#pause(50)) {
+      const url = new URL("/_local/faults", this.#cluster.stack.cosmos.endpoint);
+      const rules = (await (await fetch(url)).json()) as FaultReport[];
+      if (rules.some(({ held }) => held > 0)) return true;
+    }
+    return false;
+  }
+
+  #recover(victims: Child[], work: Promise<void>): void {
+    for (const victim of victims) this.#victims.add(victim);
     const recovery = work.finally(() => {
-      this.#victims.delete(victim);
+      for (const victim of victims) this.#victims.delete(victim);
       this.#recoveries.delete(recovery);
     });
     this.#recoveries.add(recovery);
@@ -109,7 +149,8 @@ export class Chaos {
   }
 
   async #kill(victim: Child, deed: keyof typeof DEEDS): Promise<void> {
-    if (deed === "killStore" || deed === "killQueue") await this.#countStruck();
+    if (deed === "killStore") await this.#countStruck("store");
+    if (deed === "killQueue") await this.#countStruck("queue");
     await victim.kill(deed === "stop" ? "SIGTERM" : "SIGKILL");
     await this.#pause(this.#random.between(0, LONGEST_DEATH));
     await revive(victim);
@@ -119,21 +160,15 @@ export class Chaos {
     if (deed === "killQueue") await this.#putQueueFaults(this.#queueFaults);
   }
 
-  /** Adds what the servers' own faults have done since they were set. */
-  async #countStruck(): Promise<void> {
+  /** Adds what a server's own faults have done since they were set. */
+  async #countStruck(server: "store" | "queue"): Promise<void> {
     const { cosmos, serviceBus } = this.#cluster.stack;
-    for (const [server, url] of [
-      ["store", cosmos.endpoint],
-      ["queue", serviceBus.controlUrl],
-    ] as const) {
-      const response = await fetch(new URL("/_local/faults", url)).catch(() => undefined);
-      const rules = response?.ok
-        ? ((await response.json()) as { fault: string; fired?: number; struck?: number }[])
-        : [];
-      for (const { fault, fired = 0, struck = fired } of rules) {
-        const name = `${server} ${fault}`;
-        this.counts[name] = (this.counts[name] ?? 0) + struck;
-      }
+    const base = server === "store" ? cosmos.endpoint : serviceBus.controlUrl;
+    const response = await fetch(new URL("/_local/faults", base)).catch(() => undefined);
+    const rules = response?.ok ? ((await response.json()) as { fault: string; fired?: number; struck?: number }[]) : [];
+    for (const { fault, fired = 0, struck = fired } of rules) {
+      const name = `${server} ${fault}`;
+      this.counts[name] = (this.counts[name] ?? 0) + struck;
     }
   }
 

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { type FaultRule, startCosmos } from "../../../local/cosmos/server.ts";
 import { clientFor, failure, startWorld, type World } from "./harness.ts";
 
@@ -61,7 +61,7 @@ test("latency delays the answer", async () => {
 });
 
 /** Not through the SDK, which would send a cut request again. */
-async function createOnce(container: string, id: string): Promise<Response> {
+async function createOnce(container: string, id: string, signal: AbortSignal | null = null): Promise<Response> {
   const { createHmac } = await import("node:crypto");
   const link = `dbs/tests/colls/${container}`;
   const date = new Date().toUTCString();
@@ -75,6 +75,7 @@ async function createOnce(container: string, id: string): Promise<Response> {
       "x-ms-documentdb-partitionkey": '["p"]',
     },
     body: JSON.stringify({ id, pk: "p" }),
+    signal,
   });
 }
 
@@ -87,6 +88,40 @@ test("a connection cut before leaves nothing done, one cut after leaves it done"
   expect((await container.item("before", "p").read()).statusCode).toBe(404);
   expect((await container.item("after", "p").read()).statusCode).toBe(200);
   expect((await createOnce(container.id, "third")).status).toBe(201);
+});
+
+const isHeld = () => world.server.faults()[0]?.held === 1;
+
+test("a request that is held before waits with its work until the rules change, one held after has done it", async () => {
+  const container = await world.container();
+  const exists = async (id: string) => (await container.item(id, "p").read()).statusCode === 200;
+  for (const [fault, done] of [
+    ["hold-before", false],
+    ["hold-after", true],
+  ] as const) {
+    await control("faults", "PUT", [{ fault, operations: ["create"], containing: [fault, '"p"'] }]);
+    const creation = createOnce(container.id, fault);
+    await vi.waitUntil(isHeld);
+    expect(await exists(fault)).toBe(done);
+    // Only what has the texts is held.
+    expect((await createOnce(container.id, `other-${done}`)).status).toBe(201);
+    await control("faults", "PUT", []);
+    expect((await creation).status).toBe(201);
+    expect(await exists(fault)).toBe(true);
+  }
+});
+
+test("a request that is held before is forgotten when its client dies", async () => {
+  const container = await world.container();
+  world.server.setFaults([{ fault: "hold-before", operations: ["create"] }]);
+  const client = new AbortController();
+  const creation = createOnce(container.id, "orphan", client.signal);
+  await vi.waitUntil(isHeld);
+  client.abort();
+  await expect(creation).rejects.toThrow();
+  await vi.waitUntil(() => !isHeld());
+  world.server.setFaults([]);
+  expect((await container.item("orphan", "p").read()).statusCode).toBe(404);
 });
 
 test("faults strike other containers and other operations not at all", async () => {
@@ -134,6 +169,7 @@ test("a rule that could never strike is refused", async () => {
     [{ fault: "429", rate: 2 }],
     [{ fault: "429", operations: ["write"] }],
     [{ fault: "429", op: "read" }],
+    [{ fault: "hold-before", containing: "text" }],
   ];
   for (const rules of wrong) expect((await control("faults", "PUT", rules)).status).toBe(400);
   expect(world.server.faults()).toEqual([] satisfies FaultRule[]);

@@ -156,6 +156,18 @@ describe("a host with Service Bus functions", () => {
     });
   });
 
+  it("says once of a lock that it was lost, and keeps that of the next delivery, whose message has the same id", async () => {
+    await withHost("short", async ({ broker, client, host }) => {
+      broker.faults.replace([{ fault: "expire-lock", rate: 1, times: 1, ms: 200 }]);
+      await send(client, "short", { body: { id: 1, sleep: [1500, 4000] }, messageId: "twice" });
+      await until(() => left(broker, "short") === 0);
+      const deliveries = (await seen<WorkEntry>(host, "work")).flatMap(({ metadata }) => metadata?.deliveryCount ?? []);
+      expect(deliveries).toEqual([1, 2]);
+      expect(host.output().match(/lost the lock of message twice/g)).toHaveLength(1);
+      expect(host.output().match(/ warning work /g)).toHaveLength(1);
+    });
+  });
+
   it("survives a restart of the broker within seconds, and complains once", async () => {
     await withHost("jobs", async ({ broker, host }) => {
       const port = broker.port;

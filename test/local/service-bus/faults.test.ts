@@ -40,6 +40,23 @@ test("double: one send arrives twice, in spite of duplicate detection", async ()
   expect(received.map(({ messageId }) => messageId)).toEqual(["a", "a"]);
 });
 
+test("hold: a message is there while its sender still waits for the answer, until the rules change", async () => {
+  const { get, putFaults, client, sender } = await setUp();
+  await putFaults([{ fault: "hold", rate: 1, containing: "held" }]);
+  await sender.sendMessages({ body: "free" });
+  let answered = false;
+  const sending = client.createSender("orders").sendMessages({ body: "held" });
+  void sending.then(() => {
+    answered = true;
+  });
+  const received = await client.createReceiver("orders").receiveMessages(2, WAIT);
+  expect(received.map(({ body }) => body)).toEqual(["free", "held"]);
+  expect(await get("/faults")).toMatchObject([{ fault: "hold", struck: 1 }]);
+  expect(answered).toBe(false);
+  await putFaults([]);
+  await sending;
+});
+
 test("delay: a message arrives late, after one that was sent later", async () => {
   const { putFaults, client, sender } = await setUp();
   await putFaults([{ fault: "delay", rate: 1, times: 1, ms: 300 }]);

@@ -1,0 +1,150 @@
+/**
+ * kill -9 at every point of a run's life that matters: the local servers hold the request at which it is to happen, for
+ * many runs at once, and then their process dies. Once it is started again, once another instance takes over.
+ */
+import { CosmosClient } from "@azure/cosmos";
+import OpenAI from "openai";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Child } from "../../local/child.ts";
+import type { FaultReport, FaultRule as StoreFault } from "../../local/cosmos/faults.ts";
+import type { FaultRule as QueueFault } from "../../local/service-bus/faults.ts";
+import { type Stack, startStack } from "../../local/stack.ts";
+import { checkStore } from "../../src/check/check-store.ts";
+import { buildIfStale } from "../e2e/build.ts";
+import { until } from "../e2e/harness.ts";
+import { ANSWER, POINTS } from "./points/points.ts";
+import { Scene } from "./points/scene.ts";
+
+/**
+ * Seconds. Longer than even a busy machine takes to get every run to its point, since nobody is to take one over before;
+ * and shorter than the grace below, so that it costs no time.
+ */
+const LEASE = 12;
+const LOCK_DURATION = 12;
+/** A run whose wake-up was never sent waits for a sweep: it is found at the earliest after this time. */
+const WAKE_UP_GRACE = 15_000;
+const PATIENCE = 40_000;
+
+describe.concurrent.each(["is started again", "is replaced by another instance"] as const)(
+  "a process that is killed and %s",
+  (fate) => {
+    let stack: Stack;
+    beforeAll(async () => {
+      buildIfStale();
+      stack = await startStack({
+        lockDuration: LOCK_DURATION,
+        env: { RUN_LEASE: String(LEASE) },
+        moreHosts: [{ name: "other", env: {} }],
+      });
+    });
+    afterAll(() => stack?.stop());
+
+    test("leaves no run behind, at whatever point it dies", { timeout: 60_000 }, async () => {
+      const { victim, other } = hostsOf(stack);
+      // Every run shall be the victim's.
+      await other.kill();
+      const client = clientAt(stack, victim);
+      const scenes = await Promise.all(
+        POINTS.flatMap((point) => point.ways.map((way) => Scene.prepare(stack, client, point, way))),
+      );
+      await bringToTheirPoints(stack, client, scenes);
+
+      await victim.kill("SIGKILL");
+      await release(stack);
+      const successor = fate === "is started again" ? victim : other;
+      await successor.start();
+
+      const sweeping = sweepLater(successor);
+      const ends = await Promise.all(scenes.map((scene) => endOf(scene, clientAt(stack, successor))));
+      clearTimeout(sweeping);
+      expect(Object.fromEntries(ends)).toEqual(
+        Object.fromEntries(scenes.map((scene) => [scene.name, expected(scene)])),
+      );
+      expect(await violations(stack)).toEqual([]);
+    });
+  },
+);
+
+function hostsOf({ processes: { functions, moreHosts } }: Stack): { victim: Child; other: Child } {
+  const [other] = moreHosts;
+  if (other === undefined) throw new Error("the stack has one host only");
+  return { victim: functions, other };
+}
+
+const clientAt = ({ apiKey }: Stack, host: Child) =>
+  new OpenAI({ baseURL: `http://127.0.0.1:${host.ports.port}/v1`, apiKey, maxRetries: 0 });
+
+/** Starts the runs and resolves when the servers hold something of each. */
+async function bringToTheirPoints(stack: Stack, client: OpenAI, scenes: Scene[]): Promise<void> {
+  const { cosmos, serviceBus } = stack;
+  const storeRules = scenes.map(({ point, threadId }): StoreFault => {
+    const { containing = [], ...held } = point.held;
+    return { ...held, containing: [threadId, ...containing] };
+  });
+  const queueRules = scenes
+    .filter(({ point }) => point.holdsWakeUp)
+    .map(({ threadId }): QueueFault => ({ fault: "hold", rate: 1, containing: threadId }));
+  await Promise.all([putFaults(cosmos.endpoint, storeRules), putFaults(serviceBus.controlUrl, queueRules)]);
+  // The queue's client gives up after a few seconds: those come last.
+  const [early, late] = [
+    scenes.filter(({ point }) => !point.holdsWakeUp),
+    scenes.filter(({ point }) => point.holdsWakeUp),
+  ];
+  for (const wave of [early, late]) {
+    for (const scene of wave) scene.begin(client).catch(() => undefined);
+    await until(async () => {
+      const held = (await faultsOf(cosmos.endpoint)) as FaultReport[];
+      return wave.every((scene) => held[scenes.indexOf(scene)]?.held === 1);
+    }, 15_000);
+  }
+  expect(await faultsOf(serviceBus.controlUrl)).toMatchObject(queueRules.map(() => ({ struck: 1 })));
+}
+
+async function release({ cosmos, serviceBus }: Stack): Promise<void> {
+  await Promise.all([putFaults(cosmos.endpoint, []), putFaults(serviceBus.controlUrl, [])]);
+}
+
+async function putFaults(base: string, rules: object[]): Promise<void> {
+  const { status } = await fetch(new URL("/_local/faults", base), { method: "PUT", body: JSON.stringify(rules) });
+  expect(status).toBe(200);
+}
+
+const faultsOf = async (base: string) => (await fetch(new URL("/_local/faults", base))).json();
+
+/** The timer would do it, too, a little later. */
+const sweepLater = (host: Child) =>
+  setTimeout(
+    () => void fetch(`http://127.0.0.1:${host.ports.port}/admin/functions/sweep`, { method: "POST" }),
+    WAKE_UP_GRACE,
+  );
+
+async function endOf(scene: Scene, client: OpenAI): Promise<[string, unknown]> {
+  const { threads } = client.beta;
+  const run = await scene.end(client, PATIENCE);
+  const { data } = await threads.messages.list(scene.threadId, { order: "asc" });
+  const said = data.map(({ role, status, content: [part] }) => [
+    role,
+    status,
+    part?.type === "text" && part.text.value,
+  ]);
+  // Only a free thread takes another message.
+  await threads.messages.create(scene.threadId, { role: "user", content: "And then?" });
+  return [scene.name, { status: run.status, said, modelCalls: await scene.modelCalls() }];
+}
+
+const expected = ({ point }: Scene) => ({
+  status: "completed",
+  said: [
+    ["user", "completed", "Why?"],
+    ["assistant", "completed", ANSWER],
+  ],
+  modelCalls: point.turns.length,
+});
+
+async function violations({ cosmos }: Stack): Promise<unknown[]> {
+  const client = new CosmosClient({ ...cosmos, connectionPolicy: { enableEndpointDiscovery: false } });
+  const options = { tolerance: 2_000, eventsTtl: 86_400, messagesAreDeleted: false };
+  const report = await checkStore(client.database("threadkeep").container("threads"), options);
+  client.dispose();
+  return report.violations;
+}

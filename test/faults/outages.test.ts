@@ -1,0 +1,98 @@
+/** Servers that are gone for seconds: what clients are told meanwhile, and that every run goes on afterwards. */
+import OpenAI, { APIError } from "openai";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { FaultRule } from "../../local/cosmos/faults.ts";
+import { type Stack, startStack } from "../../local/stack.ts";
+import { buildIfStale } from "../e2e/build.ts";
+import { POLL, until } from "../e2e/harness.ts";
+
+/** A wake-up that meets a store in trouble comes back after five seconds: this outage takes two of them. */
+const OUTAGE = 8_000;
+/** A run whose wake-up was never sent waits for a sweep: it is found at the earliest after this time. */
+const WAKE_UP_GRACE = 15_000;
+
+let stack: Stack;
+let client: OpenAI;
+let assistantId: string;
+
+beforeAll(async () => {
+  buildIfStale();
+  stack = await startStack();
+  client = new OpenAI({ baseURL: stack.baseUrl, apiKey: stack.apiKey, maxRetries: 0 });
+  assistantId = (await client.beta.assistants.create({ model: "steady" })).id;
+});
+
+afterAll(() => stack?.stop());
+
+const newThread = () => client.beta.threads.create({ messages: [{ role: "user", content: "Why?" }] });
+const startRun = async () => client.beta.threads.runs.create((await newThread()).id, { assistant_id: assistantId });
+const nextStatus = ({ id, thread_id }: OpenAI.Beta.Threads.Run) =>
+  client.beta.threads.runs.poll(id, { thread_id }, POLL).then(({ status }) => status);
+
+async function putStoreFaults(rules: FaultRule[]): Promise<void> {
+  const url = new URL("/_local/faults", stack.cosmos.endpoint);
+  expect((await fetch(url, { method: "PUT", body: JSON.stringify(rules) })).status).toBe(200);
+}
+
+/** What the queue has done with its messages so far. */
+async function queueTotals(): Promise<Record<string, number>> {
+  const response = await fetch(new URL("/_local/queues", stack.serviceBus.controlUrl));
+  const { queues } = (await response.json()) as { queues: { name: string; totals: Record<string, number> }[] };
+  return queues.find(({ name }) => name === "runs")?.totals ?? {};
+}
+
+async function errorOf(call: Promise<unknown>): Promise<APIError> {
+  const error: unknown = await call.catch((thrown: unknown) => thrown);
+  if (error instanceof APIError) return error;
+  throw new Error(`a refusal was expected, not ${error}`);
+}
+
+test("while the store is down clients get 5xx, and wake-ups wait without using up their deliveries", {
+  timeout: 40_000,
+}, async () => {
+  const before = await queueTotals();
+  // Creating a run takes a batch only; claiming it does not work.
+  await putStoreFaults([{ fault: "503", operations: ["patch"] }]);
+  const run = await startRun();
+  await putStoreFaults([{ fault: "503" }]);
+  const back = new Promise((resolve) => setTimeout(resolve, OUTAGE)).then(() => putStoreFaults([]));
+
+  const { status } = await errorOf(client.beta.threads.runs.retrieve(run.id, { thread_id: run.thread_id }));
+  expect(status).toBeGreaterThanOrEqual(500);
+
+  await back;
+  expect(await nextStatus(run)).toBe("completed");
+  const { abandoned = 0, deadLettered = 0, sent = 0 } = await queueTotals();
+  expect({ abandoned, deadLettered }).toEqual({ abandoned: before.abandoned, deadLettered: before.deadLettered });
+  // The first one, and those that were sent for later.
+  expect(sent - (before.sent ?? 0)).toBeGreaterThanOrEqual(2);
+});
+
+test("a store over its throughput makes clients wait: 429 with retry-after", async () => {
+  const thread = await newThread();
+  await putStoreFaults([{ fault: "429", ms: 1 }]);
+  const { status, headers } = await errorOf(client.beta.threads.retrieve(thread.id));
+  await putStoreFaults([]);
+  expect(status).toBe(429);
+  expect(Number(headers?.get("retry-after"))).toBeGreaterThan(0);
+});
+
+test("while the queue is down runs are created and stay queued, and afterwards the sweep wakes them", {
+  timeout: 60_000,
+}, async () => {
+  const { serviceBus } = stack.processes;
+  await serviceBus.kill("SIGKILL");
+  const created = await Promise.all([startRun(), startRun(), startRun()]);
+  expect(created.map(({ status }) => status)).toEqual(["queued", "queued", "queued"]);
+  await serviceBus.start();
+
+  const { origin } = new URL(stack.baseUrl);
+  const due = Date.now() + WAKE_UP_GRACE;
+  await until(async () => {
+    // The timer would do it, too, a little later.
+    if (Date.now() > due) await fetch(`${origin}/admin/functions/sweep`, { method: "POST" });
+    const { data } = await client.beta.threads.runs.list(created[0].thread_id);
+    return data[0]?.status !== "queued";
+  }, 40_000);
+  expect(await Promise.all(created.map(nextStatus))).toEqual(["completed", "completed", "completed"]);
+});
