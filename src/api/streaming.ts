@@ -1,7 +1,7 @@
 /** Runs that are driven by the request that streams them (design: one engine, two drivers). */
 import type { App } from "../app.ts";
 import { drive, letGo } from "../runs/advance.ts";
-import { wakeUpOf } from "../runs/ending.ts";
+import { laterLook } from "../runs/ending.ts";
 import type { RunEvent, Sink } from "../runs/events.ts";
 import { OwnedRun } from "../runs/owned-run.ts";
 import type { MessageDoc, RunDoc } from "../store/documents.ts";
@@ -34,7 +34,7 @@ export function streamRun(
   const owned = new OwnedRun(engine.store.thread(tenant, run.thread_id), run, push, eventsTtl);
   for (const event of opening.events) (opening.logged ? push : owned.tell)(event);
   const until = run.internal.lease?.until ?? engine.now();
-  void engine.wakeUps.send(wakeUpOf(run), `${run.id}/takeover/${until}`, until);
+  void engine.wakeUps.send(laterLook(run), `${run.id}/takeover/${until}`, until);
   drive({ ...engine, retriesInPlace: true }, owned, window)
     .then((progress) => {
       if (progress === "left") stream.push(errorEvent("Another instance goes on with this run: this stream ends."));
@@ -43,7 +43,7 @@ export function streamRun(
       app.log.error("streamed run failed; a worker takes it over", { run: run.id, error });
       stream.push(errorEvent("The server had an error while it streamed this run. The run goes on."));
       await letGo(engine, owned);
-      await engine.wakeUps.send(wakeUpOf(run), `${run.id}/let-go/${engine.now()}`);
+      await engine.wakeUps.send(laterLook(run), `${run.id}/let-go/${engine.now()}`);
     })
     .finally(() => stream.end());
   return stream;

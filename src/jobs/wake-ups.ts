@@ -7,7 +7,13 @@ import { identity } from "../identity.ts";
 /** The queue's name, in Azure and locally. */
 export const QUEUE = "runs";
 
-export const wakeUp = z.object({ tenant: z.string().min(1), thread: z.string().min(1), run: z.string().min(1) });
+export const wakeUp = z.object({
+  tenant: z.string().min(1),
+  thread: z.string().min(1),
+  run: z.string().min(1),
+  /** whether the run is probably not queued: then claiming it without a look would most often be in vain */
+  look: z.boolean().optional(),
+});
 export type WakeUp = z.output<typeof wakeUp>;
 
 /** How long a client waits for the queue at the most; after that the sweep finds the run. Milliseconds. */

@@ -17,7 +17,7 @@ import { endUndriven, finish, giveBack, handBack, lost, type Progress, pause, re
 import type { Engine } from "./engine.ts";
 import { noSink, openingEvents, runEvent } from "./events.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { claimed, claimFields, type Ending, givenBack, isExpired, isUnowned, renewed } from "./lifecycle.ts";
+import { claimed as claim, claimFields, type Ending, givenBack, isExpired, isUnowned, renewed } from "./lifecycle.ts";
 import { type Interruption, OwnedRun } from "./owned-run.ts";
 import { Turn } from "./turn.ts";
 
@@ -39,7 +39,8 @@ type Outcome =
 export async function wake(engine: Engine, job: WakeUp): Promise<void> {
   if (engine.drives.stopped) throw new Error("this instance is being stopped: another one gets the wake-up");
   const partition = engine.store.thread(job.tenant, job.thread);
-  const run = (await claimQueued(engine, partition, job.run)) ?? (await lookAt(engine, partition, job));
+  const claimed = job.look ? undefined : await claimQueued(engine, partition, job.run);
+  const run = claimed ?? (await lookAt(engine, partition, job));
   if (run === undefined) return;
   const owned = new OwnedRun(partition, run, noSink, engine.config.runs.eventsTtl);
   if (run.internal.log.events === 0) for (const event of openingEvents(run)) owned.tell(event);
@@ -86,7 +87,7 @@ async function lookAt(engine: Engine, partition: Partition, job: WakeUp): Promis
   if (!isUnowned(run, now)) {
     // Its driver is alive as far as anybody knows. Look again when that would show.
     const until = run.internal.lease?.until ?? now;
-    await engine.wakeUps.send(job, `${run.id}/lease/${until}`, until);
+    await engine.wakeUps.send({ ...job, look: true }, `${run.id}/lease/${until}`, until);
     return undefined;
   }
   const over = overdueEnding(run, now);
@@ -96,7 +97,7 @@ async function lookAt(engine: Engine, partition: Partition, job: WakeUp): Promis
   }
   if (run.status === "requires_action") return undefined;
   const reserved = reserveIds(now, run.internal.last_seq);
-  const next = claimed(run, engine.owner, reserved, now, leaseDuration(engine));
+  const next = claim(run, engine.owner, reserved, now, leaseDuration(engine));
   const result = await partition.batch([{ put: next, ifMatch: run._etag }]);
   // Refused: somebody else was faster.
   return result.ok ? { ...next, _etag: result.etags[0] ?? "" } : undefined;

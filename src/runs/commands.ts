@@ -16,7 +16,7 @@ import type { Partition, Versioned, Write } from "../store/partition.ts";
 import { readRun } from "../store/runs.ts";
 import type { StaleLock } from "../store/threads.ts";
 import { reserveIds } from "./advance.ts";
-import { endUndriven, withToolTokens } from "./ending.ts";
+import { endUndriven, laterLook, withToolTokens } from "./ending.ts";
 import type { Engine } from "./engine.ts";
 import { logged } from "./event-log.ts";
 import { type RunEvent, runEvent, stepEvent } from "./events.ts";
@@ -136,8 +136,7 @@ export async function cancelRun(engine: Engine, ref: RunRef): Promise<RunDoc> {
     }
     const result = await ref.partition.batch([{ put: next, ifMatch: run._etag }]);
     if (!result.ok) continue;
-    const job = { tenant: run.internal.tenant, thread: run.thread_id, run: run.id };
-    await engine.wakeUps.send(job, `${run.id}/cancel`, next.internal.due);
+    await engine.wakeUps.send(laterLook(run), `${run.id}/cancel`, next.internal.due);
     return next;
   }
   throw overloaded(1);

@@ -1,4 +1,5 @@
 /** How a model call is written back: the run ends, pauses for tool outputs, or is given back for another try. */
+import type { WakeUp } from "../jobs/wake-ups.ts";
 import { countMessageTokens } from "../model/tokens.ts";
 import type { ModelTrouble } from "../model/trouble.ts";
 import { addUsage } from "../resources/common.ts";
@@ -58,7 +59,7 @@ export async function pause(engine: Engine, owned: OwnedRun, turn: Turn): Promis
   const result = await owned.write(run, documents, leftovers(owned.run, documents), news);
   if (result === "cancelling") return finish(engine, owned, turn, { status: "cancelled" });
   if (result === "lost") return lost(engine, owned);
-  if (run.internal.due !== undefined) await engine.wakeUps.send(wakeUpOf(run), `${run.id}/expiry`, run.internal.due);
+  if (run.internal.due !== undefined) await engine.wakeUps.send(laterLook(run), `${run.id}/expiry`, run.internal.due);
   return "driven";
 }
 
@@ -82,7 +83,7 @@ async function release(engine: Engine, owned: OwnedRun, turn: Turn, due: number,
   const result = await owned.write(run, turn.documents);
   if (result === "cancelling") return finish(engine, owned, turn, { status: "cancelled" });
   if (result === "lost") return lost(engine, owned);
-  await engine.wakeUps.send(wakeUpOf(run), `${run.id}/again/${attempts}/${due}`, due);
+  await engine.wakeUps.send(laterLook(run), `${run.id}/again/${attempts}/${due}`, due);
   return "left";
 }
 
@@ -126,7 +127,11 @@ export async function endUndriven(
   return result.ok ? { ...next, _etag: result.etags[0] ?? "" } : undefined;
 }
 
-export const wakeUpOf = (run: RunDoc) => ({ tenant: run.internal.tenant, thread: run.thread_id, run: run.id });
+/** For a run that is queued. */
+export const wakeUpOf = (run: RunDoc): WakeUp => ({ tenant: run.internal.tenant, thread: run.thread_id, run: run.id });
+
+/** For a run that has an owner or is paused now. */
+export const laterLook = (run: RunDoc): WakeUp => ({ ...wakeUpOf(run), look: true });
 
 /** The run with this model call on its account. */
 function charged(run: RunDoc, turn: Turn): RunDoc {

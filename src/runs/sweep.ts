@@ -8,13 +8,16 @@ import type { Engine } from "./engine.ts";
  */
 const MOMENT = 60_000;
 
+/** A wake-up that is for this very moment is most probably on its way. Milliseconds. */
+const GRACE = 2_000;
+
 /** What a sweep clears away of one deleted thread. Documents. */
 const PURGE_LIMIT = 20_000;
 
 /** Sends wake-ups for overdue runs and finishes deletions that were cut off, `limit` of both together at the most. */
 export async function sweep(engine: Engine, limit: number): Promise<void> {
   const now = engine.now();
-  const overdue = await engine.store.overdue(now, limit);
+  const overdue = await engine.store.overdue(now - GRACE, limit);
   const runs = overdue.filter((doc) => doc.kind === "run");
   const threads = overdue.filter((doc) => doc.kind === "deleted_thread");
   if (runs.length > 0) {
