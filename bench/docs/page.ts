@@ -1,0 +1,2 @@
+import type { Results } from "../lib/results.ts";
+export function writeDocs(_: Results): void {}
