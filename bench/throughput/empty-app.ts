@@ -30,7 +30,7 @@ export async function takeDown(subject: Subject, assistant: string): Promise<Ans
   const { wire } = subject;
   const thread = await subject.thread();
   const run = await createRun(wire, thread, assistant);
-  await new Pollster().settled(wire, thread, run);
+  await new Pollster(1).settled(wire, thread, run);
   const polled = await getRun(wire, thread, run.id);
   const body = { assistant_id: assistant, stream: true };
   const stream = await wire.stream("POST", `threads/${await subject.thread()}/runs`, body);

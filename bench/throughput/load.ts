@@ -26,7 +26,7 @@ export async function load(
 ): Promise<Load> {
   const warmUp = Math.min(lanes * 3, runs);
   const threads = await prepareThreads(subject, mode, warmUp + runs);
-  const pollster = new Pollster();
+  const pollster = new Pollster(lanes);
   const one = async (index: number): Promise<number> => {
     const started = performance.now();
     await mode.complete(subject.wire, threads[index] ?? "", assistant, pollster);

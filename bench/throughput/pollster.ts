@@ -6,26 +6,41 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { getRun, isUnderWay, type Run } from "../lib/runs.ts";
 import type { Wire } from "../lib/wire.ts";
 
+/** Milliseconds. */
 const FIRST_GUESS = 20;
-/** Four looks of five shall find the run done: then both corrections, as often as they come, cancel out. */
-const TOO_SOON = 1.04;
-const DONE = 0.99;
-/** Milliseconds between looks after the first, as a share of the wait before it. */
+const SHORTEST_PAUSE = 2;
+
+/** The pause before a further look, as a share of the time that the run has taken already. */
 const AGAIN = 0.15;
+
+/** How far the lanes together, each having looked at one run, move the guess towards the truth, or below it. */
+const LATER = 0.5;
+const SOONER = 0.03;
 
 export class Pollster {
   polls = 0;
+  readonly #lanes: number;
   #wait = FIRST_GUESS;
 
-  /** Looks at the run until it has ended or needs something. */
+  /** For so many runs at a time: each answer tells of a guess that all of them made. */
+  constructor(lanes: number) {
+    this.#lanes = lanes;
+  }
+
+  /** Looks at the run, which has just been created or continued, until it has ended or needs something. */
   async settled(wire: Wire, threadId: string, run: Run): Promise<Run> {
+    const started = performance.now();
     await sleep(this.#wait);
     let seen = await this.#look(wire, threadId, run.id);
-    this.#wait *= isUnderWay(seen) ? TOO_SOON : DONE;
+    if (!isUnderWay(seen)) {
+      this.#wait *= 1 - SOONER / this.#lanes;
+      return seen;
+    }
     while (isUnderWay(seen)) {
-      await sleep(Math.max(2, this.#wait * AGAIN));
+      await sleep(Math.max(SHORTEST_PAUSE, (performance.now() - started) * AGAIN));
       seen = await this.#look(wire, threadId, run.id);
     }
+    this.#wait += ((performance.now() - started - this.#wait) * LATER) / this.#lanes;
     return seen;
   }
 
