@@ -23,7 +23,8 @@ const file = process.env.REQUEST_TRACE ?? "";
 const begun = new WeakMap<ClientRequest, number>();
 const now = () => performance.timeOrigin + performance.now();
 
-subscribe("http.client.request.start", (message) => {
+// Not `request.start`, which comes when the body is sent: an answer may be there by then.
+subscribe("http.client.request.created", (message) => {
   begun.set((message as { request: ClientRequest }).request, now());
 });
 

@@ -10,8 +10,14 @@ export interface Run {
 
 export const isUnderWay = ({ status }: Run): boolean => status === "queued" || status === "in_progress";
 
-export function createRun(wire: Wire, threadId: string, assistantId: string): Promise<Run> {
-  return wire.json<Run>("POST", `threads/${threadId}/runs`, { assistant_id: assistantId });
+/** What a run is created with; its assistant, at least. */
+export interface NewRun {
+  assistant_id: string;
+  truncation_strategy?: { type: "auto" } | { type: "last_messages"; last_messages: number };
+}
+
+export function createRun(wire: Wire, threadId: string, run: NewRun): Promise<Run> {
+  return wire.json<Run>("POST", `threads/${threadId}/runs`, run);
 }
 
 export function getRun(wire: Wire, threadId: string, runId: string): Promise<Run> {
@@ -27,13 +33,12 @@ export function expectStatus(run: Run, status: string): void {
 export interface Watched {
   started: number;
   completed: number;
-  run: Run;
 }
 
 /** Creates a run and looks at it again this long after each answer, in milliseconds, until it has completed. */
-export async function watchByPolling(wire: Wire, threadId: string, assistantId: string, pause: number) {
+export async function watchByPolling(wire: Wire, threadId: string, newRun: NewRun, pause: number): Promise<Watched> {
   const sent = performance.now();
-  let run = await createRun(wire, threadId, assistantId);
+  let run = await createRun(wire, threadId, newRun);
   let started: number | undefined;
   while (isUnderWay(run)) {
     await sleep(pause);
@@ -42,5 +47,5 @@ export async function watchByPolling(wire: Wire, threadId: string, assistantId: 
   }
   const completed = performance.now() - sent;
   expectStatus(run, "completed");
-  return { started: started ?? completed, completed, run };
+  return { started: started ?? completed, completed };
 }

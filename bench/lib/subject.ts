@@ -5,6 +5,7 @@ import type { Turn } from "../../local/model/turn.ts";
 import { type Stack, type StackOptions, startStack } from "../../local/stack.ts";
 import { Wire } from "./wire.ts";
 
+export const INSTRUCTIONS = "Answer briefly.";
 export const QUESTION = "What is a thread, and what do people use it for?";
 
 export interface Address {
@@ -44,7 +45,7 @@ export class Subject {
   /** The id of a new assistant of that model; it may call functions of these names. */
   async assistant(model: string, functions: string[] = []): Promise<string> {
     const tools = functions.map((name) => ({ type: "function" as const, function: { name } }));
-    return (await this.sdk.beta.assistants.create({ model, instructions: "Answer briefly.", tools })).id;
+    return (await this.sdk.beta.assistants.create({ model, instructions: INSTRUCTIONS, tools })).id;
   }
 
   /** The id of a new thread with one question on it. */

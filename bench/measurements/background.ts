@@ -38,7 +38,7 @@ async function measure(bench: Bench, subject: Subject): Promise<Outcome> {
   const none = () => ({ started: [], completed: [] });
   const samples: Samples = { model: [], asked: [], eager: none(), sdk: { completed: [] }, events: none() };
   for (let run = 0; run < WARM_UP; run++)
-    await watchByPolling(subject.wire, await subject.thread(), assistant, EAGER_PAUSE);
+    await watchByPolling(subject.wire, await subject.thread(), { assistant_id: assistant }, EAGER_PAUSE);
   const rounds = bench.quick ? 10 : 100;
   for (let round = 0; round < rounds; round++) await measureOnce(subject, assistant, samples);
   return outcomeOf(samples, subject.stack === undefined);
@@ -47,7 +47,7 @@ async function measure(bench: Bench, subject: Subject): Promise<Outcome> {
 async function measureOnce(subject: Subject, assistant: string, samples: Samples): Promise<void> {
   const { wire, sdk, stack } = subject;
   const sentAt = Date.now();
-  const eager = await watchByPolling(wire, await subject.thread(), assistant, EAGER_PAUSE);
+  const eager = await watchByPolling(wire, await subject.thread(), { assistant_id: assistant }, EAGER_PAUSE);
   samples.eager.started.push(eager.started);
   samples.eager.completed.push(eager.completed);
   if (stack !== undefined) {
@@ -85,7 +85,7 @@ async function watchWithSdk(sdk: OpenAI, threadId: string, assistantId: string):
 
 async function watchEvents({ wire }: Subject, threadId: string, assistantId: string) {
   const sent = performance.now();
-  const run = await createRun(wire, threadId, assistantId);
+  const run = await createRun(wire, threadId, { assistant_id: assistantId });
   const seen = new Map<string, number>();
   const note = (text: string) => {
     for (const [, event = ""] of text.matchAll(/^event: (.+)$/gm)) {

@@ -125,10 +125,11 @@ async function costOfKind(subject: Subject, kind: Kind, trace: string): Promise<
     const partition = `${TENANT}:${threadId}`;
     const bytesBefore = total(await storedBytes(subject.local, partition));
     const [seen, sent] = [tracedBy(subject, trace).length, await messagesSent(subject)];
-    await mode.complete(subject.wire, threadId, assistant, new Pollster(1));
+    const pollster = new Pollster(1);
+    await mode.complete(subject.wire, threadId, assistant, pollster);
     const requests = tracedBy(subject, trace)
       .slice(seen)
-      .filter((request) => !isPoll(request));
+      .filter((request) => !isPoll(request, pollster));
     const stored = await storedBytes(subject.local, partition);
     if (i < 0) continue;
     samples.push({
@@ -157,8 +158,9 @@ async function addGuards(subject: Subject, trace: string, samples: Cost[]): Prom
 
 const tracedBy = (subject: Subject, trace: string) => cosmosRequests(trace, subject.local.cosmos.endpoint);
 
-/** A client that waits reads the run document: its choice, not the run's need. */
-const isPoll = ({ method, path, kind }: TracedRequest) => method === "GET" && kind === "" && /\/docs\/run_/.test(path);
+/** A client that waits makes the app read the run: its choice, not the run's need. */
+const isPoll = ({ method, path, from, to }: TracedRequest, { looks }: Pollster) =>
+  method === "GET" && /\/docs\/run_/.test(path) && looks.some(([began, ended]) => began <= from && to <= ended);
 
 const total = (bytes: Record<string, number>) => Object.values(bytes).reduce((sum, each) => sum + each, 0);
 

@@ -3,9 +3,10 @@
  * turns. Thread and question are there before the clock starts, as in a chat.
  */
 import OpenAI from "openai";
+import { firstTokenOf, firstTokenOfModel } from "../lib/first-token.ts";
 import type { Bench, Figure, Measurement, Outcome } from "../lib/measurement.ts";
 import { median, quantile, summary } from "../lib/quantiles.ts";
-import { QUESTION, type Subject } from "../lib/subject.ts";
+import { INSTRUCTIONS, QUESTION, type Subject } from "../lib/subject.ts";
 
 const WARM_UP = 20;
 const ANSWER = "A thread is a conversation. It keeps the messages of a user and an assistant in their order.";
@@ -71,14 +72,21 @@ async function compare(bench: Bench, subject: Subject, delay: number): Promise<S
   const assistant = await subject.assistant(model);
   const { baseUrl, key } = subject.local.model;
   const direct = new OpenAI({ baseURL: baseUrl, apiKey: key, maxRetries: 0 });
+  const request = {
+    model,
+    messages: [
+      { role: "system" as const, content: INSTRUCTIONS },
+      { role: "user" as const, content: QUESTION },
+    ],
+  };
   const fast = delay === 0;
   const runs = bench.quick ? 15 : fast ? 300 : 100;
   const samples: Samples = { direct: [], threadkeep: [] };
   for (let run = -(fast ? WARM_UP : 3); run < runs; run++) {
     const thread = await subject.thread();
     const ways = [
-      ["direct", () => firstTokenOfModel(direct, model)],
-      ["threadkeep", () => firstTokenOfRun(subject.sdk, thread, assistant)],
+      ["direct", () => firstTokenOfModel(direct, request)],
+      ["threadkeep", () => firstTokenOf(subject, thread, { assistant_id: assistant })],
     ] as const;
     // Whatever the first of a pair leaves behind, each way gets it as often.
     for (const [name, ask] of run % 2 === 0 ? ways : ways.toReversed()) {
@@ -89,36 +97,12 @@ async function compare(bench: Bench, subject: Subject, delay: number): Promise<S
   return samples;
 }
 
-/** Reads to the end: what is left of one answer must not burden the next. Milliseconds. */
-async function firstTokenOfModel(client: OpenAI, model: string): Promise<number> {
-  const started = performance.now();
-  const messages = [
-    { role: "system" as const, content: "Answer briefly." },
-    { role: "user" as const, content: QUESTION },
-  ];
-  let first: number | undefined;
-  for await (const { choices } of await client.chat.completions.create({ model, messages, stream: true })) {
-    if (choices[0]?.delta.content) first ??= performance.now() - started;
-  }
-  return first ?? Number.NaN;
-}
-
-export async function firstTokenOfRun(client: OpenAI, threadId: string, assistantId: string): Promise<number> {
-  const started = performance.now();
-  let first: number | undefined;
-  const stream = await client.beta.threads.runs.create(threadId, { assistant_id: assistantId, stream: true });
-  for await (const { event } of stream) {
-    if (event === "thread.message.delta") first ??= performance.now() - started;
-  }
-  return first ?? Number.NaN;
-}
-
 /** Its model cannot be asked by us. */
 async function deployed(bench: Bench, subject: Subject): Promise<Outcome> {
   const assistant = await subject.assistant(await subject.modelThat("", {}));
   const times: number[] = [];
   for (let run = 0; run < (bench.quick ? 5 : 30); run++) {
-    times.push(await firstTokenOfRun(subject.sdk, await subject.thread(), assistant));
+    times.push(await firstTokenOf(subject, await subject.thread(), { assistant_id: assistant }));
   }
   const columns = ["ms from request to first token", "runs", "p50", "p90", "p99"];
   const table = { title: "Time to the first token", columns, rows: [row("Threadkeep and its model", times)] };

@@ -29,7 +29,7 @@ export interface Answers {
 export async function takeDown(subject: Subject, assistant: string): Promise<Answers> {
   const { wire } = subject;
   const thread = await subject.thread();
-  const run = await createRun(wire, thread, assistant);
+  const run = await createRun(wire, thread, { assistant_id: assistant });
   await new Pollster(1).settled(wire, thread, run);
   const polled = await getRun(wire, thread, run.id);
   const body = { assistant_id: assistant, stream: true };

@@ -31,7 +31,7 @@ export const MODES: Mode[] = [
     name: "background",
     question: QUESTION,
     async complete(wire, threadId, assistantId, pollster) {
-      const run = await createRun(wire, threadId, assistantId);
+      const run = await createRun(wire, threadId, { assistant_id: assistantId });
       expectStatus(await pollster.settled(wire, threadId, run), "completed");
     },
     requests: { streams: 0, creations: 1, submissions: 0, wakeUps: 1 },
@@ -40,7 +40,7 @@ export const MODES: Mode[] = [
     name: "with a tool call",
     question: `Use ${FUNCTION} to tell me the weather in Paris.`,
     async complete(wire, threadId, assistantId, pollster) {
-      const created = await createRun(wire, threadId, assistantId);
+      const created = await createRun(wire, threadId, { assistant_id: assistantId });
       const paused = await pollster.settled(wire, threadId, created);
       expectStatus(paused, "requires_action");
       const calls = paused.required_action?.submit_tool_outputs.tool_calls ?? [];

@@ -18,7 +18,8 @@ const LATER = 0.5;
 const SOONER = 0.03;
 
 export class Pollster {
-  polls = 0;
+  /** When each look began and ended, in milliseconds on the clock of `Date`. */
+  readonly looks: [from: number, to: number][] = [];
   readonly #lanes: number;
   #wait = FIRST_GUESS;
 
@@ -44,8 +45,12 @@ export class Pollster {
     return seen;
   }
 
-  #look(wire: Wire, threadId: string, runId: string): Promise<Run> {
-    this.polls += 1;
-    return getRun(wire, threadId, runId);
+  async #look(wire: Wire, threadId: string, runId: string): Promise<Run> {
+    const from = now();
+    const run = await getRun(wire, threadId, runId);
+    this.looks.push([from, now()]);
+    return run;
   }
 }
+
+const now = () => performance.timeOrigin + performance.now();
