@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { app } from "@azure/functions";
 
 /** @type {{ created: string, polled: string, streamed: string, pieces: number }} */
-const answers = JSON.parse(readFileSync(process.env.EMPTY_APP_ANSWERS, "utf8"));
+const answers = JSON.parse(readFileSync(process.env.EMPTY_APP_ANSWERS ?? "/dev/null", "utf8") || "{}");
 const encoder = new TextEncoder();
 
 app.setup({ enableHttpStream: true });
