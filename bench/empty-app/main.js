@@ -20,14 +20,24 @@ async function* pieces() {
   }
 }
 
+/** A piece a second, until the client leaves. */
+async function* slowPieces() {
+  for (;;) {
+    yield encoder.encode(`event: thread.message.delta\ndata: {}\n\n`);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+}
+
+const stream = (body) => ({ status: 200, headers: { "content-type": "text/event-stream; charset=utf-8" }, body });
+
 app.http("createRun", {
   methods: ["POST"],
   authLevel: "anonymous",
   route: "v1/threads/{thread_id}/runs",
-  handler: (request) =>
-    request.query.has("streamed")
-      ? { status: 200, headers: { "content-type": "text/event-stream; charset=utf-8" }, body: pieces() }
-      : json(answers.created),
+  handler: ({ query }) => {
+    if (query.has("slow")) return stream(slowPieces());
+    return query.has("streamed") ? stream(pieces()) : json(answers.created);
+  },
 });
 
 app.http("submitToolOutputs", {

@@ -61,7 +61,8 @@ export class Subject {
 
 /** Starts a local stack, does the work on it, and stops it whatever happens. */
 export async function onLocalStack<Result>(options: StackOptions, work: (subject: Subject) => Promise<Result>) {
-  const stack = await startStack(options);
+  // Whatever model the shell has set is not the one to measure with.
+  const stack = await startStack({ ...options, env: { ...options.env, MODEL_ENDPOINT: "" } });
   const subject = new Subject({ baseUrl: stack.baseUrl, apiKey: stack.apiKey, model: "simulated-model" }, stack);
   try {
     return await work(subject);

@@ -10,6 +10,11 @@ import { watchByPolling } from "../lib/runs.ts";
 import type { Subject } from "../lib/subject.ts";
 
 const MODEL = "growth";
+const ANSWER = { text: "It is about threads." };
+
+const WARM_UP = 5;
+
+const ENV = { SHOW_COSTS: "true", "AzureWebJobs.sweep.Disabled": "true" };
 
 /** How a run chooses what its model reads: as a default user leaves it, or the newest twenty messages. */
 const STRATEGIES = {
@@ -18,7 +23,7 @@ const STRATEGIES = {
 } as const;
 type Strategy = keyof typeof STRATEGIES;
 
-/** Medians of many runs on one thread. */
+/** What a streamed and a background run came to; or the medians of many. */
 interface Point {
   /** Milliseconds until the first token of a streamed run, beyond what the model takes for the same request. */
   addedFirstToken: number;
@@ -34,9 +39,8 @@ export const growth: Measurement = {
   title: "Growth",
   worksRemotely: false,
   async measure(bench) {
-    const env = { SHOW_COSTS: "true", "AzureWebJobs.sweep.Disabled": "true" };
-    const byLength = await bench.onApp({ env }, (subject) => threadLengths(bench, subject));
-    const byThreads = await bench.onApp({ env }, (subject) => threadCounts(bench, subject));
+    const byLength = await bench.onApp({ env: ENV }, (subject) => threadLengths(bench, subject));
+    const byThreads = await threadCounts(bench);
     return {
       tables: [...byLength.tables, ...byThreads.tables],
       goals: [...byLength.goals, ...byThreads.goals],
@@ -51,12 +55,12 @@ export const growth: Measurement = {
 
 async function threadLengths(bench: Bench, subject: Subject): Promise<Outcome> {
   const lengths = bench.quick ? [10, 100, 1000] : [10, 100, 1000, 10_000];
-  const threads: string[] = [];
-  for (const length of lengths) threads.push(await threadOf(subject, length));
+  const places: Place[] = [];
+  for (const length of lengths) places.push(await placeOf(subject, length));
   const measured = new Map<Strategy, Point[]>();
   for (const strategy of ["auto", "last 20"] as const) {
     bench.say(`truncation ${strategy}`);
-    measured.set(strategy, await pointsOn(bench, subject, threads, strategy));
+    measured.set(strategy, await pointsAt(bench, places, strategy));
   }
   const rows = [...measured].flatMap(([strategy, points]) =>
     points.map((point, index) => row(`${strategy}, ${lengths[index]?.toLocaleString("en-US")} messages`, point)),
@@ -70,29 +74,57 @@ async function threadLengths(bench: Bench, subject: Subject): Promise<Outcome> {
   };
 }
 
-async function threadCounts(bench: Bench, subject: Subject): Promise<Outcome> {
+/** On as many stores, so that they can be measured in turns. */
+async function threadCounts(bench: Bench): Promise<Outcome> {
   const counts = bench.quick ? [1, 100, 1000] : [1, 100, 10_000];
-  const thread = await threadOf(subject, 10);
-  let there = 1;
-  const rows: Cell[][] = [];
-  const points: Point[] = [];
-  // Not side by side, since one store holds them all in turn: so the process is warmed up before.
-  await pointsOn(bench, subject, [thread], "last 20");
-  for (const count of counts) {
-    bench.say(`${count} threads`);
-    await inLanes(count - there, 16, async () => void (await subject.thread()));
-    there = count;
-    const [point] = await pointsOn(bench, subject, [thread], "last 20");
-    if (point === undefined) continue;
-    points.push(point);
-    rows.push(row(`${count.toLocaleString("en-US")} threads`, point));
-  }
+  const points = await onStoresOf(bench, counts, [], (places) => pointsAt(bench, places, "last 20"));
+  const rows = points.map((point, index) => row(`${counts[index]?.toLocaleString("en-US")} threads`, point));
   return {
     tables: [{ title: "By the number of threads", columns: columnsFor("threads in the store"), rows }],
     goals: ratioGoals(`${counts.at(-1)?.toLocaleString("en-US")} threads against 1`, points[0], points.at(-1)),
     figures: [],
     notes: [],
   };
+}
+
+async function onStoresOf<Result>(
+  bench: Bench,
+  counts: number[],
+  places: Place[],
+  work: (places: Place[]) => Promise<Result>,
+): Promise<Result> {
+  const [count, ...others] = counts;
+  if (count === undefined) return work(places);
+  return bench.onApp({ env: ENV }, async (subject) => {
+    bench.say(`${count} threads`);
+    await inLanes(count - 1, 16, async () => void (await subject.thread()));
+    return onStoresOf(bench, others, [...places, await placeOf(subject, 10)], work);
+  });
+}
+
+/** Where runs are measured: a thread of an app. */
+interface Place {
+  subject: Subject;
+  assistant: string;
+  model: OpenAI;
+  /** Threads to run on, this many. */
+  threads(count: number): Promise<string[]>;
+}
+
+/** Every run leaves an answer on its thread: this long, a thread hardly grows by that. Shorter ones are made anew. */
+const LONG = 10_000;
+
+async function placeOf(subject: Subject, length: number): Promise<Place> {
+  const { baseUrl, key } = subject.local.model;
+  const model = new OpenAI({ baseURL: baseUrl, apiKey: key, maxRetries: 0 });
+  const assistant = await subject.assistant(await subject.modelThat(MODEL, ANSWER));
+  const kept = length >= LONG ? await threadOf(subject, length) : undefined;
+  const threads = async (count: number) => {
+    const ids: string[] = [];
+    while (ids.length < count) ids.push(kept ?? (await threadOf(subject, length)));
+    return ids;
+  };
+  return { subject, assistant, model, threads };
 }
 
 /** The id of a thread of so many short messages. */
@@ -104,36 +136,39 @@ async function threadOf(subject: Subject, length: number): Promise<string> {
   return (await subject.wire.json<{ id: string }>("POST", "threads", { messages })).id;
 }
 
-/** One point for each thread, the threads in turns: whatever changes with time meets them all. */
-async function pointsOn(bench: Bench, subject: Subject, threads: string[], strategy: Strategy): Promise<Point[]> {
-  const assistant = await subject.assistant(await subject.modelThat(MODEL, { text: "It is about threads." }));
-  const { baseUrl, key } = subject.local.model;
-  const model = new OpenAI({ baseURL: baseUrl, apiKey: key, maxRetries: 0 });
-  const samples = threads.map(() => ({ added: [] as number[], background: [] as number[], units: [] as number[] }));
-  const messages = threads.map(() => 0);
-  const rounds = bench.quick ? 8 : 40;
-  for (let round = -5; round < rounds; round++) {
-    for (const [index, thread] of threads.entries()) {
-      const run = { assistant_id: assistant, truncation_strategy: STRATEGIES[strategy] };
-      const before = await unitsUsed(subject);
-      const streamed = await firstTokenOf(subject, thread, run);
-      const units = (await unitsUsed(subject)) - before;
-      const request = await lastRequest(baseUrl);
-      const direct = await firstTokenOfModel(model, request);
-      const { completed } = await watchByPolling(subject.wire, thread, run, 2);
-      if (round < 0) continue;
-      samples[index]?.added.push(streamed - direct);
-      samples[index]?.background.push(completed);
-      samples[index]?.units.push(units);
-      messages[index] = request.messages.length;
+/** One point for each place, the places in turns: whatever changes with time meets them all. */
+async function pointsAt(bench: Bench, places: Place[], strategy: Strategy): Promise<Point[]> {
+  const samples = places.map((): Point[] => []);
+  const rounds = WARM_UP + (bench.quick ? 8 : 40);
+  // Made before: a thread of a thousand messages leaves garbage behind, which would be collected at a run's expense.
+  const threads: string[][] = [];
+  for (const place of places) threads.push(await place.threads(rounds));
+  for (let round = 0; round < rounds; round++) {
+    for (const [index, place] of places.entries()) {
+      const sample = await measureOnce(place, threads[index]?.[round] ?? "", strategy);
+      if (round >= WARM_UP) samples[index]?.push(sample);
     }
   }
-  return samples.map(({ added, background, units }, index) => ({
-    addedFirstToken: median(added),
-    background: median(background),
-    units: median(units),
-    messages: messages[index] ?? 0,
-  }));
+  return samples.map((points) => {
+    const middle = (of: (point: Point) => number) => median(points.map(of));
+    return {
+      addedFirstToken: middle((point) => point.addedFirstToken),
+      background: middle((point) => point.background),
+      units: middle((point) => point.units),
+      messages: middle((point) => point.messages),
+    };
+  });
+}
+
+async function measureOnce({ subject, assistant, model }: Place, thread: string, strategy: Strategy): Promise<Point> {
+  const run = { assistant_id: assistant, truncation_strategy: STRATEGIES[strategy] };
+  const before = await unitsUsed(subject);
+  const streamed = await firstTokenOf(subject, thread, run);
+  const units = (await unitsUsed(subject)) - before;
+  const request = await lastRequest(subject.local.model.baseUrl);
+  const addedFirstToken = streamed - (await firstTokenOfModel(model, request));
+  const { completed } = await watchByPolling(subject.wire, thread, run, 2);
+  return { addedFirstToken, background: completed, units, messages: request.messages.length };
 }
 
 async function unitsUsed({ local }: Subject): Promise<number> {
@@ -147,7 +182,7 @@ async function lastRequest(modelUrl: string): Promise<ChatCompletionCreateParams
   const control = controlModel(modelUrl);
   const { requests } = await control.report(MODEL);
   await control.forget(MODEL);
-  await control.script(MODEL, [{ text: "It is about threads." }], { repeat: true });
+  await control.script(MODEL, [ANSWER], { repeat: true });
   return requests.at(-1)?.body as ChatCompletionCreateParamsStreaming;
 }
 
