@@ -33,6 +33,8 @@ async function measure(bench: Bench): Promise<Outcome> {
   const { measured, answers } = await bench.onApp({}, async (subject) => {
     const assistant = await assistantFor(subject);
     const measured: Measured[] = [];
+    bench.say("warming up");
+    for (const mode of MODES) await load(subject, assistant, mode, runsFor(bench, USUAL), USUAL);
     for (const mode of MODES) {
       for (const lanes of CONCURRENCIES) {
         bench.say(`${mode.name}, ${lanes} at a time`);

@@ -24,7 +24,7 @@ export async function load(
   runs: number,
   lanes: number,
 ): Promise<Load> {
-  const warmUp = Math.min(lanes * 3, runs);
+  const warmUp = Math.min(lanes * 4, runs);
   const threads = await prepareThreads(subject, mode, warmUp + runs);
   const pollster = new Pollster(lanes);
   const one = async (index: number): Promise<number> => {
