@@ -18,8 +18,8 @@ const file = process.env.MEMORY_LOG ?? "";
 process.on("SIGUSR2", async () => {
   // Several times: what one collection finalises the next one frees, and V8 gives pages back only little by little.
   for (let round = 0; round < ROUNDS; round++) {
-    collect();
     await sleep(PAUSE);
+    collect();
   }
   appendFileSync(file, `${JSON.stringify(process.memoryUsage())}\n`);
 });
