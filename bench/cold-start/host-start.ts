@@ -1,0 +1,73 @@
+/** Starts the functions host alone, as Azure starts an instance of the app, on servers that are up already. */
+import { type ChildProcess, spawn } from "node:child_process";
+import path from "node:path";
+import type { Stack } from "../../local/stack.ts";
+
+const PROJECT = path.resolve(import.meta.dirname, "..", "..");
+
+/** Only what answers requests: in Azure each kind of trigger scales on its own. */
+const HTTP_ONLY = {
+  "AzureWebJobs.run-worker.Disabled": "true",
+  "AzureWebJobs.dead-letters.Disabled": "true",
+  "AzureWebJobs.sweep.Disabled": "true",
+};
+
+export function environment({ cosmos, serviceBus, model, apiKey }: Stack): NodeJS.ProcessEnv {
+  return {
+    ...process.env,
+    ...HTTP_ONLY,
+    API_KEYS: `local:${apiKey}`,
+    COSMOS_ENDPOINT: cosmos.endpoint,
+    COSMOS_KEY: cosmos.key,
+    COSMOS_DATABASE: "threadkeep",
+    ServiceBusConnection: serviceBus.connectionString,
+    MODEL_ENDPOINT: model.baseUrl,
+    MODEL_KEY: model.key,
+  };
+}
+
+export interface StartedHost {
+  process: ChildProcess;
+  /** `http://127.0.0.1:PORT` */
+  url: string;
+  stop(): Promise<void>;
+}
+
+/** Resolves when the host says that it listens; throws with its last words if it ends before. */
+export async function startHost(appDir: string, env: NodeJS.ProcessEnv): Promise<StartedHost> {
+  const args = ["local/functions/main.ts", "--app", path.resolve(appDir), "--port", "0", "--grace", "0", "--quiet"];
+  const child = spawn(process.execPath, args, { cwd: PROJECT, env, stdio: ["ignore", "ignore", "pipe", "ipc"] });
+  const exited = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  let words = "";
+  child.stderr?.on("data", (data) => {
+    words += data;
+  });
+  const port = await Promise.race([
+    new Promise<number>((resolve) => child.once("message", (message) => resolve((message as { port: number }).port))),
+    exited.then(() => Promise.reject(new Error(`The host has not started: ${words}`))),
+  ]);
+  const stop = () => {
+    child.kill("SIGKILL");
+    return exited;
+  };
+  return { process: child, url: `http://127.0.0.1:${port}`, stop };
+}
+
+/** Milliseconds from starting the process to the end of its first answer. Throws unless that is a success. */
+export async function timeToFirstAnswer(appDir: string, env: NodeJS.ProcessEnv, path: string): Promise<number> {
+  const started = performance.now();
+  const host = await startHost(appDir, env);
+  try {
+    await ask(host, env, path);
+    return performance.now() - started;
+  } finally {
+    await host.stop();
+  }
+}
+
+export async function ask(host: StartedHost, env: NodeJS.ProcessEnv, path: string): Promise<void> {
+  const headers = { authorization: `Bearer ${env.API_KEYS?.slice("local:".length)}`, "openai-beta": "assistants=v2" };
+  const response = await fetch(host.url + path, { headers });
+  const text = await response.text();
+  if (response.status !== 200) throw new Error(`GET ${path}: ${response.status} ${text}`);
+}

@@ -1,0 +1,73 @@
+/** The app under measurement, and the usual ways to talk to it. */
+import OpenAI from "openai";
+import { controlModel } from "../../local/model/control.ts";
+import type { Turn } from "../../local/model/turn.ts";
+import { type Stack, type StackOptions, startStack } from "../../local/stack.ts";
+import { Wire } from "./wire.ts";
+
+export const INSTRUCTIONS = "Answer briefly.";
+export const QUESTION = "What is a thread, and what do people use it for?";
+
+export interface Address {
+  baseUrl: string;
+  apiKey: string;
+  /** What the deployed app's model is called. */
+  model: string;
+}
+
+export class Subject {
+  readonly wire: Wire;
+  readonly sdk: OpenAI;
+  /** Absent for a deployed app. */
+  readonly stack: Stack | undefined;
+  readonly #model: string;
+
+  constructor({ baseUrl, apiKey, model }: Address, stack?: Stack) {
+    this.wire = new Wire(baseUrl, apiKey);
+    this.sdk = new OpenAI({ baseURL: baseUrl, apiKey, maxRetries: 0 });
+    this.stack = stack;
+    this.#model = model;
+  }
+
+  /** The local stack; throws for a deployed app, on which nobody should come here. */
+  get local(): Stack {
+    if (this.stack === undefined) throw new Error("this needs the local stack");
+    return this.stack;
+  }
+
+  /** A name under which the simulated model answers in this way, every time. A deployed app's model answers as it does. */
+  async modelThat(name: string, turn: Turn): Promise<string> {
+    if (this.stack === undefined) return this.#model;
+    await controlModel(this.stack.model.baseUrl).script(name, [turn], { repeat: true });
+    return name;
+  }
+
+  /** The id of a new assistant of that model; it may call functions of these names. */
+  async assistant(model: string, functions: string[] = []): Promise<string> {
+    const tools = functions.map((name) => ({ type: "function" as const, function: { name } }));
+    return (await this.sdk.beta.assistants.create({ model, instructions: INSTRUCTIONS, tools })).id;
+  }
+
+  /** The id of a new thread with one question on it. */
+  async thread(question = QUESTION): Promise<string> {
+    const messages = [{ role: "user", content: question }];
+    return (await this.wire.json<{ id: string }>("POST", "threads", { messages })).id;
+  }
+
+  close(): void {
+    this.wire.close();
+  }
+}
+
+/** Starts a local stack, does the work on it, and stops it whatever happens. */
+export async function onLocalStack<Result>(options: StackOptions, work: (subject: Subject) => Promise<Result>) {
+  // Whatever model the shell has set is not the one to measure with.
+  const stack = await startStack({ ...options, env: { ...options.env, MODEL_ENDPOINT: "" } });
+  const subject = new Subject({ baseUrl: stack.baseUrl, apiKey: stack.apiKey, model: "simulated-model" }, stack);
+  try {
+    return await work(subject);
+  } finally {
+    subject.close();
+    await stack.stop();
+  }
+}

@@ -1,0 +1,84 @@
+/** `npm run bench`: measures, prints tables, keeps the results as JSON. See docs/performance.md. */
+import { writeDocs } from "./docs/page.ts";
+import type { Bench, Measurement, Outcome } from "./lib/measurement.ts";
+import { isMet } from "./lib/measurement.ts";
+import { addResult, machine, readResults } from "./lib/results.ts";
+import { onLocalStack, Subject } from "./lib/subject.ts";
+import { consoleTable, goalTable } from "./lib/text.ts";
+import { background } from "./measurements/background.ts";
+import { coldStart } from "./measurements/cold-start.ts";
+import { cost } from "./measurements/cost.ts";
+import { growth } from "./measurements/growth.ts";
+import { streams } from "./measurements/streams.ts";
+import { throughput } from "./measurements/throughput.ts";
+import { ttft } from "./measurements/ttft.ts";
+import { type Options, readOptions, USAGE } from "./options.ts";
+
+const MEASUREMENTS = [ttft, background, throughput, cost, growth, streams, coldStart];
+
+const options = optionsOrExit();
+if (options.writeDocs) writeDocs(readResults(options.json));
+else await measureAll(options);
+
+function optionsOrExit(): Options {
+  try {
+    const read = readOptions(process.argv.slice(2));
+    if (read !== "help") return read;
+    console.log(USAGE);
+    process.exit(0);
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : error}\n\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
+async function measureAll(options: Options): Promise<void> {
+  const bench = benchOf(options);
+  console.log(machine());
+  for (const measurement of chosen(options)) {
+    if (bench.isRemote && !measurement.worksRemotely) {
+      console.log(`\n${measurement.name}: left out, since it needs the local stack.`);
+      continue;
+    }
+    console.log(`\n${measurement.title} (${measurement.name})${options.quick ? ", quick: not for quoting" : ""}`);
+    const measuredAt = new Date().toISOString();
+    const outcome = await measurement.measure(bench);
+    show(outcome);
+    const { name, title } = measurement;
+    addResult(options.json, { name, title, measuredAt, machine: machine(), quick: options.quick, ...outcome });
+  }
+  console.log(`\nResults are in ${options.json}.`);
+}
+
+function chosen({ only }: Options): Measurement[] {
+  const names = MEASUREMENTS.map(({ name }) => name);
+  const unknown = only?.find((name) => !names.includes(name));
+  if (unknown !== undefined) {
+    console.error(`There is no measurement "${unknown}", only ${names.join(", ")}.`);
+    process.exit(2);
+  }
+  return MEASUREMENTS.filter(({ name }) => only?.includes(name) ?? true);
+}
+
+function benchOf({ quick, appDir, profile, target }: Options): Bench {
+  return {
+    quick,
+    appDir,
+    profile,
+    isRemote: target !== undefined,
+    async onApp(stackOptions, work) {
+      if (target === undefined) return onLocalStack({ ...(appDir && { appDir }), ...stackOptions }, work);
+      const subject = new Subject(target);
+      return work(subject).finally(() => subject.close());
+    },
+    say: (text) => console.error(`  … ${text}`),
+  };
+}
+
+function show({ tables, goals, notes }: Outcome): void {
+  for (const table of tables) console.log(`\n${consoleTable(table)}`);
+  if (goals.length > 0) console.log(`\n${consoleTable(goalTable(goals))}`);
+  for (const note of notes) console.log(`\n  ${note}`);
+  const missed = goals.filter((goal) => !isMet(goal)).length;
+  if (missed > 0) console.log(`\n  ${missed} of ${goals.length} goals missed.`);
+}

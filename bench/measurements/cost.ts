@@ -1,0 +1,259 @@
+/** What a run costs: Cosmos DB requests and request units, Service Bus messages, bytes kept, dollars. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { billFor, OPERATIONS_PER_MESSAGE, PRICES, sumOf } from "../cost/prices.ts";
+import { storedBytes } from "../cost/stored.ts";
+import { type CosmosCost, cosmosRequests, costOf, describe } from "../cost/trace.ts";
+import type { TracedRequest } from "../inside/trace-requests.ts";
+import { inside } from "../lib/inside.ts";
+import type { Bench, Cell, Goal, Measurement, Outcome, Table } from "../lib/measurement.ts";
+import { median } from "../lib/quantiles.ts";
+import type { Subject } from "../lib/subject.ts";
+import { FUNCTION, MODES, type Mode } from "../throughput/modes.ts";
+import { Pollster } from "../throughput/pollster.ts";
+
+const TENANT = "cost";
+
+/** A run's model takes that long, say; it counts for the dollars, since an instance is charged while it waits. Seconds. */
+const MODEL_SECONDS = 2;
+
+const STREAM_TOKENS = 500;
+const STREAM_TOKEN_MS = 20;
+const STREAM_SECONDS = (STREAM_TOKENS * STREAM_TOKEN_MS) / 1000;
+
+/** How many runs an instance is taken to serve at a time, for the dollars. */
+const SHARING = 16;
+
+/** By default a lease ends, and the wake-up that guards it comes, after 20 s. Seconds. */
+const LEASE = 20;
+
+interface Kind {
+  name: string;
+  mode: Mode | undefined;
+  model: string;
+  repetitions: number;
+  /** function executions beside polls, and the seconds they run in all */
+  executions: number;
+  seconds: number;
+}
+
+interface Cost {
+  kind: Kind;
+  cosmos: CosmosCost;
+  messages: number;
+  bytes: number;
+  eventBytes: number;
+  requests: TracedRequest[];
+}
+
+export const cost: Measurement = {
+  name: "cost",
+  title: "Cost",
+  worksRemotely: false,
+  async measure(bench) {
+    const folder = mkdtempSync(path.join(tmpdir(), "threadkeep-cost-"));
+    const trace = path.join(folder, "requests");
+    const env = {
+      ...inside("trace-requests"),
+      REQUEST_TRACE: trace,
+      SHOW_COSTS: "true",
+      API_KEYS: `${TENANT}:a-key-of-this-benchmark`,
+      // It looks for lost runs every 15 s, which is nobody's run's cost.
+      "AzureWebJobs.sweep.Disabled": "true",
+    };
+    try {
+      return await bench.onApp({ env }, (subject) => measure(bench, subject, trace));
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  },
+};
+
+function kindsOf(bench: Bench): Kind[] {
+  const [streamed, background, withTool] = MODES;
+  const repetitions = bench.quick ? 2 : 5;
+  return [
+    {
+      name: "simple background run",
+      mode: background,
+      model: "instant",
+      repetitions,
+      executions: 2,
+      seconds: MODEL_SECONDS,
+    },
+    {
+      name: "run with a tool call",
+      mode: withTool,
+      model: "instant",
+      repetitions,
+      executions: 4,
+      seconds: 2 * MODEL_SECONDS,
+    },
+    // One execution streams, another answers the wake-up that guards it.
+    {
+      name: `streamed run, ${STREAM_TOKENS} tokens in ${STREAM_SECONDS} s`,
+      mode: streamed,
+      model: "tokens",
+      repetitions: bench.quick ? 1 : 3,
+      executions: 2,
+      seconds: STREAM_SECONDS,
+    },
+  ];
+}
+
+async function measure(bench: Bench, subject: Subject, trace: string): Promise<Outcome> {
+  const pieces = Array.from({ length: STREAM_TOKENS }, (_, index) => ` ${String(index).padStart(3, "0")}`);
+  await subject.modelThat("tokens", { text: pieces, tokenMs: STREAM_TOKEN_MS });
+  const costs: Cost[] = [];
+  for (const kind of kindsOf(bench)) {
+    bench.say(kind.name);
+    costs.push(await costOfKind(subject, kind, trace));
+  }
+  return outcomeOf(costs);
+}
+
+async function costOfKind(subject: Subject, kind: Kind, trace: string): Promise<Cost> {
+  const { mode } = kind;
+  if (mode === undefined) throw new Error(`there is no mode for a ${kind.name}`);
+  const assistant = await subject.assistant(kind.model, [FUNCTION]);
+  const warm = kind.model === "instant" ? 3 : 0;
+  const samples: Cost[] = [];
+  for (let i = -warm; i < kind.repetitions; i++) {
+    const threadId = await subject.thread(mode.question);
+    const partition = `${TENANT}:${threadId}`;
+    const bytesBefore = total(await storedBytes(subject.local, partition));
+    const [seen, sent] = [tracedBy(subject, trace).length, await messagesSent(subject)];
+    const pollster = new Pollster(1);
+    await mode.complete(subject.wire, threadId, assistant, pollster);
+    const requests = tracedBy(subject, trace)
+      .slice(seen)
+      .filter((request) => !isPoll(request, pollster));
+    const stored = await storedBytes(subject.local, partition);
+    if (i < 0) continue;
+    samples.push({
+      kind,
+      requests,
+      cosmos: costOf(requests),
+      messages: (await messagesSent(subject)) - sent,
+      bytes: total(stored) - bytesBefore,
+      eventBytes: stored.events ?? 0,
+    });
+  }
+  if (mode.requests.streams > 0) await addGuards(subject, trace, samples);
+  return typical(samples);
+}
+
+/** What the wake-ups cost that guard streamed runs: they come when the leases end. */
+async function addGuards(subject: Subject, trace: string, samples: Cost[]): Promise<void> {
+  const seen = tracedBy(subject, trace).length;
+  await sleep((LEASE + 2) * 1000);
+  const { requests, units } = costOf(tracedBy(subject, trace).slice(seen));
+  for (const { cosmos } of samples) {
+    cosmos.requests += requests / samples.length;
+    cosmos.units += units / samples.length;
+  }
+}
+
+const tracedBy = (subject: Subject, trace: string) => cosmosRequests(trace, subject.local.cosmos.endpoint);
+
+/** A client that waits makes the app read the run: its choice, not the run's need. */
+const isPoll = ({ method, path, from, to }: TracedRequest, { looks }: Pollster) =>
+  method === "GET" && /\/docs\/run_/.test(path) && looks.some(([began, ended]) => began <= from && to <= ended);
+
+const total = (bytes: Record<string, number>) => Object.values(bytes).reduce((sum, each) => sum + each, 0);
+
+async function messagesSent({ local }: Subject): Promise<number> {
+  const { serviceBus } = (await (await fetch(new URL("/costs", local.baseUrl))).json()) as {
+    serviceBus: { sent: number };
+  };
+  return serviceBus.sent;
+}
+
+/** The sample whose request units are the median. */
+function typical(samples: Cost[]): Cost {
+  const middle = median(samples.map(({ cosmos }) => cosmos.units));
+  const sample = samples.find(({ cosmos }) => cosmos.units === middle);
+  if (sample === undefined) throw new Error("nothing was measured");
+  return sample;
+}
+
+function outcomeOf(costs: Cost[]): Outcome {
+  const rows = costs.map(({ kind, cosmos, messages, bytes, eventBytes }): Cell[] => [
+    kind.name,
+    cosmos.requests,
+    cosmos.roundTrips,
+    cosmos.units,
+    messages,
+    bytes,
+    eventBytes,
+  ]);
+  const columns = [
+    "per run, polls excluded",
+    "Cosmos DB requests",
+    "one after the other",
+    "RU",
+    "Service Bus messages",
+    "bytes stored",
+    "of which events, for a day",
+  ];
+  return {
+    tables: [{ title: "What a run needs", columns, rows }, dollars(costs), ...costs.slice(0, 2).map(listing)],
+    goals: goalsFor(costs),
+    figures: [],
+    notes: [
+      `List prices, East US, as published; check before use. Cosmos DB serverless $${PRICES.perMillionUnits} per million RU and $${PRICES.perGigabyteMonth} per GB and month (autoscale costs less per RU where the load is steady). Service Bus Standard $${PRICES.perMillionOperations} per million operations, ${OPERATIONS_PER_MESSAGE} a message, beyond the 13 million that the $${PRICES.serviceBusBaseMonth} a month hold. Functions Flex Consumption $${PRICES.perMillionExecutions} per million executions and $${PRICES.perGigabyteSecond} per GB-s of a 2 GB instance, which is charged while a run waits for its model (here ${MODEL_SECONDS} s a call, ${STREAM_SECONDS} s the stream): so what it costs is decided by how many runs share it. Free grants are left out, and so are polls, storage and logs.`,
+      "The local server computes request units by the published rules; Azure's own figures may differ by some percent.",
+      "The last request of a streamed run is that of the wake-up which comes when its lease ends.",
+    ],
+  };
+}
+
+function dollars(costs: Cost[]): Table {
+  const rows = costs.map(({ kind, cosmos, messages }): Cell[] => {
+    const run = { units: cosmos.units, messages, executions: kind.executions, seconds: kind.seconds };
+    const [alone, shared] = [billFor(run, 1), billFor(run, SHARING)];
+    return [kind.name, alone.cosmos, alone.serviceBus, alone.executions, shared.instance, sumOf(shared), sumOf(alone)];
+  });
+  const columns = [
+    "$ per million runs",
+    "Cosmos DB",
+    "Service Bus",
+    "executions",
+    `instance, ${SHARING} runs sharing it`,
+    "in all",
+    "in all, one run at a time",
+  ];
+  return { title: "Dollars by list price", columns, rows };
+}
+
+function listing({ kind, requests }: Cost): Table {
+  const began = requests[0]?.from ?? 0;
+  const rows = requests.map((request): Cell[] => [
+    describe(request),
+    request.status,
+    request.units,
+    Math.round((request.from - began) * 10) / 10,
+    request.to - request.from,
+  ]);
+  const columns = ["request", "status", "RU", "begins after ms", "takes ms"];
+  return { title: `The Cosmos DB requests of a ${kind.name}`, columns, rows };
+}
+
+function goalsFor([simple, , streamed]: Cost[]): Goal[] {
+  if (simple === undefined || streamed === undefined) return [];
+  const goal = (text: string, measured: number, unit: string, bound: number): Goal => ({
+    text,
+    measured,
+    unit,
+    bound,
+    kind: "at most",
+  });
+  return [
+    goal("simple background run: Cosmos DB", simple.cosmos.requests, "requests", 5),
+    goal("simple background run: Cosmos DB", simple.cosmos.units, "RU", 70),
+    goal("simple background run: Service Bus", simple.messages, "messages", 2),
+    goal("streamed run: 3 round trips and one a second", streamed.cosmos.roundTrips, "round trips", 3 + STREAM_SECONDS),
+  ];
+}
