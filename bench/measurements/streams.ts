@@ -48,12 +48,12 @@ async function measure(bench: Bench, log: string, emptyLog: string): Promise<Out
   bench.say("Threadkeep");
   const app = await bench.onApp({ env: settings(log) }, async (subject) => {
     await warmUp(subject, "threads/runs", { assistant_id: await subject.assistant("instant"), stream: true });
-    return memories(subject, await slowRuns(subject), counts, log);
+    return memories(bench, subject, await slowRuns(subject), counts, log);
   });
   bench.say("an app that does nothing");
   const empty = await onLocalStack({ appDir: EMPTY_APP, env: settings(emptyLog) }, async (subject) => {
     await warmUp(subject, EMPTY_RUNS, {});
-    return memories(subject, () => subject.wire.stream("POST", `${EMPTY_RUNS}?slow`, {}), counts, emptyLog);
+    return memories(bench, subject, () => subject.wire.stream("POST", `${EMPTY_RUNS}?slow`, {}), counts, emptyLog);
   });
   return outcomeOf(counts, app, empty);
 }
@@ -75,7 +75,7 @@ async function warmUp(subject: Subject, path: string, body: object): Promise<voi
 }
 
 /** With no stream open, and with each of these numbers of them. */
-async function memories(subject: Subject, open: Open, counts: number[], log: string): Promise<Memory[]> {
+async function memories(bench: Bench, subject: Subject, open: Open, counts: number[], log: string): Promise<Memory[]> {
   const streams: OpenStream[] = [];
   const measured = [await settledMemory(subject, log)];
   for (const count of counts) {
@@ -85,6 +85,7 @@ async function memories(subject: Subject, open: Open, counts: number[], log: str
       stream.ended.catch(() => undefined);
       streams.push(stream);
     });
+    bench.say(`${count} streams are open`);
     await sleep(SETTLING);
     measured.push(await settledMemory(subject, log));
   }
