@@ -4,6 +4,7 @@ import type { ChatCompletionChunk, ChatCompletionCreateParamsStreaming } from "o
 import type { Config } from "../config.ts";
 import { identity } from "../identity.ts";
 import type { ModelTrouble } from "./trouble.ts";
+import { fetchWhole } from "./whole-answers.ts";
 
 const AZURE_SCOPE = "https://cognitiveservices.azure.com/.default";
 const AZURE_HOST = /\.(openai\.azure\.com|cognitiveservices\.azure\.com|services\.ai\.azure\.com)$/;
@@ -110,7 +111,7 @@ async function connect(config: Config): Promise<OpenAI> {
   const { default: OpenAI, AzureOpenAI } = await import("openai");
   const { endpoint, key, apiVersion } = config.model;
   // Retries are the engine's: it gives the run back instead of holding a worker.
-  const common = { maxRetries: 0, timeout: config.model.firstTokenTimeout };
+  const common = { maxRetries: 0, timeout: config.model.firstTokenTimeout, fetch: fetchWhole };
   if (apiVersion !== undefined) {
     const base = { ...common, endpoint, apiVersion };
     return key === undefined

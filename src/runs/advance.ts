@@ -2,7 +2,7 @@
  * The engine: moves a run until it pauses or ends (design: one engine, two drivers). It is level-triggered: it looks at
  * the run's state and the clock and does what is due, whatever made somebody look.
  */
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import type { WakeUp } from "../jobs/wake-ups.ts";
 import type { ModelRequest } from "../model/client.ts";
 import type { ModelTrouble } from "../model/trouble.ts";
@@ -167,7 +167,13 @@ async function streamInto(
   signal: AbortSignal,
 ): Promise<ModelTrouble | "stopped" | undefined> {
   try {
-    for await (const chunk of engine.model.stream(request, signal)) turn.apply(chunk);
+    let begun = false;
+    for await (const chunk of engine.model.stream(request, signal)) {
+      turn.apply(chunk);
+      if (begun || !turn.hasBegun) continue;
+      begun = true;
+      await firstTokenLeaves();
+    }
     if (turn.finishReason === null) throw new Error("the model's stream ended without a finish reason");
     turn.close();
     return undefined;
@@ -176,6 +182,13 @@ async function streamInto(
     engine.log.warn("model call failed", { model: request.model, error });
     return engine.model.trouble(error, request.model);
   }
+}
+
+/** A model that sends much at once has the process busy with all of it: the first piece must not wait for that. */
+async function firstTokenLeaves(): Promise<void> {
+  // Twice: a round of the event loop begins with what has come in, and that is where a socket goes on.
+  await setImmediate();
+  await setImmediate();
 }
 
 function outcomeOf(turn: Turn): Outcome {

@@ -12,6 +12,7 @@ import type { Config } from "../config.ts";
 import { identity } from "../identity.ts";
 import { CATALOG, createContainers, THREADS } from "./containers.ts";
 import type { CostMeter } from "./cost.ts";
+import { signer } from "./master-key.ts";
 
 /** How long one request may take before it counts as lost. Milliseconds. */
 const REQUEST_TIMEOUT = 10_000;
@@ -32,7 +33,7 @@ export function connectCosmos(config: Config, meter: CostMeter): CosmosConnectio
   const { endpoint, key, database: name, createContainers: create } = config.cosmos;
   const options: CosmosClientOptions & { plugins: PluginConfig[] } = {
     endpoint,
-    ...(key === undefined ? { aadCredentials: identity(config) } : { key }),
+    ...(key === undefined ? { aadCredentials: identity(config) } : { tokenProvider: signer(key) }),
     userAgentSuffix: "threadkeep",
     connectionPolicy: {
       requestTimeout: REQUEST_TIMEOUT,

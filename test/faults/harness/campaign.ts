@@ -86,7 +86,10 @@ class Campaign {
     }
     const calm = Date.now();
     const stormy = Math.round((performance.now() - began) / 1000);
-    await comeBack({ ...teller, patience: this.#options.quiet });
+    // Whoever does not find a run again has found a problem, and the rest of the store is looked at all the same.
+    await comeBack({ ...teller, patience: this.#options.quiet }).catch((error: unknown) => {
+      this.#problems.push(`somebody came back in vain: ${error}`);
+    });
     const quietAfter = await this.#untilQuiet(calm);
     const { violations, runs } = await this.#check();
     const promises = await brokenPromises(teller.client, this.#memory);
