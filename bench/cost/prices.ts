@@ -1,6 +1,6 @@
 /**
  * List prices in US dollars, East US, pay as you go. Prices change: check them before you rely on a sum.
- * Flex Consumption: modal.com/blog/azure-function-pricing-guide of 2025-05-22, which quotes Microsoft's page; the
+ * The price of a GB-s: modal.com/blog/azure-function-pricing-guide of 2025-05-22, which quotes Microsoft's page; the
  * others as published on azure.microsoft.com/pricing/details, where the figures themselves load only in a browser.
  */
 export const PRICES = {

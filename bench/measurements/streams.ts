@@ -13,9 +13,12 @@ import { onLocalStack, type Subject } from "../lib/subject.ts";
 import type { OpenStream } from "../lib/wire.ts";
 import { EMPTY_APP } from "../throughput/empty-app.ts";
 
-/** One token a second for longer than the measurement takes. */
-const TOKENS = 600;
-const TOKEN_MS = 1000;
+/**
+ * A token every ten seconds for longer than the measurement takes. With many more tokens, a thousand streams would be
+ * about the work of saving them every second, and no longer about what each of them holds.
+ */
+const TOKENS = 60;
+const TOKEN_MS = 10_000;
 
 /** Long enough for every stream to be checkpointed several times. Milliseconds. */
 const SETTLING = 5_000;
@@ -64,7 +67,7 @@ const EMPTY_RUNS = "threads/thread_000000000000000000000000/runs";
 
 async function slowRuns(subject: Subject): Promise<Open> {
   const text = Array.from({ length: TOKENS }, () => "word ");
-  const model = await subject.modelThat("one-token-a-second", { text, tokenMs: TOKEN_MS });
+  const model = await subject.modelThat("a-token-every-ten-seconds", { text, tokenMs: TOKEN_MS });
   const body = { assistant_id: await subject.assistant(model), stream: true };
   return async () => subject.wire.stream("POST", `threads/${await subject.thread()}/runs`, body);
 }
