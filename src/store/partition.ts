@@ -122,7 +122,9 @@ export class Partition implements Listable {
   }
 
   async #send(writes: OperationInput[]): Promise<BatchResult> {
-    const response = await calm(this.#container.items.batch(writes, this.#key));
+    // The documents need not come back: only their new versions do.
+    const options = { contentResponseOnWriteEnabled: false };
+    const response = await calm(this.#container.items.batch(writes, this.#key, options));
     const results: OperationResponse[] = response.result ?? [];
     const failed = results.findIndex((result) => result.statusCode >= 400 && result.statusCode !== 424);
     if (failed >= 0) {

@@ -110,7 +110,7 @@ test("a stream says so when its instance is stopped, and its run goes on at once
     }
   })();
 
-  await expect(reading).rejects.toThrow("Another instance goes on with this run");
+  await expect(reading).rejects.toThrow("This stream ends early");
   expect(names).not.toContain("thread.run.completed");
   await stopping;
   const client = clientOf(second);
