@@ -37,7 +37,8 @@ export function streamRun(
   void engine.wakeUps.send(laterLook(run), `${run.id}/takeover/${until}`, until);
   drive({ ...engine, retriesInPlace: true }, owned, window)
     .then((progress) => {
-      if (progress === "left") stream.push(errorEvent("This stream ends early: its instance does not drive the run any more."));
+      if (progress === "left")
+        stream.push(errorEvent("This stream ends early: its instance does not drive the run any more."));
     })
     .catch(async (error: unknown) => {
       app.log.error("streamed run failed; a worker takes it over", { run: run.id, error });
