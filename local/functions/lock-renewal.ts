@@ -61,7 +61,8 @@ export class LockRenewal {
   }
 
   #renewIn(milliseconds: number): void {
-    this.#timer = setTimeout(() => void this.#renew(), milliseconds);
+    // In the past where this host's clock is ahead of the broker's.
+    this.#timer = setTimeout(() => void this.#renew(), Math.max(0, milliseconds));
   }
 
   async #renew(): Promise<void> {
