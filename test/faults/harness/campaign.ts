@@ -161,10 +161,17 @@ class Campaign {
     return threadId;
   }
 
-  /** Nobody asks, nobody helps: how long it takes until every run has ended; undefined if it takes too long. */
+  /**
+   * Nobody asks, nobody helps: how long it takes until every run has ended; undefined if it takes too long. A run whose
+   * user never heard of it may wait for outputs until it expires: that is not due yet.
+   */
   async #untilQuiet(calm: number): Promise<number | undefined> {
     const started = Date.now();
-    const query = "SELECT VALUE c.id FROM c WHERE c.internal.due > 0";
+    const query = {
+      query:
+        "SELECT VALUE c.id FROM c WHERE c.internal.due > 0 AND (c.status != 'requires_action' OR c.internal.due < @end)",
+      parameters: [{ name: "@end", value: started + this.#options.quiet }],
+    };
     for (;;) {
       const { resources } = await this.#cluster.threads.items.query<string>(query).fetchAll();
       if (resources.length === 0) return Date.now() - calm;
