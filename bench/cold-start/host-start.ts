@@ -1,6 +1,7 @@
 /** Starts the functions host alone, as Azure starts an instance of the app, on servers that are up already. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import path from "node:path";
+import { COMPILE_CACHE } from "../../local/child.ts";
 import type { Stack } from "../../local/stack.ts";
 
 const PROJECT = path.resolve(import.meta.dirname, "..", "..");
@@ -16,6 +17,8 @@ export function environment({ cosmos, serviceBus, model, apiKey }: Stack): NodeJ
   return {
     ...process.env,
     ...HTTP_ONLY,
+    // Azure's host is no JavaScript that must be compiled. Of the app nothing gets in here, since it is only ever killed.
+    NODE_COMPILE_CACHE: COMPILE_CACHE,
     API_KEYS: `local:${apiKey}`,
     COSMOS_ENDPOINT: cosmos.endpoint,
     COSMOS_KEY: cosmos.key,
@@ -27,7 +30,6 @@ export function environment({ cosmos, serviceBus, model, apiKey }: Stack): NodeJ
 }
 
 export interface StartedHost {
-  process: ChildProcess;
   /** `http://127.0.0.1:PORT` */
   url: string;
   stop(): Promise<void>;
@@ -50,7 +52,7 @@ export async function startHost(appDir: string, env: NodeJS.ProcessEnv): Promise
     child.kill("SIGKILL");
     return exited;
   };
-  return { process: child, url: `http://127.0.0.1:${port}`, stop };
+  return { url: `http://127.0.0.1:${port}`, stop };
 }
 
 /** Milliseconds from starting the process to the end of its first answer. Throws unless that is a success. */

@@ -14,7 +14,6 @@ export async function loadedModules(appDir: string, env: NodeJS.ProcessEnv, requ
   const host = await startHost(appDir, { ...env, ...inside("list-modules"), MODULE_LIST: list });
   try {
     await ask(host, env, request);
-    host.process.kill("SIGUSR2");
     while (!existsSync(list) || readFileSync(list, "utf8") === "") await sleep(10);
     return byPackage(JSON.parse(readFileSync(list, "utf8")) as string[], request);
   } finally {
