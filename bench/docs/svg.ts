@@ -19,6 +19,7 @@ export function svg(figure: Figure): string {
   const y = scale("linear", yTicks, [HEIGHT - MARGIN.bottom, MARGIN.top]);
   return `${[
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="13" fill="#777">`,
+    `<title>${escaped(figure.title)}</title>`,
     text(MARGIN.left, 20, figure.title, 'font-size="15" font-weight="bold"'),
     ...yTicks.map((tick) => horizontal(y(tick), cellText(tick))),
     ...xTicks.map((tick) => vertical(x(tick), cellText(tick))),
@@ -55,7 +56,9 @@ function powersOfTen(values: number[]): number[] {
 }
 
 const text = (x: number, y: number, content: string, more: string) =>
-  `<text x="${x}" y="${y}" ${more}>${content.replaceAll("&", "&amp;").replaceAll("<", "&lt;")}</text>`;
+  `<text x="${x}" y="${y}" ${more}>${escaped(content)}</text>`;
+
+const escaped = (content: string) => content.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 
 const line = (x1: number, y1: number, x2: number, y2: number) =>
   `<line x1="${x1.toFixed(1)}" y1="${y1.toFixed(1)}" x2="${x2.toFixed(1)}" y2="${y2.toFixed(1)}" stroke="#777" stroke-opacity="0.25"/>`;
