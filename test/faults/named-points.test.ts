@@ -12,6 +12,7 @@ import { type Stack, startStack } from "../../local/stack.ts";
 import { checkStore } from "../../src/check/check-store.ts";
 import { buildIfStale } from "../e2e/build.ts";
 import { until } from "../e2e/harness.ts";
+import { putFaults } from "./inject.ts";
 import { ANSWER, POINTS } from "./points/points.ts";
 import { Scene } from "./points/scene.ts";
 
@@ -102,11 +103,6 @@ async function bringToTheirPoints(stack: Stack, client: OpenAI, scenes: Scene[])
 
 async function release({ cosmos, serviceBus }: Stack): Promise<void> {
   await Promise.all([putFaults(cosmos.endpoint, []), putFaults(serviceBus.controlUrl, [])]);
-}
-
-async function putFaults(base: string, rules: object[]): Promise<void> {
-  const { status } = await fetch(new URL("/_local/faults", base), { method: "PUT", body: JSON.stringify(rules) });
-  expect(status).toBe(200);
 }
 
 const faultsOf = async (base: string) => (await fetch(new URL("/_local/faults", base))).json();

@@ -5,6 +5,7 @@ import type { FaultRule } from "../../local/cosmos/faults.ts";
 import { type Stack, startStack } from "../../local/stack.ts";
 import { buildIfStale } from "../e2e/build.ts";
 import { POLL, until } from "../e2e/harness.ts";
+import { putFaults } from "./inject.ts";
 
 /** A wake-up that meets a store in trouble comes back after five seconds: this outage takes two of them. */
 const OUTAGE = 8_000;
@@ -29,10 +30,7 @@ const startRun = async () => client.beta.threads.runs.create((await newThread())
 const nextStatus = ({ id, thread_id }: OpenAI.Beta.Threads.Run) =>
   client.beta.threads.runs.poll(id, { thread_id }, POLL).then(({ status }) => status);
 
-async function putStoreFaults(rules: FaultRule[]): Promise<void> {
-  const url = new URL("/_local/faults", stack.cosmos.endpoint);
-  expect((await fetch(url, { method: "PUT", body: JSON.stringify(rules) })).status).toBe(200);
-}
+const putStoreFaults = (rules: FaultRule[]) => putFaults(stack.cosmos.endpoint, rules);
 
 /** What the queue has done with its messages so far. */
 async function queueTotals(): Promise<Record<string, number>> {

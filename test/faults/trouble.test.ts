@@ -2,8 +2,10 @@
 import { CosmosClient } from "@azure/cosmos";
 import OpenAI from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { inLanes } from "../../bench/lib/lanes.ts";
 import { controlModel } from "../../local/model/control.ts";
 import { type Stack, startStack } from "../../local/stack.ts";
+import { putFaults } from "./inject.ts";
 
 const TENANT = "trouble";
 const RUNS = 60;
@@ -19,19 +21,6 @@ beforeAll(async () => {
 
 afterAll(() => stack?.stop());
 
-async function putFaults(base: string, rules: object[]): Promise<void> {
-  const { status } = await fetch(new URL("/_local/faults", base), { method: "PUT", body: JSON.stringify(rules) });
-  expect(status).toBe(200);
-}
-
-async function inLanes(count: number, work: (index: number) => Promise<void>): Promise<void> {
-  let next = 0;
-  const lane = async () => {
-    while (next < count) await work(next++);
-  };
-  await Promise.all(Array.from({ length: CONCURRENCY }, lane));
-}
-
 test("broken connections, lost answers, 503 and 429 of the store: every run completes, with one answer", async () => {
   const assistant = await client.beta.assistants.create({ model: "steady", instructions: "Answer." });
   const results: { status: string; roles: string[] }[] = [];
@@ -43,7 +32,7 @@ test("broken connections, lost answers, 503 and 429 of the store: every run comp
     { fault: "429", rate: 0.04, operations: documents, ms: 5 },
   ]);
   try {
-    await inLanes(RUNS, async () => {
+    await inLanes(RUNS, CONCURRENCY, async () => {
       const thread = await client.beta.threads.create({ messages: [{ role: "user", content: "Hello?" }] });
       const run = await client.beta.threads.runs.createAndPoll(
         thread.id,
@@ -95,7 +84,7 @@ test("wake-ups that are doubled and delayed at random: every run completes once"
   ]);
   const endings: unknown[] = [];
   try {
-    await inLanes(30, async () => {
+    await inLanes(30, CONCURRENCY, async () => {
       const thread = await client.beta.threads.create({ messages: [{ role: "user", content: "Hello?" }] });
       const request = { assistant_id: assistant.id };
       const run = await client.beta.threads.runs.createAndPoll(thread.id, request, { pollIntervalMs: 100 });

@@ -6,6 +6,7 @@ import { controlModel } from "../../local/model/control.ts";
 import { type Stack, startStack } from "../../local/stack.ts";
 import { buildIfStale } from "../e2e/build.ts";
 import { until } from "../e2e/harness.ts";
+import { putFaults } from "../faults/inject.ts";
 
 const TENANT = "overload";
 const MAX_REQUESTS = 4;
@@ -81,9 +82,8 @@ test("a stream too many is refused, leaves its thread as it was, and may come ag
 });
 
 test("requests too many at a time are refused, the others answered, and the next ones too", async () => {
-  const faults = new URL("/_local/faults", stack.cosmos.endpoint);
   const slow = [{ fault: "latency", rate: 1, ms: 800, operations: ["query"] }];
-  await fetch(faults, { method: "PUT", body: JSON.stringify(slow) });
+  await putFaults(stack.cosmos.endpoint, slow);
   try {
     const statuses = await Promise.all(
       Array.from({ length: 3 * MAX_REQUESTS }, () =>
@@ -95,7 +95,7 @@ test("requests too many at a time are refused, the others answered, and the next
     );
     expect(statuses.toSorted()).toEqual([...Array(MAX_REQUESTS).fill(200), ...Array(2 * MAX_REQUESTS).fill(429)]);
   } finally {
-    await fetch(faults, { method: "PUT", body: "[]" });
+    await putFaults(stack.cosmos.endpoint, []);
   }
   await client.beta.assistants.list();
   expect((await held()).requests).toBe(0);

@@ -1,4 +1,4 @@
-/** What the measurements have in common: figures, lanes, and a look into the processes and servers of a stack. */
+/** What the measurements have in common: figures, and a look into the processes and servers of a stack. */
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -16,15 +16,6 @@ export function slope(values: readonly number[]): number {
   const rise = values.map((value, index) => (index - middle) * (value - average));
   const run = values.map((_, index) => (index - middle) ** 2);
   return values.length < 2 ? 0 : mean(rise) / mean(run);
-}
-
-/** `count` pieces of work, so many at a time. */
-export async function inLanes(count: number, lanes: number, work: (index: number) => Promise<void>): Promise<void> {
-  let next = 0;
-  const lane = async () => {
-    while (next < count) await work(next++);
-  };
-  await Promise.all(Array.from({ length: lanes }, lane));
 }
 
 /** What `look` finds at last; throws after so many milliseconds. */

@@ -10,11 +10,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { CosmosClient } from "@azure/cosmos";
 import OpenAI from "openai";
+import { inLanes } from "../../../bench/lib/lanes.ts";
 import type { Stats, Tally } from "../../../local/cosmos/stats.ts";
 import { controlModel } from "../../../local/model/control.ts";
 import { startStack } from "../../../local/stack.ts";
 import { buildIfStale } from "../../e2e/build.ts";
-import { inLanes, percentile, until, useOf } from "./figures.ts";
+import { percentile, until, useOf } from "./figures.ts";
 
 const RUNS = Number(process.argv[2] ?? 10_000);
 const LANES = 32;
