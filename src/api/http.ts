@@ -171,17 +171,30 @@ function decoded(text: string): string {
 
 /** No body at all means no parameters: some clients create a thread that way. */
 async function readJson(request: HttpRequest): Promise<unknown> {
-  if (Number(request.headers.get("content-length")) > MAX_BODY) {
-    // A client that is still writing when the connection closes may never read the answer.
-    await request.body?.pipeTo(new WritableStream());
-    throw bodyTooLarge(MAX_BODY);
-  }
-  const text = await request.text();
-  if (text.length > MAX_BODY) throw bodyTooLarge(MAX_BODY);
+  const text = await readText(request);
   if (text.trim() === "") return {};
   const value = parsed(text);
   if (jsonDepth(text) > MAX_DEPTH) throw tooDeep(MAX_DEPTH);
   return value;
+}
+
+/**
+ * The body as text. What is too long is read to its end all the same, and not kept: a client that is still writing when
+ * the connection closes may never read the answer.
+ */
+async function readText(request: HttpRequest): Promise<string> {
+  const told = request.headers.get("content-length");
+  if (told !== null && Number(told) <= MAX_BODY) return request.text();
+
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of request.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes <= MAX_BODY) chunks.push(chunk);
+    else chunks.length = 0;
+  }
+  if (bytes > MAX_BODY) throw bodyTooLarge(MAX_BODY);
+  return new TextDecoder().decode(Buffer.concat(chunks));
 }
 
 function parsed(text: string): unknown {

@@ -8,6 +8,8 @@ export interface Raw {
   path: string;
   headers?: Record<string, string>;
   body?: string | Buffer | undefined;
+  /** An answer that takes longer counts as a hang. Milliseconds; by default ten seconds. */
+  limit?: number;
 }
 
 export interface RawAnswer {
@@ -16,19 +18,16 @@ export interface RawAnswer {
   text: string;
 }
 
-/** An answer that takes longer counts as a hang. Milliseconds. */
-const LIMIT = 10_000;
-
 const agent = new Agent({ keepAlive: true, maxSockets: 24 });
 
 /** Rejects if there is no whole answer within the limit. */
-export function sendRaw({ method, path, headers = {}, body }: Raw): Promise<RawAnswer> {
+export function sendRaw({ method, path, headers = {}, body, limit = 10_000 }: Raw): Promise<RawAnswer> {
   const { hostname, port } = new URL(inject("stack").origin);
   return new Promise((resolve, reject) => {
     const length =
       body === undefined || "transfer-encoding" in headers ? {} : { "content-length": String(Buffer.byteLength(body)) };
     const call = request({ agent, hostname, port, method, path, headers: { ...headers, ...length } });
-    const timer = setTimeout(() => call.destroy(new Error(`no answer within ${LIMIT / 1000} s`)), LIMIT);
+    const timer = setTimeout(() => call.destroy(new Error(`no answer within ${limit / 1000} s`)), limit);
     call.once("close", () => clearTimeout(timer));
     call.once("error", reject);
     call.once("response", (response) => {
