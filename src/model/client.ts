@@ -3,8 +3,9 @@ import type OpenAI from "openai";
 import type { ChatCompletionChunk, ChatCompletionCreateParamsStreaming } from "openai/resources/chat/completions";
 import type { Config } from "../config.ts";
 import { identity } from "../identity.ts";
+import { readChunks } from "./chunks.ts";
+import { fetchText } from "./fetch.ts";
 import type { ModelTrouble } from "./trouble.ts";
-import { fetchWhole } from "./whole-answers.ts";
 
 const AZURE_SCOPE = "https://cognitiveservices.azure.com/.default";
 const AZURE_HOST = /\.(openai\.azure\.com|cognitiveservices\.azure\.com|services\.ai\.azure\.com)$/;
@@ -56,17 +57,15 @@ export class Model {
     try {
       silence.expectWithin(this.#firstTokenTimeout);
       const client = await this.connect();
-      const chunks = await client.chat.completions.create(
+      const call = client.chat.completions.create(
         { ...request, model, stream: true, stream_options: { include_usage: true } },
         { signal: stop },
       );
-      for await (const chunk of chunks) {
+      for await (const chunk of readChunks(await call.asResponse())) {
+        stop.throwIfAborted();
         silence.expectWithin(this.#tokenTimeout);
         yield chunk;
       }
-      // The SDK ends a stream that was aborted as if it had been complete.
-      signal.throwIfAborted();
-      silence.throwIfTooLong();
     } catch (error) {
       signal.throwIfAborted();
       silence.throwIfTooLong();
@@ -111,7 +110,7 @@ async function connect(config: Config): Promise<OpenAI> {
   const { default: OpenAI, AzureOpenAI } = await import("openai");
   const { endpoint, key, apiVersion } = config.model;
   // Retries are the engine's: it gives the run back instead of holding a worker.
-  const common = { maxRetries: 0, timeout: config.model.firstTokenTimeout, fetch: fetchWhole };
+  const common = { maxRetries: 0, timeout: config.model.firstTokenTimeout, fetch: fetchText };
   if (apiVersion !== undefined) {
     const base = { ...common, endpoint, apiVersion };
     return key === undefined
