@@ -11,7 +11,7 @@ import { inside } from "../lib/inside.ts";
 import type { Bench, Cell, Goal, Measurement, Outcome, Table } from "../lib/measurement.ts";
 import { median } from "../lib/quantiles.ts";
 import type { Subject } from "../lib/subject.ts";
-import { FUNCTION, MODES, type Mode } from "../throughput/modes.ts";
+import { BACKGROUND, FUNCTION, GUARDS_DONE, type Mode, STREAMED, WITH_TOOL_CALL } from "../throughput/modes.ts";
 import { Pollster } from "../throughput/pollster.ts";
 
 const TENANT = "cost";
@@ -26,12 +26,9 @@ const STREAM_SECONDS = (STREAM_TOKENS * STREAM_TOKEN_MS) / 1000;
 /** How many runs an instance is taken to serve at a time, for the dollars. */
 const SHARING = 16;
 
-/** By default a lease ends, and the wake-up that guards it comes, after 20 s. Seconds. */
-const LEASE = 20;
-
 interface Kind {
   name: string;
-  mode: Mode | undefined;
+  mode: Mode;
   model: string;
   repetitions: number;
   /** function executions beside polls, and the seconds they run in all */
@@ -72,12 +69,11 @@ export const cost: Measurement = {
 };
 
 function kindsOf(bench: Bench): Kind[] {
-  const [streamed, background, withTool] = MODES;
   const repetitions = bench.quick ? 2 : 5;
   return [
     {
       name: "simple background run",
-      mode: background,
+      mode: BACKGROUND,
       model: "instant",
       repetitions,
       executions: 2,
@@ -85,7 +81,7 @@ function kindsOf(bench: Bench): Kind[] {
     },
     {
       name: "run with a tool call",
-      mode: withTool,
+      mode: WITH_TOOL_CALL,
       model: "instant",
       repetitions,
       executions: 4,
@@ -94,7 +90,7 @@ function kindsOf(bench: Bench): Kind[] {
     // One execution streams, another answers the wake-up that guards it.
     {
       name: `streamed run, ${STREAM_TOKENS} tokens in ${STREAM_SECONDS} s`,
-      mode: streamed,
+      mode: STREAMED,
       model: "tokens",
       repetitions: bench.quick ? 1 : 3,
       executions: 2,
@@ -116,7 +112,6 @@ async function measure(bench: Bench, subject: Subject, trace: string): Promise<O
 
 async function costOfKind(subject: Subject, kind: Kind, trace: string): Promise<Cost> {
   const { mode } = kind;
-  if (mode === undefined) throw new Error(`there is no mode for a ${kind.name}`);
   const assistant = await subject.assistant(kind.model, [FUNCTION]);
   const warm = kind.model === "instant" ? 3 : 0;
   const samples: Cost[] = [];
@@ -148,7 +143,7 @@ async function costOfKind(subject: Subject, kind: Kind, trace: string): Promise<
 /** What the wake-ups cost that guard streamed runs: they come when the leases end. */
 async function addGuards(subject: Subject, trace: string, samples: Cost[]): Promise<void> {
   const seen = tracedBy(subject, trace).length;
-  await sleep((LEASE + 2) * 1000);
+  await sleep(GUARDS_DONE);
   const { requests, units } = costOf(tracedBy(subject, trace).slice(seen));
   for (const { cosmos } of samples) {
     cosmos.requests += requests / samples.length;

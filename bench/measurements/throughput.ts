@@ -2,13 +2,14 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Bench, Cell, Goal, Measurement, Outcome } from "../lib/measurement.ts";
-import { summary } from "../lib/quantiles.ts";
+import { median, summary } from "../lib/quantiles.ts";
 import type { Subject } from "../lib/subject.ts";
-import { total } from "../throughput/cpu.ts";
-import { type Answers, emptyHostCpu, onEmptyApp, takeDown } from "../throughput/empty-app.ts";
+import { medians, total } from "../throughput/cpu.ts";
+import { emptyHostCpu, onEmptyApp, takeDown } from "../throughput/empty-app.ts";
 import { type Load, load } from "../throughput/load.ts";
-import { FUNCTION, MODES, type Mode } from "../throughput/modes.ts";
+import { FUNCTION, GUARDS_DONE, MODES, type Mode, WITH_TOOL_CALL } from "../throughput/modes.ts";
 import { profileTable, profiling } from "../throughput/profile.ts";
 
 const CONCURRENCIES = [1, 8, 32, 128];
@@ -16,10 +17,15 @@ const CONCURRENCIES = [1, 8, 32, 128];
 /** The one that the goals are for. */
 const USUAL = 32;
 
+/** The machine's speed changes by the minute: everything is measured so often, far apart, and the median told. */
+const ROUNDS = 3;
+
 interface Measured {
   mode: Mode;
   lanes: number;
-  load: Load;
+  loads: Load[];
+  /** CPU time per run of a host whose app does nothing, right after each load. Milliseconds. */
+  emptyHost: number[];
 }
 
 export const throughput: Measurement = {
@@ -30,21 +36,37 @@ export const throughput: Measurement = {
 };
 
 async function measure(bench: Bench): Promise<Outcome> {
-  const { measured, answers } = await bench.onApp({}, async (subject) => {
+  const measured = await bench.onApp({}, async (subject) => {
     const assistant = await assistantFor(subject);
-    const measured: Measured[] = [];
+    if (bench.isRemote) return inRounds(bench, subject, assistant, undefined);
     bench.say("warming up");
-    for (const mode of MODES.slice(0, -1)) await load(subject, assistant, mode, runsFor(bench, USUAL), USUAL);
-    for (const mode of MODES) {
-      for (const lanes of CONCURRENCIES) {
-        bench.say(`${mode.name}, ${lanes} at a time`);
-        measured.push({ mode, lanes, load: await load(subject, assistant, mode, runsFor(bench, lanes), lanes) });
-      }
-    }
-    return { measured, answers: await takeDown(subject, assistant) };
+    for (const mode of MODES) await load(subject, assistant, mode, runsFor(bench, USUAL), USUAL);
+    const answers = await takeDown(subject, assistant);
+    return onEmptyApp(answers, async (empty) => {
+      for (const mode of MODES) await emptyHostCpu(empty, mode, runsFor(bench, USUAL), 1);
+      return inRounds(bench, subject, assistant, empty);
+    });
   });
   const outcome = { tables: [speedTable(measured)], goals: speedGoals(measured), figures: [], notes: [] };
-  return bench.isRemote ? outcome : withCpu(bench, outcome, measured, answers);
+  return bench.isRemote ? outcome : withCpu(outcome, measured);
+}
+
+async function inRounds(bench: Bench, subject: Subject, assistant: string, empty: Subject | undefined) {
+  const measured = MODES.flatMap((mode) =>
+    CONCURRENCIES.map((lanes): Measured => ({ mode, lanes, loads: [], emptyHost: [] })),
+  );
+  const rounds = bench.quick || bench.isRemote ? 1 : ROUNDS;
+  for (let round = 1; round <= rounds; round++) {
+    if (round > 1) await sleep(GUARDS_DONE);
+    for (const { mode, lanes, loads, emptyHost } of measured) {
+      bench.say(`round ${round} of ${rounds}: ${mode.name}, ${lanes} at a time`);
+      const runs = runsFor(bench, lanes);
+      const seen = await load(subject, assistant, mode, runs, lanes);
+      loads.push(seen);
+      if (empty && lanes === USUAL) emptyHost.push(await emptyHostCpu(empty, mode, runs, seen.pollsPerRun));
+    }
+  }
+  return measured;
 }
 
 async function assistantFor(subject: Subject): Promise<string> {
@@ -55,65 +77,75 @@ async function assistantFor(subject: Subject): Promise<string> {
 function runsFor(bench: Bench, lanes: number): number {
   if (bench.isRemote) return lanes * 4;
   if (bench.quick) return lanes === 1 ? 30 : lanes * 4;
-  return lanes === 1 ? 200 : 1000;
+  return lanes === 1 ? 60 : 400;
 }
 
+const named = ({ mode, lanes }: Measured) => `${mode.name}, ${lanes} at a time`;
+const medianOf = (loads: Load[], figure: "runsPerSecond" | "pollsPerRun") => median(loads.map((each) => each[figure]));
+
 function speedTable(measured: Measured[]) {
-  const rows = measured.map(({ mode, lanes, load: { runsPerSecond, latencies, pollsPerRun } }): Cell[] => {
+  const rows = measured.map((each): Cell[] => {
+    const { loads } = each;
+    const latencies = loads.flatMap((load) => load.latencies);
     const { p50, p99 } = summary(latencies);
-    return [`${mode.name}, ${lanes} at a time`, latencies.length, runsPerSecond, p50, p99, pollsPerRun];
+    const speed = medianOf(loads, "runsPerSecond");
+    return [named(each), latencies.length, speed, p50, p99, medianOf(loads, "pollsPerRun")];
   });
   const columns = ["runs", "measured", "runs/s", "p50 ms", "p99 ms", "polls per run"];
   return { title: "Completed runs per second", columns, rows };
 }
 
+/** What the goals are for: the usual concurrency, without tool calls. */
+const isUsual = ({ mode, lanes }: Measured) => lanes === USUAL && mode !== WITH_TOOL_CALL;
+
 function speedGoals(measured: Measured[]): Goal[] {
-  return measured
-    .filter(({ mode, lanes }) => lanes === USUAL && mode.name !== "with a tool call")
-    .map(({ mode, load }) => ({
-      text: `${mode.name} runs at concurrency ${USUAL}`,
-      measured: load.runsPerSecond,
-      unit: "runs/s",
-      bound: 150,
-      kind: "at least",
-    }));
+  return measured.filter(isUsual).map(({ mode, loads }) => ({
+    text: `${mode.name} runs at concurrency ${USUAL}`,
+    measured: medianOf(loads, "runsPerSecond"),
+    unit: "runs/s",
+    bound: 150,
+    kind: "at least",
+  }));
 }
 
-async function withCpu(bench: Bench, outcome: Outcome, measured: Measured[], answers: Answers): Promise<Outcome> {
-  const rows = measured.map(({ mode, lanes, load: { cpu } }): Cell[] => {
-    if (cpu === undefined) return [];
-    const { host, cosmos, serviceBus, model, client } = cpu;
-    return [`${mode.name}, ${lanes} at a time`, host, cosmos, serviceBus, model, client, total(cpu)];
+function withCpu(outcome: Outcome, measured: Measured[]): Outcome {
+  const rows = measured.map((each): Cell[] => {
+    const split = medians(each.loads.flatMap(({ cpu }) => cpu ?? []));
+    const { host, cosmos, serviceBus, model, client } = split;
+    return [named(each), host, cosmos, serviceBus, model, client, total(split)];
   });
   const columns = ["CPU ms per run", "app and host", "Cosmos DB", "Service Bus", "model", "client", "in all"];
-  const split = { title: "CPU time by process", columns, rows };
 
-  const usual = measured.filter(({ lanes }) => lanes === USUAL);
-  const runs = bench.quick ? 200 : 1000;
-  const own: Cell[][] = [];
-  const goals: Goal[] = [];
-  await onEmptyApp(answers, async (subject) => {
-    for (const { mode, load } of usual) {
-      bench.say(`empty app, ${mode.name}`);
-      const empty = await emptyHostCpu(subject, mode, runs, load.pollsPerRun);
-      const host = load.cpu?.host ?? Number.NaN;
-      own.push([`${mode.name}, ${USUAL} at a time`, host, empty, host - empty]);
-      if (mode.name === "with a tool call") continue;
-      const text = `the app's own CPU time, ${mode.name}`;
-      goals.push({ text, measured: host - empty, unit: "ms per run", bound: 4, kind: "at most" });
-    }
-  });
+  const ownRows = measured
+    .filter(({ emptyHost }) => emptyHost.length > 0)
+    .map((each): Cell[] => {
+      const host = median(each.loads.flatMap(({ cpu }) => cpu?.host ?? []));
+      return [named(each), host, median(each.emptyHost), ownCpu(each)];
+    });
   const ownColumns = ["CPU ms per run", "app and host", "empty app and host", "the app's own"];
-  const ownTable = { title: "The app's own CPU time", columns: ownColumns, rows: own };
+  const goals = measured.filter(isUsual).map((each): Goal => {
+    const text = `the app's own CPU time, ${each.mode.name}`;
+    return { text, measured: ownCpu(each), unit: "ms per run", bound: 4, kind: "at most" };
+  });
   return {
     ...outcome,
-    tables: [...outcome.tables, split, ownTable],
+    tables: [
+      ...outcome.tables,
+      { title: "CPU time by process", columns, rows },
+      { title: "The app's own CPU time", columns: ownColumns, rows: ownRows },
+    ],
     goals: [...outcome.goals, ...goals],
     notes: [
+      `Medians of rounds through all of them (${measured[0]?.loads.length}); the latencies are those of all rounds.`,
       "All processes, the client too, share the machine: runs/s is what its cores make of the CPU time in all, not what the app alone could do.",
       "The wake-up that guards a streamed run comes when its lease ends, after the measurement: its CPU time is not in these figures, its cost is in those of `cost`.",
     ],
   };
+}
+
+/** The median of the differences, each of two measurements one right after the other. */
+function ownCpu({ loads, emptyHost }: Measured): number {
+  return median(loads.flatMap(({ cpu }, round) => (cpu?.host ?? Number.NaN) - (emptyHost[round] ?? Number.NaN)));
 }
 
 /** One load of each kind on an app that is profiled. Profiling slows the app down, so no speeds are told. */

@@ -1,6 +1,7 @@
 /** Where the CPU time goes: the processes of the local stack, and this one, the client. */
 import type { Stack } from "../../local/stack.ts";
 import { cpuTime } from "../lib/processes.ts";
+import { median } from "../lib/quantiles.ts";
 
 /** Milliseconds. */
 export interface CpuSplit {
@@ -37,3 +38,15 @@ export function perRun(before: CpuSplit, after: CpuSplit, runs: number): CpuSpli
 
 export const total = ({ host, cosmos, serviceBus, model, client }: CpuSplit): number =>
   host + cosmos + serviceBus + model + client;
+
+/** Process by process. */
+export function medians(splits: CpuSplit[]): CpuSplit {
+  const of = (who: keyof CpuSplit) => median(splits.map((split) => split[who]));
+  return {
+    host: of("host"),
+    cosmos: of("cosmos"),
+    serviceBus: of("serviceBus"),
+    model: of("model"),
+    client: of("client"),
+  };
+}

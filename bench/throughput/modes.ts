@@ -6,6 +6,9 @@ import type { Pollster } from "./pollster.ts";
 
 export const FUNCTION = "get_weather";
 
+/** By then the leases of streamed runs that have ended are over (after 20 s), and so are the wake-ups that guard them. Milliseconds. */
+export const GUARDS_DONE = 22_000;
+
 export interface Mode {
   name: "streamed" | "background" | "with a tool call";
   question: string;
@@ -15,41 +18,45 @@ export interface Mode {
   requests: { streams: number; creations: number; submissions: number; wakeUps: number };
 }
 
-/** The streamed ones last: the wake-ups that guard them come later, and would be in the others' way. */
-export const MODES: Mode[] = [
-  {
-    name: "background",
-    question: QUESTION,
-    async complete(wire, threadId, assistantId, pollster) {
-      const run = await createRun(wire, threadId, { assistant_id: assistantId });
-      expectStatus(await pollster.settled(wire, threadId, run), "completed");
-    },
-    requests: { streams: 0, creations: 1, submissions: 0, wakeUps: 1 },
+/** Created, and asked for until it has ended. */
+export const BACKGROUND: Mode = {
+  name: "background",
+  question: QUESTION,
+  async complete(wire, threadId, assistantId, pollster) {
+    const run = await createRun(wire, threadId, { assistant_id: assistantId });
+    expectStatus(await pollster.settled(wire, threadId, run), "completed");
   },
-  {
-    name: "with a tool call",
-    question: `Use ${FUNCTION} to tell me the weather in Paris.`,
-    async complete(wire, threadId, assistantId, pollster) {
-      const created = await createRun(wire, threadId, { assistant_id: assistantId });
-      const paused = await pollster.settled(wire, threadId, created);
-      expectStatus(paused, "requires_action");
-      const calls = paused.required_action?.submit_tool_outputs.tool_calls ?? [];
-      const outputs = calls.map(({ id }) => ({ tool_call_id: id, output: "22 degrees and sunny" }));
-      const path = `threads/${threadId}/runs/${paused.id}/submit_tool_outputs`;
-      await wire.json("POST", path, { tool_outputs: outputs });
-      expectStatus(await pollster.settled(wire, threadId, paused), "completed");
-    },
-    requests: { streams: 0, creations: 1, submissions: 1, wakeUps: 2 },
+  requests: { streams: 0, creations: 1, submissions: 0, wakeUps: 1 },
+};
+
+/** The same, with a pause in which the client calls a function. */
+export const WITH_TOOL_CALL: Mode = {
+  name: "with a tool call",
+  question: `Use ${FUNCTION} to tell me the weather in Paris.`,
+  async complete(wire, threadId, assistantId, pollster) {
+    const created = await createRun(wire, threadId, { assistant_id: assistantId });
+    const paused = await pollster.settled(wire, threadId, created);
+    expectStatus(paused, "requires_action");
+    const calls = paused.required_action?.submit_tool_outputs.tool_calls ?? [];
+    const outputs = calls.map(({ id }) => ({ tool_call_id: id, output: "22 degrees and sunny" }));
+    const path = `threads/${threadId}/runs/${paused.id}/submit_tool_outputs`;
+    await wire.json("POST", path, { tool_outputs: outputs });
+    expectStatus(await pollster.settled(wire, threadId, paused), "completed");
   },
-  {
-    name: "streamed",
-    question: QUESTION,
-    async complete(wire, threadId, assistantId) {
-      const body = { assistant_id: assistantId, stream: true };
-      const { text } = await (await wire.stream("POST", `threads/${threadId}/runs`, body)).ended;
-      if (!text.includes("event: thread.run.completed")) throw new Error(`a stream did not complete: ${text}`);
-    },
-    // Its wake-up is for the end of its lease, and comes long after the measurement.
-    requests: { streams: 1, creations: 0, submissions: 0, wakeUps: 0 },
+  requests: { streams: 0, creations: 1, submissions: 1, wakeUps: 2 },
+};
+
+/** One request that answers with the run's events. */
+export const STREAMED: Mode = {
+  name: "streamed",
+  question: QUESTION,
+  async complete(wire, threadId, assistantId) {
+    const body = { assistant_id: assistantId, stream: true };
+    const { text } = await (await wire.stream("POST", `threads/${threadId}/runs`, body)).ended;
+    if (!text.includes("event: thread.run.completed")) throw new Error(`a stream did not complete: ${text}`);
   },
-];
+  // Its wake-up is for the end of its lease, and comes long after the measurement.
+  requests: { streams: 1, creations: 0, submissions: 0, wakeUps: 0 },
+};
+
+export const MODES: Mode[] = [BACKGROUND, WITH_TOOL_CALL, STREAMED];

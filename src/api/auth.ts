@@ -1,5 +1,5 @@
 /** Who calls: a key in `api-key` or `Authorization: Bearer`, mapped to its tenant. */
-import { createHash, timingSafeEqual } from "node:crypto";
+import { hash, timingSafeEqual } from "node:crypto";
 import type { ApiKey } from "../config.ts";
 import { accessDenied, incorrectApiKey, noApiKey } from "../resources/errors.ts";
 
@@ -31,7 +31,7 @@ export class Keys {
   }
 }
 
-const digest = (key: string) => createHash("sha256").update(key).digest();
+const digest = (key: string) => hash("sha256", key, "buffer");
 
 const bearer = (header: string | null) => header?.match(/^Bearer\s+(\S+)\s*$/i)?.[1];
 

@@ -3,6 +3,7 @@
  * costs more CPU time than all else of a call, so the stream is read here.
  */
 import { createParser, type EventSourceMessage } from "eventsource-parser";
+import { APIError } from "openai";
 import type { ChatCompletionChunk } from "openai/resources/chat/completions";
 
 /** After `[DONE]` nothing but the end should come. Milliseconds. */
@@ -33,7 +34,7 @@ export async function* readChunks(response: Response): AsyncGenerator<ChatComple
         }
         const chunk = JSON.parse(data);
         const error = chunk?.error || (event === "error" && chunk);
-        if (error) throw await apiError(error, response.headers);
+        if (error) throw new APIError(undefined, error, undefined, response.headers);
         yield chunk;
       }
       if (done) return;
@@ -42,11 +43,6 @@ export async function* readChunks(response: Response): AsyncGenerator<ChatComple
   } finally {
     void (complete ? readToTheEnd(reader) : reader.cancel().catch(() => undefined));
   }
-}
-
-async function apiError(error: object, headers: Headers): Promise<Error> {
-  const { APIError } = await import("openai");
-  return new APIError(undefined, error, undefined, headers);
 }
 
 /**

@@ -1,14 +1,8 @@
 /** The model: any OpenAI-compatible chat-completions endpoint, or Azure OpenAI by key or managed identity. */
-import type OpenAI from "openai";
 import type { ChatCompletionChunk, ChatCompletionCreateParamsStreaming } from "openai/resources/chat/completions";
 import type { Config } from "../config.ts";
-import { identity } from "../identity.ts";
-import { readChunks } from "./chunks.ts";
-import { fetchText } from "./fetch.ts";
+import type { StreamedCall } from "./connection.ts";
 import type { ModelTrouble } from "./trouble.ts";
-
-const AZURE_SCOPE = "https://cognitiveservices.azure.com/.default";
-const AZURE_HOST = /\.(openai\.azure\.com|cognitiveservices\.azure\.com|services\.ai\.azure\.com)$/;
 
 export type ModelRequest = Omit<ChatCompletionCreateParamsStreaming, "stream" | "stream_options">;
 
@@ -22,7 +16,7 @@ export class ModelTimeout extends Error {
 
 export class Model {
   readonly #config: Config;
-  #client: Promise<OpenAI> | undefined;
+  #call: Promise<StreamedCall> | undefined;
   readonly #firstTokenTimeout: number;
   readonly #tokenTimeout: number;
   readonly #names: Map<string, string>;
@@ -34,10 +28,10 @@ export class Model {
     this.#names = config.model.names;
   }
 
-  /** Loads the library, which a process that drives no run never needs. */
-  connect(): Promise<OpenAI> {
-    this.#client ??= connect(this.#config);
-    return this.#client;
+  /** Loads the libraries, which a process that drives no run never needs. */
+  connect(): Promise<StreamedCall> {
+    this.#call ??= import("./connection.ts").then(({ connect }) => connect(this.#config));
+    return this.#call;
   }
 
   /** What to do about an error that `stream` threw. */
@@ -56,12 +50,8 @@ export class Model {
     const stop = AbortSignal.any([signal, silence.signal]);
     try {
       silence.expectWithin(this.#firstTokenTimeout);
-      const client = await this.connect();
-      const call = client.chat.completions.create(
-        { ...request, model, stream: true, stream_options: { include_usage: true } },
-        { signal: stop },
-      );
-      for await (const chunk of readChunks(await call.asResponse())) {
+      const call = await this.connect();
+      for await (const chunk of await call({ ...request, model }, stop)) {
         stop.throwIfAborted();
         silence.expectWithin(this.#tokenTimeout);
         yield chunk;
@@ -104,24 +94,4 @@ class SilenceGuard {
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
-}
-
-async function connect(config: Config): Promise<OpenAI> {
-  const { default: OpenAI, AzureOpenAI } = await import("openai");
-  const { endpoint, key, apiVersion } = config.model;
-  // Retries are the engine's: it gives the run back instead of holding a worker.
-  const common = { maxRetries: 0, timeout: config.model.firstTokenTimeout, fetch: fetchText };
-  if (apiVersion !== undefined) {
-    const base = { ...common, endpoint, apiVersion };
-    return key === undefined
-      ? new AzureOpenAI({ ...base, azureADTokenProvider: await azureToken(config) })
-      : new AzureOpenAI({ ...base, apiKey: key });
-  }
-  const azure = AZURE_HOST.test(new URL(endpoint).hostname);
-  return new OpenAI({ ...common, baseURL: endpoint, apiKey: key ?? (azure ? await azureToken(config) : "none") });
-}
-
-async function azureToken(config: Config): Promise<() => Promise<string>> {
-  const { getBearerTokenProvider } = await import("@azure/identity");
-  return getBearerTokenProvider(identity(config), AZURE_SCOPE);
 }

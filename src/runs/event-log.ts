@@ -116,7 +116,8 @@ function plainText(data: unknown): { id: string; value: string; opening: boolean
 
 const isObject = (value: unknown): value is Fields => typeof value === "object" && value !== null;
 
-const same = (a: unknown, b: unknown) => a === b || JSON.stringify(a) === JSON.stringify(b);
+const same = (a: unknown, b: unknown) =>
+  a === b || (isObject(a) && isObject(b) && JSON.stringify(a) === JSON.stringify(b));
 
 export const chunkId = (runId: string, number: number) => `${runId}:events:${number}`;
 
