@@ -17,6 +17,7 @@ export const STORIES = {
   tools: 14,
   "tools-streamed": 6,
   cancelled: 12,
+  intruded: 8,
   abandoned: 6,
 };
 export type StoryName = keyof typeof STORIES;
@@ -62,6 +63,8 @@ export async function tell(teller: Teller, name: StoryName, threadId: string): P
       return story.streamed("tools", Number.POSITIVE_INFINITY);
     case "cancelled":
       return story.cancelled(story.random.pick(["slow", "tools", "flaky"]));
+    case "intruded":
+      return story.intruded(story.random.pick(["slow", "tools"]));
     case "abandoned":
       return story.abandoned();
   }
@@ -117,6 +120,23 @@ class Story {
       if (told.status === "cancelling") this.#teller.memory.cancelAccepted(run.id);
     } catch (error) {
       // It had ended before, or an earlier try has reached it.
+      if (!isRefusal(error) && !isTransient(error)) throw error;
+    }
+    return this.follow(run);
+  }
+
+  /** Somebody else writes to the thread, which must refuse it until the run is over. */
+  async intruded(model: ModelName): Promise<boolean> {
+    const run = await this.#create(this.#teller.creator, model);
+    if (run === undefined) return false;
+    await sleep(this.random.between(0, 1_500));
+    const { messages } = this.#teller.client.beta.threads;
+    try {
+      await insist(() => messages.create(this.#threadId, { role: "user", content: "And another thing." }), this.#until);
+      const now = this.#hear(await this.#insist((runs, inThread) => runs.retrieve(run.id, inThread)));
+      if (!isOver(now))
+        this.#teller.memory.contradictions.push(`${run.id} is ${now.status}, but its thread took a message`);
+    } catch (error) {
       if (!isRefusal(error) && !isTransient(error)) throw error;
     }
     return this.follow(run);
