@@ -31,7 +31,12 @@ export async function fetchText(input: string | URL | Request, init: RequestInit
   return new Response(null, head);
 }
 
-function send(url: URL, body: string, headers: Headers, { method, signal }: RequestInit): Promise<IncomingMessage> {
+/**
+ * A server may close an unused connection at the moment in which it is used again. What was sent on it then was not
+ * answered, and is sent once more.
+ */
+function send(url: URL, body: string, headers: Headers, init: RequestInit): Promise<IncomingMessage> {
+  const { method, signal } = init;
   const request = url.protocol === "https:" ? requestSecurely : requestOpenly;
   return new Promise((resolve, reject) => {
     const call = request(url, {
@@ -44,8 +49,16 @@ function send(url: URL, body: string, headers: Headers, { method, signal }: Requ
         "content-length": Buffer.byteLength(body),
       },
     });
-    call.on("response", resolve);
-    call.on("error", reject);
+    let answered = false;
+    call.on("response", (answer) => {
+      answered = true;
+      resolve(answer);
+    });
+    call.on("error", (error: NodeJS.ErrnoException) => {
+      const wasClosed = call.reusedSocket && (error.code === "ECONNRESET" || error.code === "EPIPE");
+      if (wasClosed && !answered) resolve(send(url, body, headers, init));
+      else reject(error);
+    });
     call.end(body);
   });
 }

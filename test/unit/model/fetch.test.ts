@@ -92,6 +92,25 @@ test("nobody at the port, or a connection that breaks in the middle, is an error
   await expect((await post(origin, "")).text()).rejects.toThrow();
 });
 
+test("a connection that is closed when it is used again is replaced by another, a new one is not", async () => {
+  const used = new WeakSet<object>();
+  const bodies: string[] = [];
+  const origin = await serve(async (request, response) => {
+    bodies.push(await textOf(request));
+    if (used.has(request.socket) || request.url === "/closed") return void request.socket.destroy();
+    used.add(request.socket);
+    response.end("fine");
+  });
+
+  expect(await (await post(origin, "one")).text()).toBe("fine");
+  expect(await (await post(origin, "two")).text()).toBe("fine");
+  expect(bodies).toEqual(["one", "two", "two"]);
+
+  server?.closeIdleConnections();
+  await expect(post(`${origin}/closed`, "three")).rejects.toMatchObject({ code: "ECONNRESET" });
+  expect(bodies.filter((body) => body === "three").length).toBeLessThanOrEqual(2);
+});
+
 test("an aborted call closes its connection, before the answer and inside it", async () => {
   let closed = 0;
   const origin = await serve((request, response) => {
