@@ -5,7 +5,7 @@ import type { Config } from "../config.ts";
 import { identity } from "../identity.ts";
 import { readChunks } from "./chunks.ts";
 import type { ModelRequest } from "./client.ts";
-import { fetchText } from "./fetch.ts";
+import { textFetch } from "./fetch.ts";
 
 const AZURE_SCOPE = "https://cognitiveservices.azure.com/.default";
 const AZURE_HOST = /\.(openai\.azure\.com|cognitiveservices\.azure\.com|services\.ai\.azure\.com)$/;
@@ -24,7 +24,7 @@ export async function connect(config: Config): Promise<StreamedCall> {
 async function clientFor(config: Config): Promise<OpenAI> {
   const { endpoint, key, apiVersion } = config.model;
   // Retries are the engine's: it gives the run back instead of holding a worker.
-  const common = { maxRetries: 0, timeout: config.model.firstTokenTimeout, fetch: fetchText };
+  const common = { maxRetries: 0, timeout: config.model.firstTokenTimeout, fetch: textFetch() };
   if (apiVersion !== undefined) {
     const base = { ...common, endpoint, apiVersion };
     return key === undefined

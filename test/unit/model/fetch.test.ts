@@ -1,8 +1,10 @@
 /** What the model's SDK gets from our `fetch`, from a server on a socket. */
 import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer as createSilentServer } from "node:net";
 import { afterEach, expect, test } from "vitest";
-import { fetchText } from "../../../src/model/fetch.ts";
+import { textFetch } from "../../../src/model/fetch.ts";
+
+const fetchText = textFetch();
 
 let server: Server | undefined;
 
@@ -109,6 +111,19 @@ test("a connection that is closed when it is used again is replaced by another, 
   server?.closeIdleConnections();
   await expect(post(`${origin}/closed`, "three")).rejects.toMatchObject({ code: "ECONNRESET" });
   expect(bodies.filter((body) => body === "three").length).toBeLessThanOrEqual(2);
+});
+
+test("a connection that does not get made is given up", async () => {
+  const silent = createSilentServer();
+  await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+  try {
+    const { port } = silent.address() as AddressInfo;
+    const headers = new Headers();
+    const call = textFetch(50)(`https://127.0.0.1:${port}`, { method: "POST", headers, body: "" });
+    await expect(call).rejects.toThrow(`no connection to 127.0.0.1:${port} within 0.05 s`);
+  } finally {
+    silent.close();
+  }
 });
 
 test("an aborted call closes its connection, before the answer and inside it", async () => {
