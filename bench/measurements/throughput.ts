@@ -38,9 +38,9 @@ export const throughput: Measurement = {
 async function measure(bench: Bench): Promise<Outcome> {
   const measured = await bench.onApp({}, async (subject) => {
     const assistant = await assistantFor(subject);
-    if (bench.isRemote) return inRounds(bench, subject, assistant, undefined);
     bench.say("warming up");
     for (const mode of MODES) await load(subject, assistant, mode, runsFor(bench, USUAL), USUAL);
+    if (bench.isRemote) return inRounds(bench, subject, assistant, undefined);
     const answers = await takeDown(subject, assistant);
     return onEmptyApp(answers, async (empty) => {
       for (const mode of MODES) await emptyHostCpu(empty, mode, runsFor(bench, USUAL), 1);
@@ -111,7 +111,7 @@ function speedGoals(measured: Measured[]): Goal[] {
 
 function withCpu(outcome: Outcome, measured: Measured[]): Outcome {
   const rows = measured.map((each): Cell[] => {
-    const split = medians(each.loads.flatMap(({ cpu }) => cpu ?? []));
+    const split = splitOf(each);
     const { host, cosmos, serviceBus, model, client } = split;
     return [named(each), host, cosmos, serviceBus, model, client, total(split)];
   });
@@ -119,10 +119,7 @@ function withCpu(outcome: Outcome, measured: Measured[]): Outcome {
 
   const ownRows = measured
     .filter(({ emptyHost }) => emptyHost.length > 0)
-    .map((each): Cell[] => {
-      const host = median(each.loads.flatMap(({ cpu }) => cpu?.host ?? []));
-      return [named(each), host, median(each.emptyHost), ownCpu(each)];
-    });
+    .map((each): Cell[] => [named(each), splitOf(each).host, median(each.emptyHost), ownCpu(each)]);
   const ownColumns = ["CPU ms per run", "app and host", "empty app and host", "the app's own"];
   const goals = measured.filter(isUsual).map((each): Goal => {
     const text = `the app's own CPU time, ${each.mode.name}`;
@@ -144,9 +141,11 @@ function withCpu(outcome: Outcome, measured: Measured[]): Outcome {
   };
 }
 
+const splitOf = ({ loads }: Measured) => medians(loads.flatMap(({ cpu }) => cpu ?? []));
+
 /** The median of the differences, each of two measurements one right after the other. */
 function ownCpu({ loads, emptyHost }: Measured): number {
-  return median(loads.flatMap(({ cpu }, round) => (cpu?.host ?? Number.NaN) - (emptyHost[round] ?? Number.NaN)));
+  return median(loads.map(({ cpu }, round) => (cpu?.host ?? Number.NaN) - (emptyHost[round] ?? Number.NaN)));
 }
 
 /** One load of each kind on an app that is profiled. Profiling slows the app down, so no speeds are told. */

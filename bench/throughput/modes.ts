@@ -6,7 +6,7 @@ import type { Pollster } from "./pollster.ts";
 
 export const FUNCTION = "get_weather";
 
-/** By then the leases of streamed runs that have ended are over (after 20 s), and so are the wake-ups that guard them. Milliseconds. */
+/** By then the leases of streamed runs are over (20 s), and so are the wake-ups that guard them. Milliseconds. */
 export const GUARDS_DONE = 22_000;
 
 export interface Mode {

@@ -36,6 +36,15 @@ export function isTransient(error: unknown): boolean {
 /** A refusal that a client can understand: not an accident. */
 export const isRefusal = (error: unknown): error is APIError => error instanceof APIError && error.status === 400;
 
+/** Does what may be refused, or meet an accident: neither matters. */
+export async function venture(work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!isRefusal(error) && !isTransient(error)) throw error;
+  }
+}
+
 /** Calls until the API answers; throws what is no accident, and the last accident when the time is over. */
 export async function insist<T>(call: () => Promise<T>, until: number): Promise<T> {
   for (;;) {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type OpenAI from "openai";
 import type { AssistantStreamEvent } from "openai/resources/beta/assistants";
 import type { Run } from "openai/resources/beta/threads/runs/runs";
-import { insist, isRefusal, isTransient } from "./clients.ts";
+import { insist, isRefusal, isTransient, venture } from "./clients.ts";
 import { isOver, type Memory } from "./memory.ts";
 import { type ModelName, TEXTS, TOOLS } from "./model-scripts.ts";
 import type { Random } from "./random.ts";
@@ -115,13 +115,11 @@ class Story {
     const run = await this.#create(this.#teller.creator, model);
     if (run === undefined) return false;
     await sleep(this.random.between(0, 2_500));
-    try {
+    // Refused if it had ended before, or an earlier try has reached it.
+    await venture(async () => {
       const told = await this.#insist((runs, inThread) => runs.cancel(run.id, inThread));
       if (told.status === "cancelling") this.#teller.memory.cancelAccepted(run.id);
-    } catch (error) {
-      // It had ended before, or an earlier try has reached it.
-      if (!isRefusal(error) && !isTransient(error)) throw error;
-    }
+    });
     return this.follow(run);
   }
 
@@ -130,15 +128,13 @@ class Story {
     const run = await this.#create(this.#teller.creator, model);
     if (run === undefined) return false;
     await sleep(this.random.between(0, 1_500));
-    const { messages } = this.#teller.client.beta.threads;
-    try {
-      await insist(() => messages.create(this.#threadId, { role: "user", content: "And another thing." }), this.#until);
+    const { client, memory } = this.#teller;
+    const message = { role: "user" as const, content: "And another thing." };
+    await venture(async () => {
+      await insist(() => client.beta.threads.messages.create(this.#threadId, message), this.#until);
       const now = this.#hear(await this.#insist((runs, inThread) => runs.retrieve(run.id, inThread)));
-      if (!isOver(now))
-        this.#teller.memory.contradictions.push(`${run.id} is ${now.status}, but its thread took a message`);
-    } catch (error) {
-      if (!isRefusal(error) && !isTransient(error)) throw error;
-    }
+      if (!isOver(now)) memory.contradictions.push(`${run.id} is ${now.status}, but its thread took a message`);
+    });
     return this.follow(run);
   }
 
@@ -165,14 +161,8 @@ class Story {
     if (this.random.chance(0.3)) await sleep(this.random.between(500, 2_500));
     const outputs = calls.map((id) => ({ tool_call_id: id, output: `done ${id}` }));
     const body = { thread_id: this.#threadId, tool_outputs: outputs };
-    const submit = async () => {
-      try {
-        await this.#insist((runs) => runs.submitToolOutputs(runId, body));
-      } catch (error) {
-        // Somebody submitted them before, maybe an earlier try; or the run ended.
-        if (!isRefusal(error) && !isTransient(error)) throw error;
-      }
-    };
+    // Refused if somebody submitted them before, maybe an earlier try; or the run ended.
+    const submit = () => venture(() => this.#insist((runs) => runs.submitToolOutputs(runId, body)));
     await Promise.all(this.random.chance(0.3) ? [submit(), submit()] : [submit()]);
   }
 

@@ -1,6 +1,7 @@
 /** What the model's SDK gets from our `fetch`, from a server on a socket. */
-import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
+import { createServer, type RequestListener, type Server } from "node:http";
 import { type AddressInfo, createServer as createSilentServer } from "node:net";
+import { text } from "node:stream/consumers";
 import { afterEach, expect, test } from "vitest";
 import { textFetch } from "../../../src/model/fetch.ts";
 
@@ -28,16 +29,10 @@ const post = (url: string, body: string, signal?: AbortSignal) =>
     ...(signal && { signal }),
   });
 
-async function textOf(request: IncomingMessage): Promise<string> {
-  const pieces: Buffer[] = [];
-  for await (const piece of request) pieces.push(piece as Buffer);
-  return Buffer.concat(pieces).toString("utf8");
-}
-
 test("method, path, headers and body arrive; status, headers and body come back", async () => {
   const origin = await serve(async (request, response) => {
     const { method, url, headers } = request;
-    const seen = { method, url, authorization: headers.authorization, body: await textOf(request) };
+    const seen = { method, url, authorization: headers.authorization, body: await text(request) };
     response.writeHead(418, "Teapot", { "x-one": "1", "set-cookie": ["a=b", "c=d"] });
     response.end(JSON.stringify(seen));
   });
@@ -58,7 +53,7 @@ test("method, path, headers and body arrive; status, headers and body come back"
 test("a redirection is followed, with its body", async () => {
   const origin = await serve(async (request, response) => {
     if (request.url === "/old") response.writeHead(307, { location: "/new" }).end("moved");
-    else response.end(`${request.method} ${request.url} ${await textOf(request)}`);
+    else response.end(`${request.method} ${request.url} ${await text(request)}`);
   });
   expect(await (await post(`${origin}/old`, "text")).text()).toBe("POST /new text");
 });
@@ -98,7 +93,7 @@ test("a connection that is closed when it is used again is replaced by another, 
   const used = new WeakSet<object>();
   const bodies: string[] = [];
   const origin = await serve(async (request, response) => {
-    bodies.push(await textOf(request));
+    bodies.push(await text(request));
     if (used.has(request.socket) || request.url === "/closed") return void request.socket.destroy();
     used.add(request.socket);
     response.end("fine");
