@@ -28,10 +28,10 @@ export class Registrations {
   model: ProgrammingModel | undefined;
   /** Set when the app has started: functions that come later are refused, as Azure has already indexed the app. */
   closed = false;
-  readonly #log: Log;
+  readonly log: Log;
 
   constructor(log: Log) {
-    this.#log = log;
+    this.log = log;
   }
 
   addFunction(metadata: FunctionMetadata, callback: FunctionCallback): Disposable {
@@ -65,14 +65,17 @@ export class Registrations {
     });
   }
 
-  /** Runs the app's log hooks, which may change level and message of the app's own ("user") entries, and logs. */
+  /**
+   * Logs an entry of the library, which is of the app ("user") or of its own ("system"). The app's log hooks are run,
+   * which may change level and message of the former.
+   */
   writeLog(level: string, category: string, message: string, functionName: string, invocationContext?: unknown): void {
     const entry = { level, category, message, invocationContext, hookData: {}, appHookData: this.appHookData };
     for (const hook of this.hooks.log) hook(entry);
     const { level: chosen, message: text } = category === "user" ? entry : { level, message };
     // What the library says about itself is noise unless something is wrong.
     if (category !== "user" && chosen === "information") return;
-    this.#log.write(isLevel(chosen) ? chosen : "information", functionName, text);
+    this.log.write(isLevel(chosen) ? chosen : "information", functionName, text);
   }
 }
 

@@ -99,6 +99,7 @@ class QueueTrigger implements Listener {
   async stop(): Promise<void> {
     this.#stopping = true;
     await this.#stopReceiving();
+    this.#worker.writeLog("information", this.#fn.name, "takes no more messages");
     // Messages that were on their way when the receiver stopped may still come in, so look again after each wait.
     while (this.#underWay.size > 0) await Promise.all(this.#underWay);
     await this.#receiver.close();

@@ -8,7 +8,7 @@ import net from "node:net";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { provideCoreModule, Registrations } from "./core-module.ts";
-import type { Log } from "./log.ts";
+import type { Level, Log } from "./log.ts";
 import type { HookName, InvocationRequest, Outcome, ProgrammingModel, RegisteredFunction } from "./protocol.ts";
 
 /** A loaded app. One a process: @azure/functions keeps its set-up in module state, as a real worker also has one app. */
@@ -52,8 +52,9 @@ export class Worker {
     return [...this.#registrations.functions.values()];
   }
 
-  writeLog(level: string, functionName: string, message: string): void {
-    this.#registrations.writeLog(level, "system", message, functionName);
+  /** Logs an entry of the host, which the app's hooks do not see. */
+  writeLog(level: Level, functionName: string, message: string): void {
+    this.#registrations.log.write(level, functionName, message);
   }
 
   /** Runs a function once, hooks included. Never rejects: a failure is the outcome's `error`. */
