@@ -52,6 +52,19 @@ export async function currentRun(engine: Engine, { partition, threadId, runId }:
   throw overloaded(1);
 }
 
+/** The run as a client must see it now, if it is not as it was seen last: a look that costs little if it is. */
+export async function changedRun(
+  engine: Engine,
+  ref: RunRef,
+  seen: Versioned<RunDoc>,
+): Promise<Versioned<RunDoc> | undefined> {
+  const isDue = isExpired(seen, engine.now());
+  const found = isDue ? undefined : await ref.partition.readIfChanged<RunDoc>(seen.id, seen._etag);
+  if (found === "unchanged") return undefined;
+  const run = found ?? (await currentRun(engine, ref));
+  return run._etag === seen._etag ? undefined : run;
+}
+
 /** For those who find a thread locked: ends the run that holds it if its time is over. */
 export function staleLock(engine: Engine, partition: Partition, threadId: string): StaleLock {
   return async (runId) => isTerminal((await currentRun(engine, { partition, threadId, runId })).status);

@@ -22,9 +22,14 @@ export async function readContext(
   contextTokens: number,
   window?: Promise<MessageDoc[]>,
 ): Promise<ModelRequest> {
-  const messages = await (window ?? readWindow(owned.run, owned.partition, contextTokens));
-  const steps = await readSteps(owned, messages);
-  return modelRequest(owned.run, messages.toReversed(), steps);
+  const { run, partition } = owned;
+  const isContinued = run.internal.turns > 0;
+  const [messages, own] = await Promise.all([
+    window ?? readWindow(run, partition, contextTokens),
+    isContinued ? readSteps(partition, [run.id]) : [],
+  ]);
+  const others = await readSteps(partition, runsWithTools(messages, run));
+  return modelRequest(run, messages.toReversed(), [...own, ...others]);
 }
 
 /** The messages that the run's next model call gets, newest first. */
@@ -79,10 +84,14 @@ function withFirst(first: MessageDoc | undefined, newest: MessageDoc[], budget: 
   return size < 2 ? newest : [...newest.slice(0, size), first];
 }
 
-/** The tool calls of this run so far, and of those whose answers are in the window. */
-async function readSteps({ run, partition }: OwnedRun, window: MessageDoc[]): Promise<StepDoc[]> {
-  const runIds = new Set(run.internal.turns > 0 ? [run.id] : []);
-  for (const { internal, run_id: runId } of window) if (internal.follows_tools && runId !== null) runIds.add(runId);
-  if (runIds.size === 0) return [];
-  return partition.list<StepDoc>({ range: ALL_STEPS, descending: true, limit: MAX_STEPS, runIds: [...runIds] });
+/** The other runs whose answers are in the window and followed tool calls. */
+function runsWithTools(window: MessageDoc[], run: RunDoc): string[] {
+  const ids = window.flatMap(({ internal, run_id: id }) => (internal.follows_tools && id !== null ? [id] : []));
+  return [...new Set(ids)].filter((id) => id !== run.id);
+}
+
+/** Tool calls of these runs, newest first. */
+async function readSteps(partition: Partition, runIds: string[]): Promise<StepDoc[]> {
+  if (runIds.length === 0) return [];
+  return partition.list<StepDoc>({ range: ALL_STEPS, descending: true, limit: MAX_STEPS, runIds });
 }

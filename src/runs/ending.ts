@@ -7,7 +7,7 @@ import type { MessageDoc, RunDoc, StepDoc } from "../store/documents.ts";
 import type { Partition, Versioned, Write } from "../store/partition.ts";
 import type { Engine } from "./engine.ts";
 import { logged } from "./event-log.ts";
-import { messageEvent, openingEvents, type RunEvent, runEvent, stepEvent } from "./events.ts";
+import { beginningOf, messageEvent, type RunEvent, runEvent, stepEvent } from "./events.ts";
 import { type Ending, ended, endedMessage, endedStep, givenBack, incompleteMessage, paused } from "./lifecycle.ts";
 import { batchUnlocking, type OwnedRun, unlockThread } from "./owned-run.ts";
 import type { Turn } from "./turn.ts";
@@ -116,7 +116,7 @@ export async function endUndriven(
     .map((doc) => (doc.kind === "step" ? endedStep(doc, ending, now) : endedMessage(doc, ending, now)));
   const last = ended(run, ending, now);
   // Nobody has told of a run that ends before it was ever driven, or whose driver died before its first write.
-  const opening = run.internal.log.events === 0 ? openingEvents(run) : [];
+  const opening = run.internal.log.events === 0 ? beginningOf(run) : [];
   const news = [...opening, ...endingEvents(run, last, documents)];
   const { run: next, chunks } = logged(last, news, engine.config.runs.eventsTtl);
   const writes: Write[] = [

@@ -23,6 +23,15 @@ export function openingEvents(run: RunDoc): RunEvent[] {
   return [runEvent(queued, "created"), runEvent(queued, "queued")];
 }
 
+/**
+ * What the log of this run begins with, though nobody may have written it yet: whoever drives the run first, or ends it
+ * instead, begins with the same.
+ */
+export function beginningOf(run: RunDoc): RunEvent[] {
+  const opening = openingEvents(run);
+  return run.started_at === null ? opening : [...opening, runEvent({ ...run, status: "in_progress" }, "in_progress")];
+}
+
 export const stepEvent = (step: StepDoc, status: StepDoc["status"] | "created"): RunEvent => ({
   event: `thread.run.step.${status}`,
   data: apiObject(step),

@@ -89,6 +89,8 @@ export interface RunInternal extends Listed {
   tool_tokens: number;
   /** how long the event log is */
   log: { chunks: number; events: number };
+  /** whether its log begins with its thread, which was created by the request that streams the run */
+  begins_with_thread?: true;
 }
 
 export type RunDoc = Run & Stored<"run", RunInternal>;

@@ -2,18 +2,19 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import type { App } from "../../app.ts";
 import { isTerminal } from "../../resources/run.ts";
-import { currentRun, type RunRef } from "../../runs/commands.ts";
+import { changedRun, currentRun, type RunRef } from "../../runs/commands.ts";
 import { chunkId, decodeEvents } from "../../runs/event-log.ts";
-import { runEvent } from "../../runs/events.ts";
+import { beginningOf, type RunEvent, runEvent } from "../../runs/events.ts";
 import type { EventsDoc, RunDoc } from "../../store/documents.ts";
+import type { Versioned } from "../../store/partition.ts";
 import { operation } from "../operation.ts";
 import { EventStream, errorEvent } from "../sse.ts";
 import { validated } from "../validation.ts";
 
-/** How often a log is asked for more while its run goes on: soon after something new, then less and less. Milliseconds. */
-const SHORTEST_PAUSE = 25;
+/** How often a run is looked at while it goes on: soon after something new, then less and less. Milliseconds. */
+const SHORTEST_PAUSE = 10;
 const LONGEST_PAUSE = 400;
-const SLOWER = 1.5;
+const SLOWER = 1.25;
 
 const position = z.object({
   after: z
@@ -50,39 +51,44 @@ export const watchRun = operation({
 });
 
 /** Like the streams of the original, it ends where the run ends or waits for tool outputs. */
-async function follow(app: App, ref: RunRef, first: RunDoc, after: number, stream: EventStream): Promise<void> {
+async function follow(app: App, ref: RunRef, first: Versioned<RunDoc>, after: number, stream: EventStream) {
+  let run = first;
   let chunk = 0;
-  let pause = SHORTEST_PAUSE;
-  while (!stream.ended) {
-    const events = await ref.partition.read<EventsDoc>(chunkId(ref.runId, chunk));
-    if (events !== undefined) {
-      pushChunk(events, first, after, stream);
-      chunk += 1;
-      pause = SHORTEST_PAUSE;
-      continue;
+  let next = after + 1;
+  const tell = (events: RunEvent[], number: number) => {
+    for (const [index, event] of events.entries()) {
+      if (number + index < next) continue;
+      stream.push(event, number + index);
+      next = number + index + 1;
     }
-    const run = await currentRun(app.engine, ref);
-    const { log } = run.internal;
+  };
+  for (let pause = SHORTEST_PAUSE; !stream.ended; ) {
+    const { log, begins_with_thread: beginsWithThread } = run.internal;
     const over = isTerminal(run.status) || run.status === "requires_action";
-    if (over && log.chunks <= chunk) return;
-    if (over && (await isGone(ref, chunk))) {
+    if (log.events === 0 && !over && !beginsWithThread) tell(beginningOf(run), 0);
+    while (chunk < log.chunks) {
+      const events = await readChunk(ref, chunk);
+      if (events === undefined) break;
+      tell(decodeEvents(events.internal.entries, run), events.internal.first);
+      chunk += 1;
+    }
+    if (over) {
       // The log is kept for a while only, or not at all: what is left to tell is how it ended.
-      stream.push(runEvent(run, run.status), Math.max(log.events - 1, 0));
+      if (log.chunks === 0) tell([runEvent(run, run.status)], next);
+      else if (chunk < log.chunks) tell([runEvent(run, run.status)], log.events - 1);
       return;
     }
     await sleep(pause);
-    pause = Math.min(pause * SLOWER, LONGEST_PAUSE);
+    const changed = await changedRun(app.engine, ref, run);
+    pause = changed === undefined ? Math.min(pause * SLOWER, LONGEST_PAUSE) : SHORTEST_PAUSE;
+    run = changed ?? run;
   }
 }
 
-/** A chunk may have been written between two reads: only a second look tells that it is gone. */
-async function isGone(ref: RunRef, chunk: number): Promise<boolean> {
-  return (await ref.partition.read<EventsDoc>(chunkId(ref.runId, chunk))) === undefined;
-}
-
-function pushChunk({ internal }: EventsDoc, run: RunDoc, after: number, stream: EventStream): void {
-  for (const [index, event] of decodeEvents(internal.entries, run).entries()) {
-    const number = internal.first + index;
-    if (number > after) stream.push(event, number);
-  }
+/** A chunk that its run counts may not be everywhere yet: only a second look tells that it is gone. */
+async function readChunk(ref: RunRef, number: number): Promise<EventsDoc | undefined> {
+  const found = await ref.partition.read<EventsDoc>(chunkId(ref.runId, number));
+  if (found !== undefined) return found;
+  await sleep(SHORTEST_PAUSE);
+  return ref.partition.read<EventsDoc>(chunkId(ref.runId, number));
 }

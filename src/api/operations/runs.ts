@@ -56,7 +56,9 @@ async function startRun({ app, tenant, threadId, assistant, request, now, connec
   let window: Promise<MessageDoc[]> | undefined;
   const claim = (run: RunDoc) => {
     window = readAhead(app, partition, run, request);
-    return claimedHere(app.engine, run);
+    const claimed = claimedHere(app.engine, run);
+    if (before.length === 0) return claimed;
+    return { ...claimed, internal: { ...claimed.internal, begins_with_thread: true as const } };
   };
   const { queued, stored } = await createStoredRun(app.store, {
     tenant,

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ACTIVE_STATUSES, type RunStatus, TERMINAL_STATUSES } from "../../../src/resources/run.ts";
 import { cancelRun, currentRun, modifyRun, submitToolOutputs } from "../../../src/runs/commands.ts";
-import type { RunDoc, StepDoc, ThreadDoc } from "../../../src/store/documents.ts";
+import { chunkId, decodeEvents } from "../../../src/runs/event-log.ts";
+import { beginningOf } from "../../../src/runs/events.ts";
+import type { EventsDoc, RunDoc, StepDoc, ThreadDoc } from "../../../src/store/documents.ts";
 import type { Partition } from "../../../src/store/partition.ts";
 import {
   CREATED,
@@ -43,6 +45,22 @@ function undriven(status: RunStatus): RunDoc {
 }
 
 describe("cancelling a run that nobody drives", () => {
+  test.each([
+    { status: "queued" as const, told: ["created", "queued"] },
+    { status: "in_progress" as const, told: ["created", "queued", "in_progress"] },
+  ])("logs first what those who watch it have been told already, when it is $status", async ({ status, told }) => {
+    const run = undriven(status);
+    const ref = await stored({ ...run, internal: { ...run.internal, open: [] } });
+    const beginning = beginningOf(await runOf(ref.partition));
+    await cancelRun(threads.engine, ref);
+    const { internal } = await read<EventsDoc>(ref.partition, chunkId(RUN_ID, 0));
+    const events = decodeEvents(internal.entries, await runOf(ref.partition));
+    expect(events.slice(0, told.length)).toEqual(beginning);
+    expect(events.map(({ event }) => event)).toEqual(
+      [...told, "cancelling", "cancelled"].map((name) => `thread.run.${name}`),
+    );
+  });
+
   test.each(["queued", "requires_action"] as const)(
     "ends it at once when it is %s, and frees its thread",
     async (status) => {
