@@ -1,8 +1,10 @@
 /**
- * List prices in US dollars, East US, pay as you go. Prices change: check them before you rely on a sum.
- * The price of a GB-s: modal.com/blog/azure-function-pricing-guide of 2025-05-22, which quotes Microsoft's page; the
- * others as published on azure.microsoft.com/pricing/details, where the figures themselves load only in a browser.
+ * When these prices were looked up. The figures on azure.microsoft.com/pricing load only in a browser: each of them was
+ * found the same in several public sources that quote that page.
  */
+export const PRICES_OF = "2026-11-25";
+
+/** List prices in US dollars, East US, pay as you go. Prices change: check them before you rely on a sum. */
 export const PRICES = {
   /** Cosmos DB serverless */
   perMillionUnits: 0.25,

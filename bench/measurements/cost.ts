@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { billFor, OPERATIONS_PER_MESSAGE, PRICES, sumOf } from "../cost/prices.ts";
+import { billFor, OPERATIONS_PER_MESSAGE, PRICES, PRICES_OF, sumOf } from "../cost/prices.ts";
 import { storedBytes } from "../cost/stored.ts";
 import { type CosmosCost, cosmosRequests, costOf, describe } from "../cost/trace.ts";
 import type { TracedRequest } from "../inside/trace-requests.ts";
@@ -198,7 +198,7 @@ function outcomeOf(costs: Cost[]): Outcome {
     goals: goalsFor(costs),
     figures: [],
     notes: [
-      `List prices, East US, as published; check before use. Cosmos DB serverless $${PRICES.perMillionUnits} per million RU and $${PRICES.perGigabyteMonth} per GB and month (autoscale costs less per RU where the load is steady). Service Bus Standard $${PRICES.perMillionOperations} per million operations, ${OPERATIONS_PER_MESSAGE} a message, beyond the 13 million that the $${PRICES.serviceBusBaseMonth} a month hold. Functions Flex Consumption $${PRICES.perMillionExecutions} per million executions and $${PRICES.perGigabyteSecond} per GB-s of a 2 GB instance, which is charged while a run waits for its model (here ${MODEL_SECONDS} s a call, ${STREAM_SECONDS} s the stream): so what it costs is decided by how many runs share it. Free grants are left out, and so are polls, storage and logs.`,
+      `List prices, East US, as of ${PRICES_OF}; check before use. Cosmos DB serverless $${PRICES.perMillionUnits} per million RU and $${PRICES.perGigabyteMonth} per GB and month (autoscale costs less per RU where the load is steady). Service Bus Standard $${PRICES.perMillionOperations} per million operations, ${OPERATIONS_PER_MESSAGE} a message, beyond the 13 million that the $${PRICES.serviceBusBaseMonth} a month hold. Functions Flex Consumption $${PRICES.perMillionExecutions} per million executions and $${PRICES.perGigabyteSecond} per GB-s of a 2 GB instance, which is charged while a run waits for its model (here ${MODEL_SECONDS} s a call, ${STREAM_SECONDS} s the stream): so what it costs is decided by how many runs share it. Free grants are left out, and so are polls, storage and logs.`,
       "The local server computes request units by the published rules; Azure's own figures may differ by some percent.",
       "The last request of a streamed run is that of the wake-up which comes when its lease ends.",
     ],
