@@ -7,8 +7,11 @@ import { ALL_STEPS, LAST_SEQ, wholeRange } from "../store/ranges.ts";
 import { modelRequest, windowSize } from "./context.ts";
 import type { OwnedRun } from "./owned-run.ts";
 
-/** Messages a query: one is enough for most threads. */
-const PAGE = 100;
+/** Messages of the first query: most threads have no more. */
+const FIRST_PAGE = 100;
+
+/** Messages of any later query, if the window has room for so many. */
+const LARGEST_PAGE = 1_000;
 
 /** Steps of the runs in the window. A window with more tool calls than this loses the oldest of them. */
 const MAX_STEPS = 1_000;
@@ -55,7 +58,7 @@ async function readMessages(run: RunDoc, partition: Partition, budget: number): 
   let below = messageSort(LAST_SEQ);
   for (;;) {
     // One more than wanted: what a dead attempt left of the message under way is about to be overwritten.
-    const wanted = Math.min(PAGE, limit - found.length + 1);
+    const wanted = Math.min(pageSize(found, budget), limit - found.length + 1);
     const page = await partition.list<MessageDoc>({
       range: { above: messageSort(""), below },
       descending: true,
@@ -70,6 +73,14 @@ async function readMessages(run: RunDoc, partition: Partition, budget: number): 
     if (oldest === undefined || page.length < wanted || found.length >= limit) return found.slice(0, limit);
     below = oldest.internal.sort;
   }
+}
+
+/** What the rest of the window probably holds, by the messages found so far, and a tenth more: a query less is faster. */
+function pageSize(found: MessageDoc[], budget: number): number {
+  if (found.length === 0) return FIRST_PAGE;
+  const used = found.reduce((sum, { internal }) => sum + internal.tokens, 0);
+  const expected = (1.1 * (budget - used)) / Math.max(used / found.length, 1);
+  return Math.ceil(Math.min(Math.max(expected, FIRST_PAGE), LARGEST_PAGE));
 }
 
 async function readFirst(partition: Partition): Promise<MessageDoc | undefined> {

@@ -55,6 +55,15 @@ describe("the model gets", () => {
     expect(texts(await prompt(talk(230)))).toEqual(numbers(1, 230));
   });
 
+  test("what fits of a long thread in few queries", async () => {
+    const queries = () => threads.cost.report()["docs.query"]?.requests ?? 0;
+    const before = queries();
+    const messages = await prompt(talk(2_000), { contextTokens: 12_000 });
+    expect(texts(messages)).toEqual(["1", ...numbers(802, 2_000)]);
+    // 100 messages, 1,000 and the rest; and the first of the thread.
+    expect(queries() - before).toBe(4);
+  });
+
   test("the newest messages and the first of a thread that is too long", async () => {
     expect(texts(await prompt(talk(20), { contextTokens: 50 }))).toEqual(["1", ...numbers(17, 20)]);
   });

@@ -5,6 +5,7 @@ import { App } from "../../../src/app.ts";
 import { readConfig } from "../../../src/config.ts";
 import { newThread } from "../../../src/resources/thread.ts";
 import type { Engine } from "../../../src/runs/engine.ts";
+import type { CostMeter } from "../../../src/store/cost.ts";
 import type { Doc, MessageDoc, RunDoc, StepDoc, ThreadDoc } from "../../../src/store/documents.ts";
 import type { Partition, Versioned, Write } from "../../../src/store/partition.ts";
 import { inBatches } from "../../../src/store/threads.ts";
@@ -15,6 +16,8 @@ const silent = { info: () => {}, warn: () => {}, error: () => {} };
 export interface StoredThreads {
   /** at the time of these tests' documents */
   engine: Engine;
+  /** what has been asked of the store so far */
+  cost: CostMeter;
   /** A thread of a tenant of its own, with these documents in it. */
   thread(docs: (MessageDoc | RunDoc | StepDoc)[], activeRun?: string): Promise<Partition>;
   close(): Promise<void>;
@@ -35,6 +38,7 @@ export async function startStoredThreads(): Promise<StoredThreads> {
   const engine: Engine = { ...app.engine, now: () => NOW };
   return {
     engine,
+    cost: app.cost,
     async thread(docs, activeRun) {
       const tenant = randomUUID();
       const partition = engine.store.thread(tenant, THREAD);
