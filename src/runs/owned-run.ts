@@ -18,6 +18,8 @@ export class OwnedRun {
   #etag: string;
   /** told, but not in the event log yet */
   #unlogged: RunEvent[] = [];
+  /** as this process has written them */
+  readonly #written = new WeakSet<MessageDoc | StepDoc>();
 
   /** `live` hears the events at once; `eventsTtl` is how long they are kept in the log, in seconds. */
   constructor(partition: Partition, run: Versioned<RunDoc>, live: Sink, eventsTtl: number) {
@@ -43,8 +45,8 @@ export class OwnedRun {
   };
 
   /**
-   * Writes the run's next version with these documents, changes and all events so far, all or nothing. Then tells
-   * `news`: events that are true because of this write. `unlock` frees the thread with it.
+   * Writes the run's next version with these documents, as far as they are new, changes and all events so far, all or
+   * nothing. Then tells `news`: events that are true because of this write. `unlock` frees the thread with it.
    */
   async write(
     next: RunDoc,
@@ -56,9 +58,10 @@ export class OwnedRun {
     const unlogged = this.#unlogged.length;
     const { run, chunks } = logged(next, [...this.#unlogged, ...news], this.#eventsTtl);
     const stored = this.#run.internal.open;
+    const unwritten = documents.filter((doc) => !this.#written.has(doc));
     const writes: Write[] = [
       { put: run, ifMatch: this.#etag },
-      ...documents.map((doc) => (doc.kind === "message" && stored.includes(doc.id) ? rewritten(doc) : { put: doc })),
+      ...unwritten.map((doc) => (doc.kind === "message" && stored.includes(doc.id) ? rewritten(doc) : { put: doc })),
       ...chunks.map((doc): Write => ({ put: doc })),
       ...others,
     ];
@@ -69,6 +72,7 @@ export class OwnedRun {
     this.#run = run;
     this.#etag = result.etags[0] ?? "";
     this.#unlogged.splice(0, unlogged);
+    for (const doc of unwritten) this.#written.add(doc);
     for (const event of news) this.#live(event);
     return "written";
   }
