@@ -95,10 +95,10 @@ function withFirst(first: MessageDoc | undefined, newest: MessageDoc[], budget: 
   return size < 2 ? newest : [...newest.slice(0, size), first];
 }
 
-/** The other runs whose answers are in the window and followed tool calls. */
+/** The other runs whose answers are in the window and followed tool calls, newest first: no more than have steps in it. */
 function runsWithTools(window: MessageDoc[], run: RunDoc): string[] {
   const ids = window.flatMap(({ internal, run_id: id }) => (internal.follows_tools && id !== null ? [id] : []));
-  return [...new Set(ids)].filter((id) => id !== run.id);
+  return [...new Set(ids)].filter((id) => id !== run.id).slice(0, MAX_STEPS);
 }
 
 /** Tool calls of these runs, newest first. */
