@@ -9,6 +9,7 @@ import { MODEL_NAMES, type ModelName, scriptModels } from "./model-scripts.ts";
 import { Random } from "./random.ts";
 import { comeBack, STORIES, type StoryName, type Teller, tell } from "./stories.ts";
 import { brokenPromises } from "./verdict.ts";
+import { Watchers } from "./watchers.ts";
 
 export interface CampaignOptions extends ChaosOptions {
   seed: number;
@@ -92,7 +93,8 @@ class Campaign {
     });
     const quietAfter = await this.#untilQuiet(calm);
     const { violations, runs } = await this.#check();
-    const promises = await brokenPromises(teller.client, this.#memory);
+    await teller.watchers.stop();
+    const promises = await brokenPromises(teller.client, this.#memory, teller.watchers);
     const { seed } = this.#options;
     const problems = [...this.#problems, ...this.#cluster.crashes, ...promises, ...violations];
     const acknowledged = this.#memory.runs.size;
@@ -121,7 +123,9 @@ class Campaign {
     const all = assistants as Record<ModelName, string>;
     const random = this.#random.fork();
     const { patience } = this.#options;
-    return { client, creator, shortLived, memory: this.#memory, random, assistants: all, patience, unfinished: [] };
+    const watchers = new Watchers(client);
+    const memory = this.#memory;
+    return { client, creator, shortLived, memory, watchers, random, assistants: all, patience, unfinished: [] };
   }
 
   async #tellAll(teller: Teller): Promise<void> {

@@ -7,6 +7,7 @@ import { insist, isRefusal, isTransient, venture } from "./clients.ts";
 import { isOver, type Memory } from "./memory.ts";
 import { type ModelName, TEXTS, TOOLS } from "./model-scripts.ts";
 import type { Random } from "./random.ts";
+import type { Watchers } from "./watchers.ts";
 
 /** How often each story is told, among the others. */
 export const STORIES = {
@@ -24,6 +25,9 @@ export type StoryName = keyof typeof STORIES;
 
 const POLL_INTERVAL = 250;
 
+/** How many of the background runs somebody watches. */
+const WATCHED = 0.4;
+
 export interface Teller {
   /** anybody's */
   client: OpenAI;
@@ -32,6 +36,7 @@ export interface Teller {
   /** makes runs that live for a short time only */
   shortLived: OpenAI;
   memory: Memory;
+  watchers: Watchers;
   random: Random;
   assistants: Record<ModelName, string>;
   /** how long a user waits for a run, in milliseconds */
@@ -188,6 +193,7 @@ class Story {
     const body = { assistant_id: this.#teller.assistants[model], tools: toolsOf(model) };
     try {
       const run = await insist(() => client.beta.threads.runs.create(this.#threadId, body), this.#until);
+      if (this.random.chance(WATCHED)) this.#teller.watchers.watch(run);
       return this.#hear(run, model);
     } catch (error) {
       if (isRefusal(error)) return this.#active(model);

@@ -2,11 +2,12 @@
 import type OpenAI from "openai";
 import type { Message } from "openai/resources/beta/threads/messages";
 import { isOver, type KnownRun, type Memory, textOf } from "./memory.ts";
+import type { Watchers } from "./watchers.ts";
 
 /** Questions at a time. */
 const LANES = 8;
 
-export async function brokenPromises(client: OpenAI, memory: Memory): Promise<string[]> {
+export async function brokenPromises(client: OpenAI, memory: Memory, watchers: Watchers): Promise<string[]> {
   const problems: string[] = [];
   const known = [...memory.runs.values()];
   const threads = [...new Set(known.map((run) => run.threadId))];
@@ -18,18 +19,26 @@ export async function brokenPromises(client: OpenAI, memory: Memory): Promise<st
     problems.push(...memory.missing(id, stored));
   });
   await inLanes(known, async (run) => {
-    problems.push(...(await complaints(client, memory, run, messages.get(run.threadId) ?? [])));
+    problems.push(...(await complaints(client, memory, watchers, run, messages.get(run.threadId) ?? [])));
   });
-  return [...problems, ...memory.contradictions];
+  return [...problems, ...memory.contradictions, ...watchers.problems];
 }
 
-async function complaints(client: OpenAI, memory: Memory, known: KnownRun, messages: Message[]): Promise<string[]> {
+async function complaints(
+  client: OpenAI,
+  memory: Memory,
+  watchers: Watchers,
+  known: KnownRun,
+  messages: Message[],
+): Promise<string[]> {
   const { id, threadId, kind, text } = known;
   const about = `${id} (${kind}, thread ${threadId})`;
   const run = await client.beta.threads.runs.retrieve(id, { thread_id: threadId }).catch((error: Error) => error);
   if (run instanceof Error) return [`${about} is lost: ${run.message}`];
   memory.hear(run, kind);
   if (!isOver(run)) return [`${about} is still ${run.status}`];
+  const heard = await watchers.complaints(run);
+  if (heard.length > 0) return heard;
   if (run.status === "cancelled" && kind !== "cancelled") return [`${about} is cancelled, and nobody asked for that`];
   if (run.status !== "completed" || text === undefined) return [];
   const answers = messages.filter((message) => message.run_id === id);

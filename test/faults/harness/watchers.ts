@@ -1,0 +1,92 @@
+/** Clients that follow the events of runs, over connections that break: all that they hear must stand in the log. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { EventSourceParserStream } from "eventsource-parser/stream";
+import type OpenAI from "openai";
+import type { Run } from "openai/resources/beta/threads/runs/runs";
+import { isTransient } from "./clients.ts";
+
+/** After so long a watcher breaks its connection off, if nobody else has. Milliseconds. */
+const CONNECTION = 3_000;
+const PAUSE = 200;
+
+const END = /^thread\.run\.(completed|incomplete|failed|cancelled|expired)$/;
+
+interface Heard {
+  id: number;
+  event: string;
+  data: string;
+}
+
+export class Watchers {
+  readonly #client: OpenAI;
+  readonly #stop = new AbortController();
+  readonly #underWay: Promise<void>[] = [];
+  readonly #heard = new Map<string, Heard[]>();
+  readonly #complaints: string[] = [];
+
+  constructor(client: OpenAI) {
+    this.#client = client;
+  }
+
+  /** Follows the run to its end, or until everybody stops. */
+  watch(run: Run): void {
+    if (this.#heard.has(run.id)) return;
+    const heard: Heard[] = [];
+    this.#heard.set(run.id, heard);
+    this.#underWay.push(
+      this.#follow(run, heard).catch((error: unknown) => {
+        this.#complaints.push(`${run.id} cannot be watched: ${error}`);
+      }),
+    );
+  }
+
+  /** Resolves when nobody watches any more. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await Promise.all(this.#underWay);
+  }
+
+  /** What was heard of a run that has ended, and is not in its log. */
+  async complaints({ id, thread_id: threadId }: Run): Promise<string[]> {
+    const heard = this.#heard.get(id);
+    if (heard === undefined) return [];
+    const log: Heard[] = [];
+    for await (const event of this.#events(threadId, id, -1, new AbortController().signal)) log.push(event);
+    const wrong = heard.findIndex((event, index) => JSON.stringify(event) !== JSON.stringify(log[index]));
+    if (wrong < 0) return [];
+    const told = heard[wrong]?.event;
+    return [`${id} was heard to tell ${told} as event ${wrong}, and its log has ${log[wrong]?.event ?? "none"}`];
+  }
+
+  /** What went wrong while they watched. */
+  get problems(): readonly string[] {
+    return this.#complaints;
+  }
+
+  async #follow({ id, thread_id: threadId }: Run, heard: Heard[]): Promise<void> {
+    while (!this.#stop.signal.aborted && !END.test(heard.at(-1)?.event ?? "")) {
+      const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(CONNECTION)]);
+      try {
+        for await (const event of this.#events(threadId, id, heard.length - 1, signal)) {
+          if (event.id !== heard.length) throw new RangeError(`event ${event.id} came as number ${heard.length}`);
+          heard.push(event);
+        }
+      } catch (error) {
+        if (error instanceof RangeError || !isTransient(error)) throw error;
+      }
+      await sleep(PAUSE);
+    }
+  }
+
+  async *#events(threadId: string, runId: string, after: number, signal: AbortSignal): AsyncGenerator<Heard> {
+    const headers = { "last-event-id": String(after) };
+    const path = `/threads/${threadId}/runs/${runId}/stream`;
+    const response = await this.#client.get(path, { headers, signal }).asResponse();
+    if (response.body === null) throw new Error("the stream has no body");
+    const frames = response.body
+      .pipeThrough(new TextDecoderStream())
+      .pipeThrough(new EventSourceParserStream(), { signal });
+    // Only what the log has is numbered: not the stream's own end, nor an error on the way.
+    for await (const { id, event = "", data } of frames) if (id !== undefined) yield { id: Number(id), event, data };
+  }
+}
