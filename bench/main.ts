@@ -1,8 +1,9 @@
 /** `npm run bench`: measures, prints tables, keeps the results as JSON. See docs/performance.md. */
 import { writeDocs } from "./docs/page.ts";
-import type { Bench, Measurement, Outcome } from "./lib/measurement.ts";
+import type { Bench, Measurement } from "./lib/measurement.ts";
 import { isMet } from "./lib/measurement.ts";
-import { addResult, machine, readResults } from "./lib/results.ts";
+import { pace, paceNote } from "./lib/pace.ts";
+import { addResult, machine, type Result, readResults } from "./lib/results.ts";
 import { onLocalStack, Subject } from "./lib/subject.ts";
 import { consoleTable, goalTable } from "./lib/text.ts";
 import { background } from "./measurements/background.ts";
@@ -42,10 +43,13 @@ async function measureAll(options: Options): Promise<void> {
     }
     console.log(`\n${measurement.title} (${measurement.name})${options.quick ? ", quick: not for quoting" : ""}`);
     const measuredAt = new Date().toISOString();
+    const before = pace();
     const outcome = await measurement.measure(bench);
-    show(outcome);
     const { name, title } = measurement;
-    addResult(options.json, { name, title, measuredAt, machine: machine(), quick: options.quick, ...outcome });
+    const about = { measuredAt, machine: machine(), pace: [before, pace()] as [number, number], quick: options.quick };
+    const result: Result = { name, title, ...about, ...outcome };
+    show(result);
+    addResult(options.json, result);
   }
   console.log(`\nResults are in ${options.json}.`);
 }
@@ -75,10 +79,10 @@ function benchOf({ quick, appDir, profile, target }: Options): Bench {
   };
 }
 
-function show({ tables, goals, notes }: Outcome): void {
+function show({ tables, goals, notes, pace }: Result): void {
   for (const table of tables) console.log(`\n${consoleTable(table)}`);
   if (goals.length > 0) console.log(`\n${consoleTable(goalTable(goals))}`);
-  for (const note of notes) console.log(`\n  ${note}`);
+  for (const note of [...notes, paceNote(pace)]) console.log(`\n  ${note}`);
   const missed = goals.filter((goal) => !isMet(goal)).length;
   if (missed > 0) console.log(`\n  ${missed} of ${goals.length} goals missed.`);
 }

@@ -1,6 +1,7 @@
 /** Puts the results of the benchmarks into docs/performance.md, so that no figure is typed by hand, and draws its plots. */
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { paceNote } from "../lib/pace.ts";
 import type { Result, Results } from "../lib/results.ts";
 import { goalTable, markdownTable } from "../lib/text.ts";
 import { svg } from "./svg.ts";
@@ -26,14 +27,14 @@ export function filledIn(page: string, results: Results): string {
   });
 }
 
-function partFor({ tables, goals, figures, notes, measuredAt, machine, quick }: Result): string {
+function partFor({ tables, goals, figures, notes, measuredAt, machine, pace, quick }: Result): string {
   const warning = quick ? " **Measured with --quick: not for quoting.**" : "";
   const parts = [
     ...tables.map(markdownTable),
     ...(goals.length > 0 ? [markdownTable(goalTable(goals))] : []),
     ...figures.map(({ title, file }) => `![${title}](${file})`),
     ...notes,
-    `<sub>${measuredAt.slice(0, 10)}, ${machine}.${warning}</sub>`,
+    `<sub>${measuredAt.slice(0, 10)}, ${machine}. ${paceNote(pace)}${warning}</sub>`,
   ];
   return parts.join("\n\n");
 }

@@ -11,3 +11,7 @@ export async function inLanes(count: number, lanes: number, work: (index: number
   };
   await Promise.all(Array.from({ length: Math.min(lanes, count) }, lane));
 }
+
+/** The same for each of these. */
+export const eachInLanes = <T>(items: T[], lanes: number, work: (item: T) => Promise<void>): Promise<void> =>
+  inLanes(items.length, lanes, (index) => work(items[index] as T));

@@ -10,6 +10,8 @@ export interface Result extends Outcome {
   /** ISO 8601, and where: figures of different machines do not compare. */
   measuredAt: string;
   machine: string;
+  /** what the same piece of work took before the measurement and after it, in milliseconds */
+  pace: [before: number, after: number];
   quick: boolean;
 }
 

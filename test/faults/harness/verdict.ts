@@ -1,6 +1,7 @@
 /** Whether what clients were told is true, now that everything is quiet. */
 import type OpenAI from "openai";
 import type { Message } from "openai/resources/beta/threads/messages";
+import { eachInLanes } from "../../../bench/lib/lanes.ts";
 import { isOver, type KnownRun, type Memory, textOf } from "./memory.ts";
 import type { Watchers } from "./watchers.ts";
 
@@ -12,13 +13,13 @@ export async function brokenPromises(client: OpenAI, memory: Memory, watchers: W
   const known = [...memory.runs.values()];
   const threads = [...new Set(known.map((run) => run.threadId))];
   const messages = new Map<string, Message[]>();
-  await inLanes(threads, async (id) => {
+  await eachInLanes(threads, LANES, async (id) => {
     const stored: Message[] = [];
     for await (const message of client.beta.threads.messages.list(id, { limit: 100 })) stored.push(message);
     messages.set(id, stored);
     problems.push(...memory.missing(id, stored));
   });
-  await inLanes(known, async (run) => {
+  await eachInLanes(known, LANES, async (run) => {
     problems.push(...(await complaints(client, memory, watchers, run, messages.get(run.threadId) ?? [])));
   });
   return [...problems, ...memory.contradictions, ...watchers.problems];
@@ -44,12 +45,4 @@ async function complaints(
   const answers = messages.filter((message) => message.run_id === id);
   if (answers.length !== 1) return [`${about} has ${answers.length} answers`];
   return answers.every((answer) => textOf(answer) === text) ? [] : [`${about} does not say what the model said`];
-}
-
-async function inLanes<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const rest = [...items];
-  const lane = async () => {
-    for (let item = rest.pop(); item !== undefined; item = rest.pop()) await work(item);
-  };
-  await Promise.all(Array.from({ length: LANES }, lane));
 }

@@ -11,11 +11,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { CosmosClient } from "@azure/cosmos";
 import OpenAI from "openai";
 import { inLanes } from "../../../bench/lib/lanes.ts";
+import { quantile } from "../../../bench/lib/quantiles.ts";
 import type { Stats, Tally } from "../../../local/cosmos/stats.ts";
 import { controlModel } from "../../../local/model/control.ts";
 import { startStack } from "../../../local/stack.ts";
 import { buildIfStale } from "../../e2e/build.ts";
-import { percentile, until, useOf } from "./figures.ts";
+import { until, useOf } from "./figures.ts";
 
 const RUNS = Number(process.argv[2] ?? 10_000);
 const LANES = 32;
@@ -142,7 +143,7 @@ async function judgePunctuality(runs: WaitingRun[]): Promise<void> {
     const run = stored.get(id);
     return run?.status === "expired" ? run._ts - expiresAt : Number.POSITIVE_INFINITY;
   });
-  const [p50, p99, max] = [0.5, 0.99, 1].map((share) => percentile(lateness, share));
+  const [p50, p99, max] = [0.5, 0.99, 1].map((share) => quantile(lateness, share));
   console.log(
     `${runs.length} runs expired by themselves, seconds after their time: p50 ${p50}, p99 ${p99}, max ${max}`,
   );

@@ -9,12 +9,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { CosmosClient } from "@azure/cosmos";
 import OpenAI from "openai";
+import { quantile } from "../../../bench/lib/quantiles.ts";
 import type { Child } from "../../../local/child.ts";
 import { controlModel } from "../../../local/model/control.ts";
 import type { Turn } from "../../../local/model/turn.ts";
 import { type Stack, startStack } from "../../../local/stack.ts";
 import { buildIfStale } from "../../e2e/build.ts";
-import { percentile, until } from "./figures.ts";
+import { until } from "./figures.ts";
 
 const KILLS = Number(process.argv[2] ?? 60);
 const RUNS = Number(process.argv[3] ?? 20);
@@ -144,12 +145,12 @@ function clientAt({ apiKey }: Stack, host: Child): OpenAI {
 function figures(kind: Kind): string {
   const values = stillness[kind];
   const seconds = (value: number) => `${(value / 1000).toFixed(1)} s`;
-  const shown = [0.5, 0.99, 1].map((share) => seconds(percentile(values, share)));
+  const shown = [0.5, 0.99, 1].map((share) => seconds(quantile(values, share)));
   return `${values.length} ${kind} runs: p50 ${shown[0]}, p99 ${shown[1]}, max ${shown[2]}`;
 }
 
 function report(): void {
-  const p99 = percentile([...stillness.background, ...stillness.streamed], 0.99);
+  const p99 = quantile([...stillness.background, ...stillness.streamed], 0.99);
   const kept = p99 <= PROMISED && problems.length === 0;
   console.log(`${KILLS} kills, time to the next model call (promise: p99 within ${PROMISED / 1000} s)`);
   console.log(figures("background"));

@@ -9,11 +9,12 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import OpenAI from "openai";
+import { quantile } from "../../../bench/lib/quantiles.ts";
 import type { Child } from "../../../local/child.ts";
 import { controlModel } from "../../../local/model/control.ts";
 import { startStack } from "../../../local/stack.ts";
 import { buildIfStale } from "../../e2e/build.ts";
-import { percentile, slope, useOf } from "./figures.ts";
+import { slope, useOf } from "./figures.ts";
 import { type Load, STORIES, tellStory } from "./load.ts";
 
 const MINUTES = Number(process.argv[2] ?? 20);
@@ -111,7 +112,7 @@ function use({ pid }: Child) {
 }
 
 function row({ minute, functions, servers, creates, polls }: Sample): string {
-  const times = (values: number[]) => [0.5, 0.99].map((share) => percentile(values, share).toFixed(1)).join(" ");
+  const times = (values: number[]) => [0.5, 0.99].map((share) => quantile(values, share).toFixed(1)).join(" ");
   const { rss, heap, fds, cpu } = functions;
   const others = Object.values(servers).map((server) => `${server.rss.toFixed(0)} ${server.fds}`);
   const app = [rss.toFixed(0), heap.toFixed(0), fds, cpu.toFixed(0)].join(" ");
@@ -125,11 +126,11 @@ function judge(samples: Sample[], { endings, problems }: Load): void {
   const fds = half.map((each) => each.functions.fds);
   const spread = Math.max(...fds) - Math.min(...fds);
   const slowdown = (kind: "creates" | "polls") =>
-    percentile(
+    quantile(
       samples.slice(-quarter).flatMap((each) => each[kind]),
       0.5,
     ) /
-    percentile(
+    quantile(
       samples.slice(0, quarter).flatMap((each) => each[kind]),
       0.5,
     );
