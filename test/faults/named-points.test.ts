@@ -101,7 +101,9 @@ async function bringToTheirPoints(stack: Stack, client: OpenAI, scenes: Scene[])
   expect(await faultsOf(serviceBus.controlUrl)).toMatchObject(queueRules.map(() => ({ struck: 1 })));
 }
 
+/** Once the servers know that their client is dead: before, they would still do what they hold for it. */
 async function release({ cosmos, serviceBus }: Stack): Promise<void> {
+  await until(async () => ((await faultsOf(cosmos.endpoint)) as FaultReport[]).every(({ held }) => held === 0));
   await Promise.all([putFaults(cosmos.endpoint, []), putFaults(serviceBus.controlUrl, [])]);
 }
 
