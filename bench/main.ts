@@ -46,8 +46,8 @@ async function measureAll(options: Options): Promise<void> {
     const before = pace();
     const outcome = await measurement.measure(bench);
     const { name, title } = measurement;
-    const about = { measuredAt, machine: machine(), pace: [before, pace()] as [number, number], quick: options.quick };
-    const result: Result = { name, title, ...about, ...outcome };
+    const { quick } = options;
+    const result: Result = { name, title, measuredAt, machine: machine(), pace: [before, pace()], quick, ...outcome };
     show(result);
     addResult(options.json, result);
   }

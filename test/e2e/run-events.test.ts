@@ -1,17 +1,9 @@
-import { expect, inject, test } from "vitest";
-import { newTenant, question, type Tenant, until } from "./harness.ts";
-import { RunReader } from "./life/run-reader.ts";
-
-const WHOLE = 1_000_000;
+import { expect, test } from "vitest";
+import { newTenant, question, until } from "./harness.ts";
+import { ask, RunReader, WHOLE, wholeLog } from "./life/run-reader.ts";
 
 const named = (reader: RunReader) => reader.events.map(({ event }) => event);
 const pathOf = (threadId: string, runId: string) => `/threads/${threadId}/runs/${runId}/stream`;
-
-async function replay(tenant: Tenant, path: string) {
-  const reader = RunReader.followLog(tenant, path, WHOLE);
-  await reader.done;
-  return reader.events;
-}
 
 test("who watches a background run hears that it has begun before anything is written of it", async () => {
   const tenant = newTenant();
@@ -29,24 +21,20 @@ test("who watches a background run hears that it has begun before anything is wr
   await runs.cancel(id, { thread_id: thread.id });
   await watcher.done;
   expect(named(watcher)).toEqual([...begun, "thread.run.cancelling", "thread.run.cancelled"]);
-  expect(await replay(tenant, pathOf(thread.id, id))).toEqual(watcher.events);
+  expect(await wholeLog(tenant, pathOf(thread.id, id))).toEqual(watcher.events);
 });
 
 test("who watches a run that was created with its thread and is streamed hears of the thread first, as its stream did", async () => {
   const tenant = newTenant();
   const { run: request } = await question(tenant.openai, [{ text: "Because.", firstTokenMs: 400 }]);
   const stop = new AbortController();
-  const response = await tenant.fetch(`${inject("stack").origin}/v1/threads/runs`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${tenant.key}`, "content-type": "application/json" },
-    body: JSON.stringify({ ...request, thread: { messages: [{ role: "user", content: "Why?" }] }, stream: true }),
-    signal: stop.signal,
-  });
+  const body = { ...request, thread: { messages: [{ role: "user", content: "Why?" }] }, stream: true };
+  const response = await ask(tenant, "POST", "/threads/runs", body, stop.signal);
   const stream = RunReader.of(response, stop, null);
   await until(async () => stream.events.length >= 2);
   const run = stream.events[1]?.data as { id: string; thread_id: string };
 
-  const watched = await replay(tenant, pathOf(run.thread_id, run.id));
+  const watched = await wholeLog(tenant, pathOf(run.thread_id, run.id));
   await stream.done;
 
   expect(named(stream).slice(0, 2)).toEqual(["thread.created", "thread.run.created"]);

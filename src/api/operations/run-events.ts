@@ -66,7 +66,7 @@ async function follow(app: App, ref: RunRef, first: Versioned<RunDoc>, after: nu
     const { log, begins_with_thread: beginsWithThread } = run.internal;
     const over = isTerminal(run.status) || run.status === "requires_action";
     if (log.events === 0 && !over && !beginsWithThread) tell(beginningOf(run), 0);
-    while (chunk < log.chunks) {
+    while (chunk < log.chunks && !stream.ended) {
       const events = await readChunk(ref, chunk);
       if (events === undefined) break;
       tell(decodeEvents(events.internal.entries, run), events.internal.first);

@@ -4,6 +4,7 @@
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { eachInLanes } from "../../../bench/lib/lanes.ts";
 import { operations } from "../../../src/api/operations/index.ts";
 import { type Case, knownCases, randomCases } from "./cases.ts";
 import type { Complaint } from "./defects.ts";
@@ -57,7 +58,7 @@ async function play(cases: Case[], still: Fixture): Promise<string[]> {
   const before = await digestOf(still);
   for (let start = 0; start < cases.length; start += BETWEEN_LOOKS) {
     const batch = cases.slice(start, start + BETWEEN_LOOKS);
-    await inParallel(batch, async (each) => {
+    await eachInLanes(batch, AT_A_TIME, async (each) => {
       const complaint = await complaintOf(each);
       if (complaint !== undefined) complaints.push(`${each.what}\n    ${complaint}`);
     });
@@ -67,15 +68,6 @@ async function play(cases: Case[], still: Fixture): Promise<string[]> {
     }
   }
   return complaints;
-}
-
-async function inParallel<T>(items: T[], work: (item: T) => Promise<void>): Promise<void> {
-  const queue = items.values();
-  await Promise.all(
-    Array.from({ length: AT_A_TIME }, async () => {
-      for (const item of queue) await work(item);
-    }),
-  );
 }
 
 async function complaintOf({ request, expected, mayBeRight }: Case): Promise<string | undefined> {
@@ -189,7 +181,7 @@ test("names in a query that mean something elsewhere change nothing of what is a
     const path = `/v1${pathOf(operation, ids)}`;
     const usual = await sendRaw({ method: "GET", path, headers });
     expect(usual.status).toBe(200);
-    await inParallel(STRANGE_QUERIES, async (query) => {
+    await eachInLanes(STRANGE_QUERIES, AT_A_TIME, async (query) => {
       // A list of messages may be asked for those of one run.
       if (operation.name === "listMessages" && query.startsWith("run_id")) return;
       const { status, text } = await sendRaw({ method: "GET", path: `${path}?${query}`, headers });

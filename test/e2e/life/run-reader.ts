@@ -16,6 +16,9 @@ const PATIENCE = 60_000;
 /** From one look to the next at a log that has nothing new, because the run waits for outputs. Milliseconds. */
 const PAUSE = 200;
 
+/** More events than a log has: its connection does not break. */
+export const WHOLE = 1_000_000;
+
 /** A request for a stream; the answer may be an error. */
 export function ask(tenant: Tenant, method: string, path: string, body: unknown, signal: AbortSignal) {
   return tenant.fetch(`${inject("stack").origin}/v1${path}`, {
@@ -79,6 +82,14 @@ export class RunReader {
       }
     });
   }
+}
+
+/** All events of a run that ends by itself, read over connections that break after every `size` of them. */
+export async function wholeLog(tenant: Tenant, path: string, size = WHOLE): Promise<ServerEvent[]> {
+  const reader = RunReader.followLog(tenant, path, size);
+  await reader.done;
+  if (reader.error !== undefined) throw reader.error;
+  return reader.events;
 }
 
 /** At once: a log that says its last event again and again would be followed for ever. */

@@ -9,7 +9,7 @@ import { EventLaws } from "./event-laws.ts";
 import { expectOrder, segmentsOf } from "./event-order.ts";
 import { expectRun, expectWork } from "./expected.ts";
 import type { RunModel } from "./run-model.ts";
-import { RunReader, type ServerEvent } from "./run-reader.ts";
+import { type ServerEvent, wholeLog } from "./run-reader.ts";
 import type { ThreadModel } from "./thread-model.ts";
 
 /** Compares everything while no run is under way; learns the ids of messages that were not known before. */
@@ -83,7 +83,7 @@ export async function settleEvents(
   smallest: number,
 ): Promise<void> {
   const path = `/threads/${thread.id}/runs/${model.id}/stream`;
-  const log = await wholeLog(tenant, path, 1_000_000);
+  const log = await wholeLog(tenant, path);
   expect(log.map(({ id }) => id)).toEqual(log.map((_, index) => index));
   const size = Math.max(smallest, Math.ceil(log.length / PIECES));
   const pieces = await wholeLog(tenant, path, size);
@@ -97,13 +97,6 @@ export async function settleEvents(
   await expectStreams(log, model);
   expectOrder(log, model);
   await expectLastWords(tenant, thread, model, EventLaws.of(log));
-}
-
-async function wholeLog(tenant: Tenant, path: string, size: number): Promise<ServerEvent[]> {
-  const reader = RunReader.followLog(tenant, path, size);
-  await reader.done;
-  if (reader.error !== undefined) throw reader.error;
-  return reader.events;
 }
 
 async function expectStreams(log: ServerEvent[], model: RunModel): Promise<void> {

@@ -5,6 +5,9 @@ import type { Run } from "openai/resources/beta/threads/runs/runs";
 const ENDS: Run["status"][] = ["completed", "incomplete", "failed", "cancelled", "expired"];
 export const isOver = ({ status }: { status: Run["status"] }) => ENDS.includes(status);
 
+/** Whether an event of this name is a run's last. */
+export const isLast = (event: string) => ENDS.some((status) => event === `thread.run.${status}`);
+
 export interface KnownRun {
   id: string;
   threadId: string;

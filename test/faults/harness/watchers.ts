@@ -4,12 +4,11 @@ import { EventSourceParserStream } from "eventsource-parser/stream";
 import type OpenAI from "openai";
 import type { Run } from "openai/resources/beta/threads/runs/runs";
 import { isTransient } from "./clients.ts";
+import { isLast } from "./memory.ts";
 
 /** After so long a watcher breaks its connection off, if nobody else has. Milliseconds. */
 const CONNECTION = 3_000;
 const PAUSE = 200;
-
-const END = /^thread\.run\.(completed|incomplete|failed|cancelled|expired)$/;
 
 interface Heard {
   id: number;
@@ -18,11 +17,12 @@ interface Heard {
 }
 
 export class Watchers {
+  /** what went wrong while they watched */
+  readonly problems: string[] = [];
   readonly #client: OpenAI;
   readonly #stop = new AbortController();
   readonly #underWay: Promise<void>[] = [];
   readonly #heard = new Map<string, Heard[]>();
-  readonly #complaints: string[] = [];
 
   constructor(client: OpenAI) {
     this.#client = client;
@@ -30,12 +30,11 @@ export class Watchers {
 
   /** Follows the run to its end, or until everybody stops. */
   watch(run: Run): void {
-    if (this.#heard.has(run.id)) return;
     const heard: Heard[] = [];
     this.#heard.set(run.id, heard);
     this.#underWay.push(
       this.#follow(run, heard).catch((error: unknown) => {
-        this.#complaints.push(`${run.id} cannot be watched: ${error}`);
+        this.problems.push(`${run.id} cannot be watched: ${error}`);
       }),
     );
   }
@@ -58,13 +57,8 @@ export class Watchers {
     return [`${id} was heard to tell ${told} as event ${wrong}, and its log has ${log[wrong]?.event ?? "none"}`];
   }
 
-  /** What went wrong while they watched. */
-  get problems(): readonly string[] {
-    return this.#complaints;
-  }
-
   async #follow({ id, thread_id: threadId }: Run, heard: Heard[]): Promise<void> {
-    while (!this.#stop.signal.aborted && !END.test(heard.at(-1)?.event ?? "")) {
+    while (!this.#stop.signal.aborted && !isLast(heard.at(-1)?.event ?? "")) {
       const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(CONNECTION)]);
       try {
         for await (const event of this.#events(threadId, id, heard.length - 1, signal)) {
