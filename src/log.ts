@@ -1,25 +1,86 @@
-/** One line an entry. Never log keys, instructions, messages or tool outputs: ids and numbers are enough. */
+/**
+ * One line an entry. Never log keys, instructions, messages or tool outputs: ids and numbers are enough. An entry about a
+ * run names `run`, `thread`, `tenant` and `attempt`: use a log made by `with`.
+ */
 export interface Log {
-  info(message: string, details?: Record<string, unknown>): void;
-  warn(message: string, details?: Record<string, unknown>): void;
-  error(message: string, details?: Record<string, unknown>): void;
+  info(message: string, details?: Details): void;
+  /** For trouble that was expected and is dealt with: an error's cause chain, without stacks. */
+  warn(message: string, details?: Details): void;
+  /** For what was not expected: errors show their stacks. */
+  error(message: string, details?: Details): void;
+  /** The same log with these details in every entry. */
+  with(details: Details): Log;
+}
+
+export type Details = Record<string, unknown>;
+
+type Level = "info" | "warn" | "error";
+
+function logWith(common: Details): Log {
+  const write = (level: Level) => (message: string, details?: Details) =>
+    console[level](line(message, { ...details, ...common }, level === "error"));
+  return {
+    info: write("info"),
+    warn: write("warn"),
+    error: write("error"),
+    with: (details) => logWith({ ...common, ...details }),
+  };
 }
 
 /** To the console, which the Functions host forwards to Application Insights. */
-export const consoleLog: Log = {
-  info: (message, details) => console.info(line(message, details)),
-  warn: (message, details) => console.warn(line(message, details)),
-  error: (message, details) => console.error(line(message, details)),
-};
+export const consoleLog: Log = logWith({});
 
-function line(message: string, details: Record<string, unknown> = {}): string {
-  const fields = Object.entries(details).map(([name, value]) => `${name}=${shown(value)}`);
+function line(message: string, details: Details, withStacks: boolean): string {
+  const fields = Object.entries(details).map(([name, value]) => `${name}=${shown(value, withStacks)}`);
   return [message, ...fields].join(" ");
 }
 
-/** Of an error only what says where it came from: its text may quote a request. */
-function shown(value: unknown): string {
-  if (!(value instanceof Error)) return JSON.stringify(value) ?? String(value);
-  const code: unknown = Reflect.get(value, "code") ?? Reflect.get(value, "status");
-  return JSON.stringify(`${value.name}${code === undefined ? "" : ` ${code}`}: ${value.message.slice(0, 300)}`);
+function shown(value: unknown, withStacks: boolean): string {
+  const text = value instanceof Error ? chain(value, withStacks) : value;
+  return JSON.stringify(text) ?? String(text);
+}
+
+/** Causes of causes, at the most. */
+const LONGEST_CHAIN = 5;
+const MOST_FRAMES = 12;
+const LONGEST_TEXT = 300;
+
+/** An error, and what caused it. */
+function chain(error: Error, withStacks: boolean): string {
+  const links: string[] = [];
+  let next: unknown = error;
+  while (next instanceof Error && links.length < LONGEST_CHAIN) {
+    links.push(described(next) + (withStacks ? frames(next) : ""));
+    next = next.cause;
+  }
+  return links.join(" <- ");
+}
+
+function described(error: Error): string {
+  const code: unknown = Reflect.get(error, "code") ?? Reflect.get(error, "status");
+  const name = `${error.name}${code === undefined || code === null ? "" : ` ${code}`}`;
+  return quotesUsers(error) ? name : `${name}: ${error.message.slice(0, LONGEST_TEXT)}`;
+}
+
+/** Statuses of the model's endpoint that tell about keys, names and quotas, never about a prompt. */
+const ABOUT_ACCESS: unknown[] = [401, 403, 404, 429];
+
+/**
+ * Whether an error's text may hold what people wrote: V8's SyntaxError quotes the JSON that it could not parse, and the
+ * errors of the model's SDK (which have `status` and `error`) quote prompts.
+ */
+function quotesUsers(error: object): boolean {
+  if (error instanceof SyntaxError) return true;
+  return "status" in error && "error" in error && !ABOUT_ACCESS.includes(error.status);
+}
+
+/** Where an error was thrown: frames hold names of functions and files, no data. */
+function frames(error: Error): string {
+  const lines = error.stack?.split("\n").filter((each) => /^\s+at /.test(each)) ?? [];
+  return lines.length === 0
+    ? ""
+    : ` [${lines
+        .slice(0, MOST_FRAMES)
+        .map((each) => each.trim())
+        .join(", ")}]`;
 }

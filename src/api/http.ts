@@ -11,11 +11,13 @@ import {
   ApiError,
   bodyTooLarge,
   type ErrorBody,
+  overloaded,
   routeNotFound,
   serverError,
   tooDeep,
   unparsableBody,
 } from "../resources/errors.ts";
+import { StoreBusy } from "../store/trouble.ts";
 import { type Face, Keys } from "./auth.ts";
 import type { Connection, Connections } from "./connections.ts";
 import { jsonDepth } from "./json-depth.ts";
@@ -46,7 +48,7 @@ export function httpHandler(app: App, connections: Connections, operation: Opera
       if (result instanceof EventStream) return eventStream(result, headers());
       return json(200, result, { ...headers(), ...pollAfter(operation.name, result, app.now()) });
     } catch (error) {
-      const refusal = error instanceof ApiError ? error : unexpected(app, operation, requestId, error);
+      const refusal = refusalOf(error) ?? unexpected(app, operation, requestId, error);
       return json(refusal.status, refusal.body, { ...headers(), ...refusal.headers });
     } finally {
       app.warmUp();
@@ -203,6 +205,12 @@ function parsed(text: string): unknown {
   } catch {
     throw unparsableBody();
   }
+}
+
+/** What the client is told about an error that has an answer; a store that is too busy is told as 429. */
+function refusalOf(error: unknown): ApiError | undefined {
+  if (error instanceof StoreBusy) return overloaded(1);
+  return error instanceof ApiError ? error : undefined;
 }
 
 function unexpected(app: App, operation: Operation, requestId: string, error: unknown): ApiError {

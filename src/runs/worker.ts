@@ -1,10 +1,9 @@
 /** What the queue brings: wake-ups, and those that failed so often that Service Bus has put them aside. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { type WakeUp, wakeUp } from "../jobs/wake-ups.ts";
-import { ApiError } from "../resources/errors.ts";
 import { isTerminal } from "../resources/run.ts";
 import type { RunDoc } from "../store/documents.ts";
-import { isLost } from "../store/trouble.ts";
+import { isLost, StoreBusy } from "../store/trouble.ts";
 import { wake } from "./advance.ts";
 import { endUndriven } from "./ending.ts";
 import type { Engine } from "./engine.ts";
@@ -29,7 +28,7 @@ export async function handleWakeUp(engine: Engine, message: unknown): Promise<vo
   }
 }
 
-const isStoreTrouble = (error: unknown) => isLost(error) || (error instanceof ApiError && error.status === 429);
+const isStoreTrouble = (error: unknown) => isLost(error) || error instanceof StoreBusy;
 
 /** Ends the run of a wake-up that failed every time: something is wrong with it that no repetition mends. */
 export async function buryWakeUp(engine: Engine, message: unknown): Promise<void> {

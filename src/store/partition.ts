@@ -11,9 +11,8 @@ import {
   type PatchOperation,
   type SqlParameter,
 } from "@azure/cosmos";
-import { overloaded } from "../resources/errors.ts";
 import type { Doc } from "./documents.ts";
-import { patiently, statusOf } from "./trouble.ts";
+import { patiently, StoreBusy, statusOf } from "./trouble.ts";
 
 /**
  * - "account": reads are as fresh as the account's default (which should be Strong): what one instance wrote, every other
@@ -129,7 +128,7 @@ export class Partition implements Listable {
     const failed = results.findIndex((result) => result.statusCode >= 400 && result.statusCode !== 424);
     if (failed >= 0) {
       const status = results[failed]?.statusCode ?? 500;
-      if (status === 429) throw overloaded(1);
+      if (status === 429) throw new StoreBusy(undefined);
       return { ok: false, failed, status };
     }
     if (results.length !== writes.length) throw new Error(`batch of ${writes.length} writes answered ${response.code}`);
@@ -281,12 +280,12 @@ const setOperations = (set: Record<string, unknown>): PatchOperation[] =>
 const addOperations = (add: Record<string, number>): PatchOperation[] =>
   Object.entries(add).map(([path, value]) => ({ op: "incr", path, value }));
 
-/** A store that stays over its provisioned throughput, after the SDK's own patience, is the client's 429. */
+/** Throws `StoreBusy` for a 429 that outlasted the SDK's own retries. */
 async function calm<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer;
   } catch (error) {
-    if (statusOf(error) === 429) throw overloaded(1);
+    if (statusOf(error) === 429) throw new StoreBusy(error);
     throw error;
   }
 }

@@ -3,9 +3,9 @@ import type { Assistant } from "../resources/assistant.ts";
 import { NO_USAGE, toSeconds } from "../resources/common.ts";
 import { noRunFound, noThreadFound, nothingToRun, overloaded, threadHasActiveRun } from "../resources/errors.ts";
 import { mintId, nextSeq } from "../resources/ids.ts";
+import { assertStorable, assertStorableTogether } from "../resources/limits.ts";
 import { type CreateRunRequest, newRun } from "../resources/run.ts";
 import { type RunDoc, runSort, threadKey } from "./documents.ts";
-import { assertStorable, assertStorableTogether } from "./limits.ts";
 import type { Partition, Versioned, Write } from "./partition.ts";
 import type { Store } from "./store.ts";
 import {

@@ -9,6 +9,7 @@ import {
   overloaded,
 } from "../resources/errors.ts";
 import { mintId, nextSeq } from "../resources/ids.ts";
+import { assertStorable } from "../resources/limits.ts";
 import { type CreateMessageRequest, newMessage } from "../resources/message.ts";
 import { type CreateThreadRequest, newThread } from "../resources/thread.ts";
 import {
@@ -19,7 +20,7 @@ import {
   threadKey,
   threadSort,
 } from "./documents.ts";
-import { assertStorable, MAX_BATCH_BYTES, MAX_BATCH_WRITES, sizeOf } from "./limits.ts";
+import { MAX_BATCH_BYTES, MAX_BATCH_WRITES, sizeOf } from "./limits.ts";
 import type { Partition, Versioned, Write } from "./partition.ts";
 import type { Store } from "./store.ts";
 

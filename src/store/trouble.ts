@@ -5,6 +5,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 const ATTEMPTS = 5;
 const FIRST_PAUSE = 50;
 
+/** Cosmos DB answered 429 for longer than the SDK waits: the account is over its provisioned throughput. */
+export class StoreBusy extends Error {
+  constructor(cause: unknown) {
+    super("the store is over its provisioned throughput", { cause });
+    this.name = "StoreBusy";
+  }
+}
+
 /** The status of an error that the SDK threw, undefined where there was no answer. A batch wraps its error. */
 export function statusOf(error: unknown): number | undefined {
   if (typeof error !== "object" || error === null) return undefined;

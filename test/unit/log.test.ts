@@ -24,14 +24,41 @@ test("each level is the console's", () => {
   expect(lineOf(() => consoleLog.error("broken"), "error")).toBe("broken");
 });
 
-test("an error is its name, its status and the beginning of its text, not its stack or what it carries", () => {
+test("a refusal of the model's is its name and status, not its text, which may quote a prompt", () => {
   const error = APIError.generate(
-    429,
+    400,
     { error: { message: "x".repeat(1_000), secret: "s3cret" } },
     undefined,
     new Headers(),
   );
   const line = lineOf(() => consoleLog.error("model call failed", { error }), "error");
-  expect(line).toMatch(/^model call failed error="\w*Error 429: 429 x+"$/);
-  expect(line.length).toBeLessThan(400);
+  expect(line).toMatch(/^model call failed error="\w*Error 400( \[at .*\])?"$/);
+});
+
+test("a warning tells an error's causes, each by name, code and the beginning of its text", () => {
+  const refused = Object.assign(new Error("connect refused"), { code: "ECONNREFUSED" });
+  const error = new Error("x".repeat(1_000), { cause: refused });
+  const line = lineOf(() => consoleLog.warn("careful", { error }), "warn");
+  expect(line).toMatch(/^careful error="Error: x{300} <- Error ECONNREFUSED: connect refused"$/);
+});
+
+test("what was not expected shows its stack, on the same line", () => {
+  const line = lineOf(() => consoleLog.error("broken", { error: new TypeError("no such thing") }), "error");
+  expect(line).toMatch(/^broken error="TypeError: no such thing \[at .*log\.test\.ts.*\]"$/);
+});
+
+test("JSON that could not be parsed is not quoted", () => {
+  const write = () => {
+    try {
+      JSON.parse("a secret");
+    } catch (error) {
+      consoleLog.error("broken", { error });
+    }
+  };
+  expect(lineOf(write, "error")).not.toContain("secret");
+});
+
+test("a log for one run names it in every entry", () => {
+  const log = consoleLog.with({ run: "run_1" }).with({ attempt: 2 });
+  expect(lineOf(() => log.info("claimed", { ms: 3 }))).toBe('claimed ms=3 run="run_1" attempt=2');
 });

@@ -10,8 +10,8 @@ import {
 import { deleted, listObject, toSeconds } from "../../resources/common.ts";
 import { noAssistantFound, overloaded } from "../../resources/errors.ts";
 import { mintId, nextSeq } from "../../resources/ids.ts";
+import { assertStorable } from "../../resources/limits.ts";
 import { type AssistantDoc, apiObject, assistantSort, catalogKey } from "../../store/documents.ts";
-import { assertStorable } from "../../store/limits.ts";
 import type { Versioned } from "../../store/partition.ts";
 import type { Store } from "../../store/store.ts";
 import { operation } from "../operation.ts";

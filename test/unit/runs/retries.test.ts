@@ -6,6 +6,7 @@ import type { ModelTrouble } from "../../../src/model/trouble.ts";
 import { reserveIds } from "../../../src/runs/advance.ts";
 import { retryDelay } from "../../../src/runs/ending.ts";
 import { CREATED, NOW, place, runIn } from "../documents.ts";
+import { silentLog } from "../silent-log.ts";
 
 /** An engine that is only asked for its settings and its clock. */
 function engine(attempts = 4) {
@@ -16,8 +17,7 @@ function engine(attempts = 4) {
     MODEL_MAX_ATTEMPTS: String(attempts),
     ServiceBusConnection: "Endpoint=sb://127.0.0.1",
   });
-  const silent = { info: () => {}, warn: () => {}, error: () => {} };
-  return { ...new App(config, silent).engine, now: () => NOW };
+  return { ...new App(config, silentLog).engine, now: () => NOW };
 }
 
 const trouble = (changes: Partial<ModelTrouble> = {}): ModelTrouble => ({

@@ -10,8 +10,7 @@ import type { Doc, MessageDoc, RunDoc, StepDoc, ThreadDoc } from "../../../src/s
 import type { Partition, Versioned, Write } from "../../../src/store/partition.ts";
 import { inBatches } from "../../../src/store/threads.ts";
 import { CREATED, NOW, place, THREAD } from "../documents.ts";
-
-const silent = { info: () => {}, warn: () => {}, error: () => {} };
+import { silentLog } from "../silent-log.ts";
 
 export interface StoredThreads {
   /** at the time of these tests' documents */
@@ -33,7 +32,7 @@ export async function startStoredThreads(): Promise<StoredThreads> {
     MODEL_ENDPOINT: "http://127.0.0.1:1/v1",
     ServiceBusConnection: "Endpoint=sb://127.0.0.1;SharedAccessKeyName=n;SharedAccessKey=k;UseDevelopmentEmulator=true",
   });
-  const app = new App(config, silent);
+  const app = new App(config, silentLog);
   await app.prepare();
   const engine: Engine = { ...app.engine, now: () => NOW };
   return {
