@@ -12,12 +12,16 @@ import { Drives } from "./runs/drives.ts";
 import type { Engine } from "./runs/engine.ts";
 import { type CosmosConnection, connectCosmos } from "./store/cosmos.ts";
 import { CostMeter } from "./store/cost.ts";
+import { SnapshotCache } from "./store/snapshots.ts";
 import { Store } from "./store/store.ts";
+import { StoreHealth } from "./store/trouble.ts";
 
 /** Time for the first answer to leave. Milliseconds. */
 const WARM_UP_PAUSE = 20;
 
 export class App {
+  /** milliseconds since 1970 */
+  readonly now = (): number => Date.now();
   readonly config: Config;
   readonly log: Log;
   readonly cost = new CostMeter();
@@ -34,7 +38,10 @@ export class App {
     this.log = log;
     // One client: its session knows every write of this process, so that the engine reads what the HTTP face has written.
     this.#cosmos = connectCosmos(config, this.cost);
-    this.store = new Store(this.#cosmos.containers, "account");
+    this.store = new Store(this.#cosmos.containers, "account", {
+      health: new StoreHealth(this.now),
+      snapshots: new SnapshotCache(),
+    });
     this.load = new Load(config.limits);
     this.backlog = new Backlog(this.store, config.limits.overdueRuns, this.now, (error) =>
       log.warn("the runs that wait could not be counted", { error }),
@@ -42,13 +49,10 @@ export class App {
     this.wakeUps = new WakeUps(config, (error) => log.warn("wake-up not sent; the sweep will send it", { error }));
   }
 
-  /** milliseconds since 1970 */
-  readonly now = (): number => Date.now();
-
   /** Made on first use: in Azure, an instance serves either requests or wake-ups. */
   get engine(): Engine {
     this.#engine ??= {
-      store: new Store(this.#cosmos.containers, "session"),
+      store: this.store.with("session"),
       model: new Model(this.config),
       wakeUps: this.wakeUps,
       config: this.config,

@@ -1,5 +1,5 @@
 /** Server-sent events: what a run's events look like on the wire, and how they reach a client (contract section 4). */
-import type { RunEvent } from "../runs/events.ts";
+import { errorEvent, type RunEvent } from "../runs/events.ts";
 import type { Connection } from "./connections.ts";
 
 /** Load balancers drop a connection that says nothing for some minutes. Milliseconds. */
@@ -16,12 +16,6 @@ const encoder = new TextEncoder();
 function frame({ event, data }: RunEvent, id?: number): string {
   const number = id === undefined ? "" : `id: ${id}\n`;
   return `${number}event: ${event}\ndata: ${typeof data === "string" ? data : JSON.stringify(data)}\n\n`;
-}
-
-/** In both of the forms that clients look for: some want `error`, some the fields themselves (contract 4.2). */
-export function errorEvent(message: string): RunEvent {
-  const error = { message, type: "server_error", param: null, code: null };
-  return { event: "error", data: { error, ...error } };
 }
 
 /**

@@ -1,5 +1,15 @@
 /** All that one thread holds, as the rules look at it. */
-import type { DeletedThreadDoc, Doc, EventsDoc, MessageDoc, RunDoc, StepDoc, ThreadDoc } from "../store/documents.ts";
+import type {
+  DeletedThreadDoc,
+  Doc,
+  EventsDoc,
+  MessageDoc,
+  RunDoc,
+  SnapshotDoc,
+  StepDoc,
+  ThreadDoc,
+} from "../store/documents.ts";
+import { withSnapshot } from "../store/snapshots.ts";
 
 export class ThreadSnapshot {
   readonly pk: string;
@@ -11,6 +21,7 @@ export class ThreadSnapshot {
   readonly messages: MessageDoc[] = [];
   readonly steps: StepDoc[] = [];
   readonly chunks: EventsDoc[] = [];
+  readonly snapshots: SnapshotDoc[] = [];
   /** ids of documents that are of no known kind */
   readonly strangers: string[] = [];
 
@@ -19,7 +30,12 @@ export class ThreadSnapshot {
     const colon = pk.indexOf(":");
     this.tenant = pk.slice(0, colon);
     this.threadId = pk.slice(colon + 1);
-    for (const doc of docs) this.#add(doc);
+    const stored: RunDoc[] = [];
+    for (const doc of docs) {
+      if (doc.kind === "run") stored.push(doc);
+      else this.#add(doc);
+    }
+    for (const run of stored) this.runs.push(this.#whole(run));
   }
 
   /** The thread's own document: it has the thread's id. */
@@ -44,6 +60,13 @@ export class ThreadSnapshot {
     return this.chunks.filter((chunk) => chunk.internal.run === run.id);
   }
 
+  /** A run as the app reads it: with the instructions and tools of its snapshot. */
+  #whole(run: RunDoc): RunDoc {
+    const { snapshot: id } = run.internal;
+    if (id === undefined) return run;
+    return withSnapshot(run, this.snapshots.find((snapshot) => snapshot.id === id)?.internal.fields);
+  }
+
   #add(doc: Doc): void {
     switch (doc.kind) {
       case "thread":
@@ -52,8 +75,8 @@ export class ThreadSnapshot {
       case "deleted_thread":
         this.marks.push(doc);
         break;
-      case "run":
-        this.runs.push(doc);
+      case "snapshot":
+        this.snapshots.push(doc);
         break;
       case "message":
         this.messages.push(doc);

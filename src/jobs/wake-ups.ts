@@ -13,6 +13,8 @@ export const wakeUp = z.object({
   run: z.string().min(1),
   /** whether the run is probably not queued: then claiming it without a look would most often be in vain */
   look: z.boolean().optional(),
+  /** how often it has met trouble so far */
+  tries: z.int().optional(),
 });
 export type WakeUp = z.output<typeof wakeUp>;
 

@@ -1,4 +1,4 @@
-/** What clients may ask of a run: to be created, to get tool outputs, to be cancelled, to get other metadata. */
+/** What clients may ask of a run that exists: to take tool outputs, to be cancelled, to get other metadata. */
 
 import { countTokens } from "../model/tokens.ts";
 import type { Metadata } from "../resources/common.ts";
@@ -13,25 +13,26 @@ import { isTerminal, type SubmitToolOutputsRequest } from "../resources/run.ts";
 import type { FunctionToolCall } from "../resources/step.ts";
 import type { RunDoc, StepDoc } from "../store/documents.ts";
 import type { Partition, Versioned, Write } from "../store/partition.ts";
-import { readRun } from "../store/runs.ts";
 import type { StaleLock } from "../store/threads.ts";
-import { reserveIds } from "./advance.ts";
-import { endUndriven, laterLook, withToolTokens } from "./ending.ts";
+import { claimedHere } from "./claim.ts";
+import { readRun } from "./create.ts";
+import { endUndriven } from "./end-undriven.ts";
 import type { Engine } from "./engine.ts";
 import { logged } from "./event-log.ts";
 import { type RunEvent, runEvent, stepEvent } from "./events.ts";
 import {
   acceptsToolOutputs,
   cancelling,
-  claimed,
   completedStep,
   isExpired,
   isUnowned,
   mayBeCancelled,
   resumed,
 } from "./lifecycle.ts";
+import { withToolTokens } from "./settle.ts";
+import { lookAt, wakeUpOf } from "./wake.ts";
 
-/** How often a change is tried again while others change the same run. */
+/** How often a change is tried again while other processes change the same run. */
 const ATTEMPTS = 5;
 
 export interface RunRef {
@@ -40,7 +41,7 @@ export interface RunRef {
   runId: string;
 }
 
-/** The run as a client must see it now: one whose time is over has expired, also if nobody has written that yet. */
+/** The run as a client must see it now: one whose time is over is ended as expired before it is shown. */
 export async function currentRun(engine: Engine, { partition, threadId, runId }: RunRef): Promise<Versioned<RunDoc>> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const run = await readRun(partition, threadId, runId);
@@ -52,7 +53,7 @@ export async function currentRun(engine: Engine, { partition, threadId, runId }:
   throw overloaded(1);
 }
 
-/** The run as a client must see it now, if it is not as it was seen last: a look that costs little if it is. */
+/** The run as a client must see it now, or undefined if it is still as `seen`: a look that costs little then. */
 export async function changedRun(
   engine: Engine,
   ref: RunRef,
@@ -65,15 +66,9 @@ export async function changedRun(
   return run._etag === seen._etag ? undefined : run;
 }
 
-/** For those who find a thread locked: ends the run that holds it if its time is over. */
+/** For requests that find a thread locked: ends the run that holds it if its time is over. */
 export function staleLock(engine: Engine, partition: Partition, threadId: string): StaleLock {
   return async (runId) => isTerminal((await currentRun(engine, { partition, threadId, runId })).status);
-}
-
-/** A run that this process drives from its creation on, as streams are. */
-export function claimedHere(engine: Engine, run: RunDoc): RunDoc {
-  const now = engine.now();
-  return claimed(run, engine.owner, reserveIds(now, run.internal.last_seq), now, engine.config.runs.lease * 1000);
 }
 
 export interface Resumed {
@@ -109,7 +104,9 @@ export async function submitToolOutputs(
       { put: step },
       ...chunks.map((chunk): Write => ({ put: chunk })),
     ]);
-    if (result.ok) return { run: { ...next, _etag: result.etags[0] ?? "" }, events };
+    if (!result.ok) continue;
+    if (!driveHere) await engine.wakeUps.send(wakeUpOf(next), `${next.id}/outputs/${next.internal.turns}`);
+    return { run: { ...next, _etag: result.etags[0] ?? "" }, events };
   }
   throw overloaded(1);
 }
@@ -133,8 +130,8 @@ function withOutputs(calls: FunctionToolCall[], outputs: SubmitToolOutputsReques
 }
 
 /**
- * A run that nobody drives ends at once; the driver of the others sees the request within a second. The answer shows the
- * run on its way either way, as the original's did.
+ * Ends a run without a driver at once; the driver of any other one sees the request within a second. The answer shows
+ * `cancelling` either way, as the original's did.
  */
 export async function cancelRun(engine: Engine, ref: RunRef): Promise<RunDoc> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -149,7 +146,7 @@ export async function cancelRun(engine: Engine, ref: RunRef): Promise<RunDoc> {
     }
     const result = await ref.partition.batch([{ put: next, ifMatch: run._etag }]);
     if (!result.ok) continue;
-    await engine.wakeUps.send(laterLook(run), `${run.id}/cancel`, next.internal.due);
+    await engine.wakeUps.send(lookAt(run), `${run.id}/cancel`, next.internal.due);
     return next;
   }
   throw overloaded(1);

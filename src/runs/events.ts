@@ -7,7 +7,7 @@ export interface RunEvent {
   data: unknown;
 }
 
-/** Takes events while a run goes on. Must not throw and must not wait: a slow reader never holds a run up. */
+/** Takes events while a run goes on. Must not throw and must not wait: a slow reader never delays a run. */
 export type Sink = (event: RunEvent) => void;
 
 export const noSink: Sink = () => {};
@@ -17,15 +17,15 @@ export const runEvent = (run: RunDoc, status: RunDoc["status"] | "created"): Run
   data: apiObject(run),
 });
 
-/** What everybody who watches a run from its beginning hears first, whatever has become of it meanwhile. */
+/** The events every log starts with, regardless of the run's current state. */
 export function openingEvents(run: RunDoc): RunEvent[] {
   const queued: RunDoc = { ...run, status: "queued", started_at: null };
   return [runEvent(queued, "created"), runEvent(queued, "queued")];
 }
 
 /**
- * What the log of this run begins with, though nobody may have written it yet: whoever drives the run first, or ends it
- * instead, begins with the same.
+ * The first events of a run's log, also before they are written: its first driver, or the process that ends it undriven,
+ * begins the log with the same.
  */
 export function beginningOf(run: RunDoc): RunEvent[] {
   const opening = openingEvents(run);
@@ -41,6 +41,25 @@ export const messageEvent = (message: MessageDoc, status: MessageDoc["status"] |
   event: `thread.message.${status}`,
   data: apiObject(message),
 });
+
+/** The end of a run, in the order of contract 4.1: its messages, their steps, the run. `before` is its last version. */
+export function endingEvents(before: RunDoc, run: RunDoc, documents: (MessageDoc | StepDoc)[]): RunEvent[] {
+  const messages = documents.filter((doc) => doc.kind === "message");
+  const steps = documents.filter((doc) => doc.kind === "step");
+  return [
+    // Clients that watch hear of the cancel too, which may have been asked for elsewhere.
+    ...(run.status === "cancelled" ? [runEvent({ ...before, status: "cancelling" }, "cancelling")] : []),
+    ...messages.map((doc) => messageEvent(doc, doc.status)),
+    ...steps.map((doc) => stepEvent(doc, doc.status)),
+    runEvent(run, run.status),
+  ];
+}
+
+/** In both of the forms that clients look for: some want `error`, some the fields themselves (contract 4.2). */
+export function errorEvent(message: string): RunEvent {
+  const error = { message, type: "server_error", param: null, code: null };
+  return { event: "error", data: { error, ...error } };
+}
 
 /** The first delta of a text carries its empty annotations, the others only text (contract 4.1). */
 export function textDelta(message: MessageDoc, value: string, first: boolean): RunEvent {

@@ -28,12 +28,19 @@ export const mayBecome = (from: RunStatus, to: RunStatus) => NEXT[from].includes
 export const acceptsToolOutputs = (status: RunStatus) => status === "requires_action";
 export const mayBeCancelled = (status: RunStatus) => mayBecome(status, "cancelling");
 
-/** Whether a run that nobody has ended should count as expired. `now` in milliseconds. */
+/** Whether an active run has passed its `expires_at`, so that any process may end it. `now` in milliseconds. */
 export const isExpired = (run: { status: RunStatus; expires_at: number | null }, now: number) =>
   !isTerminal(run.status) && run.expires_at !== null && now >= run.expires_at * 1000;
 
-/** A lease that has run out, or none: the run is free for whoever comes. `now` in milliseconds. */
+/** No lease, or an expired one: any worker may claim the run. `now` in milliseconds. */
 export const isUnowned = (run: RunDoc, now: number) => run.internal.lease === null || run.internal.lease.until <= now;
+
+/**
+ * Whether a driver has released the run for later: the next one waits until `due`, however many wake-ups come before.
+ * `now` in milliseconds.
+ */
+export const isResting = (run: RunDoc, now: number) =>
+  run.status === "in_progress" && run.internal.lease === null && (run.internal.due ?? 0) > now;
 
 /** How a run ends. */
 export type Ending =
@@ -47,14 +54,14 @@ export type Ending =
 export const WAKE_UP_GRACE = 15_000;
 
 /**
- * queued -> in_progress, or the same run again if its owner is gone. A fresh claim overwrites started_at (contract 3.1);
- * a takeover keeps it, and the reserved ids. Times in milliseconds.
+ * queued -> in_progress, or the same run again if its driver has died or released it. A fresh claim overwrites started_at
+ * (contract 3.1); a takeover keeps it, and the reserved ids. Either counts as an attempt. Times in milliseconds.
  */
 export function claimed(run: RunDoc, owner: string, reserved: ReservedIds, now: number, leaseDuration: number): RunDoc {
   const fields = claimFields(owner, reserved, now, leaseDuration);
   if (run.status === "in_progress" && run.internal.reserved !== null) {
     const { lease, due } = fields.internal;
-    return { ...run, internal: { ...run.internal, lease, due } };
+    return { ...run, internal: { ...run.internal, lease, due, attempts: run.internal.attempts + 1 } };
   }
   if (run.status !== "in_progress") assertMayBecome(run, "in_progress");
   return { ...run, ...fields, internal: { ...run.internal, ...fields.internal } };
@@ -66,11 +73,17 @@ export function claimFields(owner: string, reserved: ReservedIds, now: number, l
   return {
     status: "in_progress" as const,
     started_at: toSeconds(now),
-    internal: { lease: { owner, until }, due: until, reserved, last_seq: seqOfMintedId(reserved.toolStep) },
+    internal: {
+      lease: { owner, until },
+      due: until,
+      reserved,
+      last_seq: seqOfMintedId(reserved.toolStep),
+      attempts: 1,
+    },
   };
 }
 
-/** The owner is alive: its lease counts from now. */
+/** A sign of life of the driver: the lease counts from now. Times in milliseconds. */
 export function renewed(run: RunDoc, now: number, leaseDuration: number): RunDoc {
   const { lease } = run.internal;
   if (lease === null) throw new Error(`run ${run.id} has no lease to renew`);
@@ -78,8 +91,14 @@ export function renewed(run: RunDoc, now: number, leaseDuration: number): RunDoc
   return { ...run, internal: { ...run.internal, lease: { owner: lease.owner, until }, due: until } };
 }
 
-/** Gives an in_progress run back, to be claimed again at `due` (milliseconds). */
-export function givenBack(run: RunDoc, due: number, attempts: number): RunDoc {
+/** Another attempt of the same driver, which keeps the run. */
+export function retried(run: RunDoc): RunDoc {
+  return { ...run, internal: { ...run.internal, attempts: run.internal.attempts + 1 } };
+}
+
+/** in_progress, without a driver until `due` (milliseconds). An attempt that did not ask the model is `uncounted`. */
+export function released(run: RunDoc, due: number, uncounted: boolean): RunDoc {
+  const attempts = Math.max(0, run.internal.attempts - (uncounted ? 1 : 0));
   return { ...run, internal: { ...run.internal, lease: null, due, attempts } };
 }
 
@@ -112,7 +131,7 @@ export function resumed(run: RunDoc, now: number): RunDoc {
   };
 }
 
-/** -> cancelling: somebody drives the run and will end it. `now` in milliseconds. */
+/** -> cancelling: the run's driver will see it and end the run. `now` in milliseconds. */
 export function cancelling(run: RunDoc, now: number): RunDoc {
   assertMayBecome(run, "cancelling");
   const due = Math.max(now, run.internal.lease?.until ?? 0);
@@ -127,7 +146,7 @@ export function ended(run: RunDoc, ending: Ending, now: number): RunDoc {
   return {
     ...run,
     status: ending.status,
-    // A run that failed before anybody had started it shows the moment of both (contract 6.4).
+    // A run that failed before any driver had started it shows the moment of both (contract 6.4).
     started_at: ending.status === "failed" ? (run.started_at ?? at) : run.started_at,
     expires_at: null,
     completed_at: ending.status === "completed" || ending.status === "incomplete" ? at : null,

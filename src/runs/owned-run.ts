@@ -3,12 +3,26 @@
  * run, or missed a cancel, writes nothing at all.
  */
 import type { MessageDoc, RunDoc, StepDoc } from "../store/documents.ts";
-import type { BatchResult, Partition, Versioned, Write } from "../store/partition.ts";
-import { logged } from "./event-log.ts";
+import type { Partition, Refusal, Versioned } from "../store/partition.ts";
+import { NO_PATIENCE, type Patience, StoreTrouble } from "../store/trouble.ts";
+import { inChunks } from "./event-log.ts";
 import type { RunEvent, Sink } from "./events.ts";
+import { RunBatch } from "./run-batch.ts";
 
-/** Why a driver must stop: the client asked for it, or somebody else drives the run now (or it is gone). */
+/** Why a driver must stop: the client asked for it, or another driver has the run now (or it is gone). */
 export type Interruption = "cancelling" | "lost";
+
+/** What a driver writes beside the run itself. */
+export interface Changes {
+  documents?: (MessageDoc | StepDoc)[];
+  /** documents that an earlier attempt left and this one does not need */
+  leftovers?: string[];
+  /** events that are true because of this write: they are told after it */
+  news?: RunEvent[];
+  /** frees the thread with the same batch */
+  unlocks?: boolean;
+  patience?: Patience | undefined;
+}
 
 export class OwnedRun {
   readonly partition: Partition;
@@ -20,6 +34,12 @@ export class OwnedRun {
   #unlogged: RunEvent[] = [];
   /** as this process has written them */
   readonly #written = new WeakSet<MessageDoc | StepDoc>();
+  /** ids of documents that a client has deleted while the run was under way: they stay deleted */
+  readonly #deleted = new Set<string>();
+  /** how many unlogged events a batch held whose answer got lost */
+  #uncertain = 0;
+  /** resolves when the last write or look is over: there is one at a time */
+  #last: Promise<unknown> = Promise.resolve();
 
   /** `live` hears the events at once; `eventsTtl` is how long they are kept in the log, in seconds. */
   constructor(partition: Partition, run: Versioned<RunDoc>, live: Sink, eventsTtl: number) {
@@ -45,77 +65,87 @@ export class OwnedRun {
   };
 
   /**
-   * Writes the run's next version with these documents, as far as they are new, changes and all events so far, all or
-   * nothing. Then tells `news`: events that are true because of this write. `unlock` frees the thread with it.
+   * Writes what `change` makes of the run, with all events so far, all or nothing; then tells the news. A log that is too
+   * long for one batch is written in several before. Throws `StoreTrouble` when `patience` is over.
    */
-  async write(
-    next: RunDoc,
-    documents: (MessageDoc | StepDoc)[],
-    others: Write[] = [],
-    news: RunEvent[] = [],
-    unlock?: Write,
-  ): Promise<Interruption | "written"> {
-    const unlogged = this.#unlogged.length;
-    const { run, chunks } = logged(next, [...this.#unlogged, ...news], this.#eventsTtl);
-    const stored = this.#run.internal.open;
-    const unwritten = documents.filter((doc) => !this.#written.has(doc));
-    const writes: Write[] = [
-      { put: run, ifMatch: this.#etag },
-      ...unwritten.map((doc) => (doc.kind === "message" && stored.includes(doc.id) ? rewritten(doc) : { put: doc })),
-      ...chunks.map((doc): Write => ({ put: doc })),
-      ...others,
-    ];
-    const result = await (unlock === undefined
-      ? this.partition.batch(writes)
-      : batchUnlocking(this.partition, writes, unlock));
-    if (!result.ok) return this.#whyRefused();
-    this.#run = run;
-    this.#etag = result.etags[0] ?? "";
-    this.#unlogged.splice(0, unlogged);
-    for (const doc of unwritten) this.#written.add(doc);
-    for (const event of news) this.#live(event);
+  write(change: (run: RunDoc) => RunDoc, changes: Changes = {}): Promise<Interruption | "written"> {
+    return this.#exclusively(async () => {
+      for (;;) {
+        const groups = inChunks([...this.#unlogged]);
+        const last = groups.length === 1;
+        const result = last
+          ? await this.#commit(change(this.#run), changes, groups[0] ?? [])
+          : await this.#commit(this.#run, { patience: changes.patience }, groups[0] ?? []);
+        if (result === "written" && last) for (const event of changes.news ?? []) this.#live(event);
+        if (result !== "ours" && (last || result !== "written")) return result;
+      }
+    });
+  }
+
+  /** One batch. "ours": it was not written, since an earlier one was whose answer had got lost. */
+  async #commit(next: RunDoc, changes: Changes, unlogged: RunEvent[]): Promise<Interruption | "written" | "ours"> {
+    const documents = (changes.documents ?? []).filter((doc) => !this.#written.has(doc));
+    const batch = new RunBatch(next, this.#etag, this.#eventsTtl, {
+      documents,
+      stored: this.#run.internal.open,
+      deleted: this.#deleted,
+      leftovers: changes.leftovers ?? [],
+      events: [...unlogged, ...(changes.news ?? [])],
+      unlocks: changes.unlocks === true,
+    });
+    const result = await batch.send(this.partition, changes.patience).catch((error: unknown) => {
+      if (error instanceof StoreTrouble) this.#uncertain = unlogged.length;
+      throw error;
+    });
+    if (!result.ok) return this.#whyRefused(result, changes.patience);
+    this.#accept({ ...result.run, _etag: result.etag });
+    this.#logged(unlogged.length);
+    for (const doc of documents) this.#written.add(doc);
     return "written";
   }
 
   /** Asks, cheaply, whether the run is still ours and wanted. */
-  async look(): Promise<Interruption | "ours"> {
-    const found = await this.partition.readIfChanged<RunDoc>(this.#run.id, this.#etag);
-    return found === "unchanged" ? "ours" : this.#accept(found);
+  look(): Promise<Interruption | "ours"> {
+    return this.#exclusively(async () => {
+      const found = await this.partition.readIfChanged<RunDoc>(this.#run.id, this.#etag, NO_PATIENCE);
+      return found === "unchanged" ? "ours" : this.#compare(found);
+    });
   }
 
-  async #whyRefused(): Promise<Interruption> {
-    return this.#accept(await this.partition.readNewest<RunDoc>(this.#run.id));
+  async #whyRefused({ failed, status }: Refusal, patience: Patience | undefined): Promise<Interruption | "ours"> {
+    const found = await this.partition.readNewest<RunDoc>(this.#run.id, patience);
+    if (found?._etag !== this.#etag) return this.#compare(found);
+    // Not the run was refused: its thread is gone, or this code has built a batch that the store cannot take.
+    if (status === 404) return "lost";
+    throw new Error(`the store refused write ${failed} of a run's batch with status ${status}`);
   }
 
-  /** Somebody changed the run: only a cancel leaves it ours. */
-  #accept(found: Versioned<RunDoc> | undefined): Interruption {
+  /** The run is another version than this driver knows: its own, if an answer got lost; a cancel; or another driver's. */
+  #compare(found: Versioned<RunDoc> | undefined): Interruption | "ours" {
     const owner = this.#run.internal.lease?.owner;
-    if (found?.status !== "cancelling" || found.internal.lease?.owner !== owner) return "lost";
-    this.#run = found;
-    this.#etag = found._etag;
-    return "cancelling";
+    if (found === undefined || owner === undefined || found.internal.lease?.owner !== owner) return "lost";
+    if (found.status !== "cancelling" && found.status !== "in_progress") return "lost";
+    // Only a run's driver writes its log.
+    const wasLogged = found.internal.log.chunks > this.#run.internal.log.chunks;
+    if (wasLogged) this.#logged(this.#uncertain);
+    this.#accept(found);
+    return found.status === "cancelling" ? "cancelling" : "ours";
   }
-}
 
-/** The run has ended or pauses for nobody: its thread is free for messages and runs again. */
-export function unlockThread(run: RunDoc): Write {
-  return {
-    patch: run.thread_id,
-    condition: `c.internal.active_run = '${run.id}'`,
-    set: { "/internal/active_run": null, "/internal/last_seq": run.internal.last_seq },
-  };
-}
+  #accept(run: Versioned<RunDoc>): void {
+    const { _etag: etag, ...doc } = run;
+    this.#run = doc;
+    this.#etag = etag;
+  }
 
-/** What a run changes of a message that is in the store already: its metadata is the client's, who may set it any time. */
-function rewritten(message: MessageDoc): Write {
-  const { id, created_at, status, content, completed_at, incomplete_at, incomplete_details, internal } = message;
-  const fields = { created_at, status, content, completed_at, incomplete_at, incomplete_details, internal };
-  return { patch: id, set: Object.fromEntries(Object.entries(fields).map(([name, value]) => [`/${name}`, value])) };
-}
+  #logged(events: number): void {
+    this.#unlogged.splice(0, events);
+    this.#uncertain = 0;
+  }
 
-/** All of the writes and the thread's release; without that if the thread is not locked by this run (any more). */
-export async function batchUnlocking(partition: Partition, writes: Write[], unlock: Write): Promise<BatchResult> {
-  const result = await partition.batch([...writes, unlock]);
-  const notOurLock = !result.ok && result.failed === writes.length && result.status === 412;
-  return notOurLock ? partition.batch(writes) : result;
+  async #exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(work);
+    this.#last = done.catch(() => undefined);
+    return done;
+  }
 }

@@ -20,6 +20,16 @@ import { completedMessage, completedStep } from "./lifecycle.ts";
 
 type FinishReason = ChatCompletionChunk.Choice["finish_reason"];
 
+/**
+ * What a model call may say: text, and names and arguments of function calls together. The batch that ends or pauses its
+ * run holds it up to three times (the documents, `required_action`, the deltas in the log) and must fit into 2 MB. Longer
+ * than any current model's longest answer. Bytes of JSON.
+ */
+export const MAX_SAID_BYTES = 500_000;
+
+/** What the JSON of a function call holds beside its name and arguments. Bytes. */
+const CALL_BYTES = 200;
+
 export class Turn {
   readonly #run: RunDoc;
   readonly #ids: ReservedIds;
@@ -32,6 +42,7 @@ export class Turn {
   #calls: FunctionToolCall[] = [];
   /** from the index that the server gives a call to its place in our list */
   readonly #placeOfIndex = new Map<number, number>();
+  #saidBytes = 0;
   finishReason: FinishReason = null;
   usage: Usage = NO_USAGE;
 
@@ -47,9 +58,19 @@ export class Turn {
     return this.#message !== undefined || this.#toolStep !== undefined;
   }
 
-  /** Length of all that the model has said so far. */
+  /** Of all that the model has said so far. Bytes of JSON. */
   get size(): number {
-    return this.#calls.reduce((sum, call) => sum + call.function.arguments.length, this.#text.length);
+    return this.#saidBytes;
+  }
+
+  /** Whether the model has said as much as it may: then its call is to be stopped, and counts as cut off. */
+  get isFull(): boolean {
+    return this.#saidBytes >= MAX_SAID_BYTES;
+  }
+
+  /** The call is stopped at the bound. */
+  cutOff(): void {
+    this.finishReason = "length";
   }
 
   apply(chunk: ChatCompletionChunk): void {
@@ -94,10 +115,23 @@ export class Turn {
   /** A message that was completed when calls began takes no more: no model is known to go on with it. */
   #addText(piece: string): void {
     const message = this.#message ?? this.#openMessage();
-    if (message.status !== "in_progress") return;
+    const taken = message.status === "in_progress" ? this.#taken(piece) : "";
+    if (taken === "") return;
     const first = this.#text === "";
-    this.#text += piece;
-    this.#sink(textDelta(message, piece, first));
+    this.#text += taken;
+    this.#sink(textDelta(message, taken, first));
+  }
+
+  /** As much of a piece as the bound leaves room for; never half of a surrogate pair. */
+  #taken(piece: string): string {
+    const bytes = jsonBytes(piece);
+    const room = MAX_SAID_BYTES - this.#saidBytes;
+    if (bytes <= room) {
+      this.#saidBytes += bytes;
+      return piece;
+    }
+    this.#saidBytes = MAX_SAID_BYTES;
+    return piece.slice(0, lengthWithin(piece, room));
   }
 
   #openMessage(): MessageDoc {
@@ -117,11 +151,12 @@ export class Turn {
   }
 
   #addCall(piece: ChatCompletionChunk.Choice.Delta.ToolCall): void {
+    if (this.isFull) return;
     if (this.#toolStep === undefined) {
       this.#completeReply();
       this.#toolStep = this.#newStep(this.#ids.toolStep, { type: "tool_calls", tool_calls: [] });
     }
-    const text = piece.function?.arguments ?? "";
+    const text = this.#taken(piece.function?.arguments ?? "");
     const known = this.#placeOfCall(piece);
     const call = known === undefined ? undefined : this.#calls[known];
     if (known !== undefined && call !== undefined) {
@@ -130,8 +165,9 @@ export class Turn {
       return;
     }
     const place = this.#calls.length;
-    const id = piece.id || randomId("call");
-    const name = piece.function?.name ?? "";
+    const id = this.#taken(piece.id || randomId("call"));
+    const name = this.#taken(piece.function?.name ?? "");
+    this.#saidBytes += CALL_BYTES;
     this.#calls.push({ id, type: "function", function: { name, arguments: text, output: null } });
     if (piece.index !== undefined) this.#placeOfIndex.set(piece.index, place);
     this.#sink(callDelta(this.#toolStep, place, { id, name, arguments: text }));
@@ -186,4 +222,22 @@ export class Turn {
   #charged(step: StepDoc): StepDoc {
     return { ...step, internal: { ...step.internal, usage: this.usage } };
   }
+}
+
+/** Of the text within a JSON string. */
+const jsonBytes = (text: string) => (PLAIN.test(text) ? text.length : Buffer.byteLength(JSON.stringify(text)) - 2);
+
+/** Text of which every character is one byte of JSON. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+
+/** How many characters of a text take at most so many bytes of JSON. */
+function lengthWithin(text: string, bytes: number): number {
+  let length = 0;
+  let used = 0;
+  for (const character of text) {
+    used += jsonBytes(character);
+    if (used > bytes) break;
+    length += character.length;
+  }
+  return length;
 }

@@ -3,49 +3,61 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type WakeUp, wakeUp } from "../jobs/wake-ups.ts";
 import { isTerminal } from "../resources/run.ts";
 import type { RunDoc } from "../store/documents.ts";
-import { isLost, StoreBusy } from "../store/trouble.ts";
-import { wake } from "./advance.ts";
-import { endUndriven } from "./ending.ts";
+import { StoreTrouble } from "../store/trouble.ts";
+import { advance } from "./advance.ts";
+import { endUndriven } from "./end-undriven.ts";
 import type { Engine } from "./engine.ts";
 import { isUnowned } from "./lifecycle.ts";
+import { logOf, SERVER_ERROR } from "./settle.ts";
 
-/** How long a wake-up waits while the store is in trouble. Milliseconds. */
-const STORE_PAUSE = 5_000;
+/** How long a wake-up waits that met trouble: doubled each time, up to the longest. Milliseconds. */
+const FIRST_PAUSE = 5_000;
+const LONGEST_PAUSE = 60_000;
+
+/** How often a wake-up may fail that met no trouble of the store: after that Service Bus puts it aside. */
+const MOST_TRIES = 6;
 
 /**
- * Handles a wake-up. One that meets a store in trouble comes back later, without using up its deliveries; one that fails
- * for another reason throws, and Service Bus brings it again, a few times.
+ * Handles a wake-up. One that fails comes back later, each time later than the time before, without using up its
+ * deliveries; only if it cannot be sent again does this throw, and Service Bus delivers it again.
  */
 export async function handleWakeUp(engine: Engine, message: unknown): Promise<void> {
   const job = wakeUp.parse(message);
   try {
-    await wake(engine, job);
+    await advance(engine, job);
   } catch (error) {
-    if (!isStoreTrouble(error)) throw error;
-    engine.log.warn("the store is in trouble; the run is looked at later", { run: job.run, error });
-    const at = engine.now() + STORE_PAUSE;
-    if (!(await engine.wakeUps.send(job, `${job.run}/store/${at}`, at))) throw error;
+    if (engine.drives.stopped) throw error;
+    const log = engine.log.with({ run: job.run, thread: job.thread, tenant: job.tenant });
+    if (error instanceof StoreTrouble) log.warn("the store is in trouble; the run is looked at later", { error });
+    else log.error("a wake-up failed; the run is looked at later", { error });
+    const hopeless = !(error instanceof StoreTrouble) && (job.tries ?? 0) >= MOST_TRIES;
+    if (hopeless || !(await sendLater(engine, job))) throw error;
   }
 }
 
-const isStoreTrouble = (error: unknown) => isLost(error) || error instanceof StoreBusy;
+function sendLater(engine: Engine, job: WakeUp): Promise<boolean> {
+  const tries = (job.tries ?? 0) + 1;
+  const at = engine.now() + Math.min(FIRST_PAUSE * 2 ** (tries - 1), LONGEST_PAUSE);
+  return engine.wakeUps.send({ ...job, tries }, `${job.run}/again/${at}`, at);
+}
 
-/** Ends the run of a wake-up that failed every time: something is wrong with it that no repetition mends. */
+/** Ends the run of a wake-up that failed at every delivery: something is wrong with it that no repetition mends. */
 export async function buryWakeUp(engine: Engine, message: unknown): Promise<void> {
   const job = wakeUp.safeParse(message);
   if (!job.success) {
     engine.log.error("a message in the dead-letter queue is no wake-up; it is dropped");
     return;
   }
+  const { run, thread, tenant } = job.data;
   try {
     await failRun(engine, job.data);
   } catch (error) {
-    if (!isStoreTrouble(error)) {
-      engine.log.error("a run cannot even be failed; it stays until it expires", { run: job.data.run, error });
+    if (!(error instanceof StoreTrouble)) {
+      engine.log.error("a run could not be failed; it stays until it expires", { run, thread, tenant, error });
       return;
     }
-    // Nothing slows the dead-letter queue down but this: its messages come back at once, for ever.
-    await sleep(STORE_PAUSE);
+    // The dead-letter queue delivers its messages again at once, without end: this pause is what slows it down.
+    await sleep(FIRST_PAUSE);
     throw error;
   }
 }
@@ -55,13 +67,9 @@ async function failRun(engine: Engine, { tenant, thread, run: runId }: WakeUp): 
   const run = await partition.read<RunDoc>(runId);
   if (run === undefined || isTerminal(run.status)) return;
   if (!isUnowned(run, engine.now())) return;
-  engine.log.error("a run's wake-up failed every time: the run is failed", { run: runId, status: run.status });
-  await endUndriven(engine, partition, run, endingOf(run));
-}
-
-/** A run that was being cancelled has what its client wanted. */
-function endingOf(run: RunDoc) {
-  if (run.status === "cancelling") return { status: "cancelled" as const };
-  const error = { code: "server_error", message: "Sorry, something went wrong." };
-  return { status: "failed" as const, error };
+  logOf(engine, run).error("a run's wake-up failed at every delivery: the run is failed", { status: run.status });
+  // A run that was being cancelled has what its client wanted.
+  const cancelled = run.status === "cancelling";
+  const ending = cancelled ? { status: "cancelled" as const } : { status: "failed" as const, error: SERVER_ERROR };
+  await endUndriven(engine, partition, run, ending);
 }

@@ -12,8 +12,19 @@ import type { Thread } from "../resources/thread.ts";
 interface Stored<Kind extends string, Internal> {
   pk: string;
   kind: Kind;
-  internal: Internal;
+  internal: Internal & Version;
 }
+
+/** The version of the documents that this build writes and understands. See docs/architecture.md, "Versions". */
+export const SCHEMA_VERSION = 1;
+
+interface Version {
+  /** the schema version of the build that created the document; set by the store */
+  v?: number;
+}
+
+/** Whether a newer build has written the document in a way that this one may not understand. */
+export const isNewer = (doc: { internal: Version }) => (doc.internal.v ?? SCHEMA_VERSION) > SCHEMA_VERSION;
 
 /** Kind, parent and `seq` in one string: every list is one range of it, and it is the one path that lists index. */
 interface Listed {
@@ -32,6 +43,8 @@ export type ThreadDoc = Thread &
       last_seq: string;
       /** how many of its messages are the user's: a run without instructions needs one */
       user_messages: number;
+      /** ids of snapshots that are in its partition, newest first */
+      snapshots?: string[];
     }
   >;
 
@@ -71,13 +84,13 @@ export interface ReservedIds {
 
 export interface RunInternal extends Listed {
   tenant: string;
-  /** when somebody should look at this run next, in milliseconds since 1970; absent once the run has ended */
+  /** when a worker should look at this run next, in milliseconds since 1970; absent once the run has ended */
   due?: number;
   lease: Lease | null;
   reserved: ReservedIds | null;
   /** the newest place given to a step or message of the run */
   last_seq: string;
-  /** model calls that failed in a row and may be repeated */
+  /** how often a driver has begun the model call under way; counted when the run is claimed or taken over */
   attempts: number;
   /** steps and messages of the run that are in the store, in progress */
   open: string[];
@@ -89,6 +102,10 @@ export interface RunInternal extends Listed {
   tool_tokens: number;
   /** how long the event log is */
   log: { chunks: number; events: number };
+  /** the document that holds its instructions, tools and response format, if they are large */
+  snapshot?: string;
+  /** set in memory only: that document is gone, so the run shows none of them and must not be driven */
+  snapshot_missing?: true;
   /** whether its log begins with its thread, which was created by the request that streams the run */
   begins_with_thread?: true;
 }
@@ -103,6 +120,12 @@ export type StepDoc = RunStep &
     }
   >;
 
+/** What runs of the thread take over from an assistant: never changed, named after its content (store/snapshots.ts). */
+export type SnapshotDoc = { id: string } & Stored<
+  "snapshot",
+  { fields: Pick<Run, "instructions" | "tools" | "response_format"> }
+>;
+
 /** A piece of a run's event log. Not indexed: it is read by its id, which names its number. */
 export interface EventsDoc {
   id: string;
@@ -110,7 +133,7 @@ export interface EventsDoc {
   kind: "events";
   /** seconds until Cosmos DB deletes it */
   ttl: number;
-  internal: {
+  internal: Version & {
     run: string;
     /** number of the first event */
     first: number;
@@ -120,7 +143,7 @@ export interface EventsDoc {
 
 /** What is behind an API object. */
 export type ObjectDoc = AssistantDoc | ThreadDoc | MessageDoc | RunDoc | StepDoc;
-export type Doc = ObjectDoc | EventsDoc | DeletedThreadDoc;
+export type Doc = ObjectDoc | EventsDoc | SnapshotDoc | DeletedThreadDoc;
 
 /** The partition of a thread. Tenant and id in one key: a request of one tenant cannot name another's documents. */
 export const threadKey = (tenant: string, threadId: string) => `${tenant}:${threadId}`;

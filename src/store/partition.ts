@@ -5,14 +5,25 @@ import {
   BulkOperationType,
   ConsistencyLevel,
   type Container,
+  type ItemResponse,
   type JSONObject,
   type OperationInput,
   type OperationResponse,
   type PatchOperation,
+  type RequestOptions,
   type SqlParameter,
 } from "@azure/cosmos";
-import type { Doc } from "./documents.ts";
-import { patiently, StoreBusy, statusOf } from "./trouble.ts";
+import { type Doc, SCHEMA_VERSION, type SnapshotDoc } from "./documents.ts";
+import { type SnapshotCache, withoutSnapshot, withSnapshot } from "./snapshots.ts";
+import {
+  isFinal,
+  type Patience,
+  retryTrouble,
+  StoreBusy,
+  type StoreHealth,
+  StoreTrouble,
+  statusOf,
+} from "./trouble.ts";
 
 /**
  * - "account": reads are as fresh as the account's default (which should be Strong): what one instance wrote, every other
@@ -33,8 +44,17 @@ export type Write =
   | { patch: string; set?: Record<string, unknown>; add?: Record<string, number>; condition?: string }
   | { delete: string; ifMatch?: string };
 
-/** `failed` is the write that was refused and its HTTP status: then nothing of the batch was done. */
-export type BatchResult = { ok: true; etags: string[] } | { ok: false; failed: number; status: number };
+/**
+ * `failed` is the index of the write that was refused, -1 if the batch was refused as a whole, and `status` says why: 404
+ * (no such document), 409 (exists already), 412 (another version, or the condition does not hold), 413 (too large). Then
+ * nothing of the batch was done.
+ */
+export type BatchResult = { ok: true; etags: string[] } | Refusal;
+export interface Refusal {
+  ok: false;
+  failed: number;
+  status: number;
+}
 
 export type PatchResult<D> = { doc: Versioned<D> } | { refused: "missing" | "condition" };
 
@@ -58,37 +78,68 @@ export interface Listable {
   list<D extends Doc>(options: ListOptions): Promise<Versioned<D>[]>;
 }
 
+/** What all partitions of a process share. */
+export interface StoreAccess {
+  container: Container;
+  freshness: Freshness;
+  health: StoreHealth;
+  snapshots: SnapshotCache;
+}
+
 export class Partition implements Listable {
   readonly #container: Container;
   readonly #key: string;
   readonly #freshness: Freshness;
+  readonly #health: StoreHealth;
+  readonly #snapshots: SnapshotCache;
 
-  constructor(container: Container, key: string, freshness: Freshness) {
+  constructor({ container, freshness, health, snapshots }: StoreAccess, key: string) {
     this.#container = container;
     this.#key = key;
     this.#freshness = freshness;
+    this.#health = health;
+    this.#snapshots = snapshots;
   }
 
   read<D extends Doc>(id: string): Promise<Versioned<D> | undefined> {
     return this.#read(id, this.#freshness);
   }
 
-  /** The document as it is now, whoever wrote it: after a refusal, what one remembers of it is out of date. */
-  readNewest<D extends Doc>(id: string): Promise<Versioned<D> | undefined> {
-    return this.#read(id, "account");
+  /** The newest version of the document, whichever instance wrote it: read after a refusal. */
+  readNewest<D extends Doc>(id: string, patience?: Patience): Promise<Versioned<D> | undefined> {
+    return this.#read(id, "account", patience);
   }
 
-  async #read<D extends Doc>(id: string, freshness: Freshness): Promise<Versioned<D> | undefined> {
-    const options = READ_OPTIONS[freshness];
-    const response = await patiently(() => calm(this.#container.item(id, this.#key).read(options)));
-    return response.resource;
+  async #read<D extends Doc>(id: string, freshness: Freshness, patience?: Patience): Promise<Versioned<D> | undefined> {
+    const response = await this.#ask<D>(id, READ_OPTIONS[freshness], patience);
+    return this.#whole(response.resource);
   }
 
   /** The document unless it is still the version `etag`. */
-  async readIfChanged<D extends Doc>(id: string, etag: string): Promise<Versioned<D> | "unchanged" | undefined> {
+  async readIfChanged<D extends Doc>(
+    id: string,
+    etag: string,
+    patience?: Patience,
+  ): Promise<Versioned<D> | "unchanged" | undefined> {
     const options = { ...READ_OPTIONS[this.#freshness], accessCondition: { type: "IfNoneMatch", condition: etag } };
-    const response = await patiently(() => calm(this.#container.item(id, this.#key).read(options)));
-    return response.statusCode === 304 ? "unchanged" : response.resource;
+    const response = await this.#ask<D>(id, options, patience);
+    return response.statusCode === 304 ? "unchanged" : this.#whole(response.resource);
+  }
+
+  #ask<D extends Doc>(id: string, options: RequestOptions, patience?: Patience): Promise<ItemResponse<Versioned<D>>> {
+    const item = this.#container.item(id, this.#key);
+    return retryTrouble(() => this.#health.answer(item.read<Versioned<D>>(options)), undefined, patience);
+  }
+
+  /** Puts a run together with its snapshot, if it has one. */
+  async #whole<D extends Doc>(doc: Versioned<D> | undefined): Promise<Versioned<D> | undefined> {
+    if (doc?.kind !== "run") return doc;
+    const { snapshot: id } = doc.internal;
+    if (id === undefined) return doc;
+    const known = this.#snapshots.get(id);
+    const fields = known ?? (await this.readNewest<SnapshotDoc>(id))?.internal.fields;
+    if (known === undefined && fields !== undefined) this.#snapshots.add(id, fields);
+    return withSnapshot(doc, fields);
   }
 
   /** Creates a document with an id of its own; throws if the store does not take it. */
@@ -99,40 +150,59 @@ export class Partition implements Listable {
 
   /**
    * All of the writes or none. One of the documents carries a mark of this batch: if an answer gets lost, reading that
-   * document tells whether the batch was done.
+   * document tells whether the batch was done. Throws `StoreTrouble` when `patience` is over.
    */
-  async batch(writes: Write[]): Promise<BatchResult> {
+  async batch(writes: Write[], patience?: Patience): Promise<BatchResult> {
     const mark = randomUUID();
     const operations = writes.map(toOperation);
     const carrier = carrierOf(writes);
     const id = markOperation(operations[carrier], mark);
     let tries = 0;
     const done = async (): Promise<BatchResult | undefined> => {
-      const doc = id === undefined ? undefined : await this.readNewest<Doc>(id);
+      const doc = id === undefined ? undefined : await this.readNewest<Doc>(id, patience);
       if (doc === undefined || !carries(doc, mark)) return undefined;
       return { ok: true, etags: writes.map((_, index) => (index === carrier ? doc._etag : "")) };
     };
-    return patiently(async () => {
-      tries += 1;
-      const result = await this.#send(operations);
-      // Refused after a lost answer: perhaps by what the lost try itself has written meanwhile.
-      return result.ok || tries === 1 ? result : ((await done()) ?? result);
-    }, done);
+    const result = await retryTrouble(
+      async () => {
+        tries += 1;
+        const sent = await this.#send(operations);
+        // Refused after a lost answer: perhaps by what the lost try itself has written meanwhile.
+        return sent.ok || tries === 1 ? sent : ((await done()) ?? sent);
+      },
+      done,
+      patience,
+    );
+    if (result.ok) this.#remember(writes);
+    return result;
+  }
+
+  #remember(writes: Write[]): void {
+    for (const write of writes) {
+      const doc = "create" in write ? write.create : "put" in write ? write.put : undefined;
+      if (doc?.kind === "snapshot") this.#snapshots.add(doc.id, doc.internal.fields);
+    }
   }
 
   async #send(writes: OperationInput[]): Promise<BatchResult> {
     // The documents need not come back: only their new versions do.
     const options = { contentResponseOnWriteEnabled: false };
-    const response = await calm(this.#container.items.batch(writes, this.#key, options));
-    const results: OperationResponse[] = response.result ?? [];
+    let results: OperationResponse[];
+    try {
+      const response = await this.#health.answer(this.#container.items.batch(writes, this.#key, options));
+      results = response.result ?? [];
+    } catch (error) {
+      if (statusOf(error) === 413) return { ok: false, failed: -1, status: 413 };
+      throw error;
+    }
     const failed = results.findIndex((result) => result.statusCode >= 400 && result.statusCode !== 424);
     if (failed >= 0) {
       const status = results[failed]?.statusCode ?? 500;
-      if (status === 429) throw new StoreBusy(undefined);
-      return { ok: false, failed, status };
+      if (isFinal(status)) return { ok: false, failed, status };
+      throw this.#health.met(status === 429 ? new StoreBusy() : new StoreTrouble(`a write of a batch got ${status}`));
     }
-    if (results.length !== writes.length) throw new Error(`batch of ${writes.length} writes answered ${response.code}`);
-    return { ok: true, etags: results.map((result) => result.eTag ?? "") };
+    if (results.length === writes.length) return { ok: true, etags: results.map((result) => result.eTag ?? "") };
+    throw this.#health.met(new StoreTrouble(`${results.length} answers to a batch of ${writes.length} writes`));
   }
 
   /** Sets these paths if the document exists and fulfils the condition; answers with the whole document. */
@@ -149,12 +219,13 @@ export class Partition implements Listable {
     };
     let tries = 0;
     try {
-      return await patiently(async () => {
+      return await retryTrouble(async () => {
         tries += 1;
         const body = { condition: `from c where ${condition}`, operations };
-        const { resource } = await calm(this.#container.item(id, this.#key).patch<Versioned<D>>(body));
-        if (resource === undefined) throw new Error("patch answered without a document");
-        return { doc: resource };
+        const patch = this.#container.item(id, this.#key).patch<Versioned<D>>(body);
+        const doc = await this.#whole((await this.#health.answer(patch)).resource);
+        if (doc === undefined) throw this.#health.met(new StoreTrouble("a patch was answered without its document"));
+        return { doc };
       }, done);
     } catch (error) {
       const known = statusOf(error) === 412 && tries > 1 ? await done() : undefined;
@@ -168,7 +239,7 @@ export class Partition implements Listable {
   /** Deletes the document if it exists; whether it did. */
   async delete(id: string): Promise<boolean> {
     try {
-      await patiently(() => calm(this.#container.item(id, this.#key).delete()));
+      await retryTrouble(() => this.#health.answer(this.#container.item(id, this.#key).delete()));
       return true;
     } catch (error) {
       if (statusOf(error) === 404) return false;
@@ -198,10 +269,17 @@ export class Partition implements Listable {
     );
     const found: Versioned<D>[] = [];
     while (iterator.hasMoreResults() && found.length < limit) {
-      const page = await patiently(() => calm(iterator.fetchNext()));
+      const page = await retryTrouble(() => this.#health.answer(iterator.fetchNext()));
       found.push(...page.resources);
     }
-    return found;
+    return this.#allWhole(found);
+  }
+
+  /** Reads each snapshot once, however many of the runs have it. */
+  async #allWhole<D extends Doc>(docs: Versioned<D>[]): Promise<Versioned<D>[]> {
+    const whole: Versioned<D>[] = [];
+    for (const doc of docs) whole.push((await this.#whole(doc)) ?? doc);
+    return whole;
   }
 
   /** Ids of all documents, for deleting them. */
@@ -210,7 +288,7 @@ export class Partition implements Listable {
       partitionKey: this.#key,
       maxItemCount: limit,
     });
-    const { resources } = await patiently(() => calm(iterator.fetchNext()));
+    const { resources } = await retryTrouble(() => this.#health.answer(iterator.fetchNext()));
     return resources;
   }
 }
@@ -244,10 +322,14 @@ function toOperation(write: Write): OperationInput {
   return { operationType: BulkOperationType.Delete, id: write.delete, ...version };
 }
 
-/** A document as the SDK's types want it, without the system fields that a read brought along. */
+/**
+ * A document as the SDK's types want it: without the system fields that a read brought along, with a schema version, and
+ * a run without what its snapshot holds.
+ */
 function json(doc: Doc): JSONObject & { id: string } {
   const own: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(doc)) if (!name.startsWith("_")) own[name] = value;
+  for (const [name, value] of Object.entries(withoutSnapshot(doc))) if (!name.startsWith("_")) own[name] = value;
+  own.internal = { v: SCHEMA_VERSION, ...Object(own.internal) };
   return own as JSONObject & { id: string };
 }
 
@@ -279,13 +361,3 @@ const setOperations = (set: Record<string, unknown>): PatchOperation[] =>
 
 const addOperations = (add: Record<string, number>): PatchOperation[] =>
   Object.entries(add).map(([path, value]) => ({ op: "incr", path, value }));
-
-/** Throws `StoreBusy` for a 429 that outlasted the SDK's own retries. */
-async function calm<T>(answer: Promise<T>): Promise<T> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (statusOf(error) === 429) throw new StoreBusy(error);
-    throw error;
-  }
-}

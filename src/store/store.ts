@@ -1,38 +1,65 @@
 /** The store as the rest of the app sees it: partitions by what they belong to. */
 import type { Container } from "@azure/cosmos";
 import { catalogKey, threadKey } from "./documents.ts";
-import { type Freshness, Partition } from "./partition.ts";
+import { type Freshness, Partition, type StoreAccess } from "./partition.ts";
+import type { SnapshotCache } from "./snapshots.ts";
 import { TenantThreads } from "./tenant-threads.ts";
+import type { StoreHealth } from "./trouble.ts";
 
 /** `due` in milliseconds since 1970. */
 export type Overdue =
   | { kind: "run"; tenant: string; thread: string; id: string; due: number }
   | { kind: "deleted_thread"; tenant: string; id: string; due: number };
 
-export class Store {
-  readonly #threads: Container;
-  readonly #catalog: Container;
-  readonly #freshness: Freshness;
+interface Containers {
+  threads: Container;
+  catalog: Container;
+}
 
-  constructor(containers: { threads: Container; catalog: Container }, freshness: Freshness) {
-    this.#threads = containers.threads;
-    this.#catalog = containers.catalog;
+/** What all stores of a process share. */
+export interface SharedState {
+  health: StoreHealth;
+  snapshots: SnapshotCache;
+}
+
+export class Store {
+  readonly #containers: Containers;
+  readonly #freshness: Freshness;
+  readonly #shared: SharedState;
+
+  constructor(containers: Containers, freshness: Freshness, shared: SharedState) {
+    this.#containers = containers;
     this.#freshness = freshness;
+    this.#shared = shared;
+  }
+
+  /** The same store with another freshness. */
+  with(freshness: Freshness): Store {
+    return new Store(this.#containers, freshness, this.#shared);
+  }
+
+  /** When this process last met trouble with the store. */
+  get health(): StoreHealth {
+    return this.#shared.health;
+  }
+
+  #access(container: Container, freshness = this.#freshness): StoreAccess {
+    return { container, freshness, ...this.#shared };
   }
 
   /** A thread with its messages, runs and steps. */
   thread(tenant: string, threadId: string): Partition {
-    return new Partition(this.#threads, threadKey(tenant, threadId), this.#freshness);
+    return new Partition(this.#access(this.#containers.threads), threadKey(tenant, threadId));
   }
 
   /** The list of a tenant's threads. */
   threadsOf(tenant: string): TenantThreads {
-    return new TenantThreads(this.#threads, tenant);
+    return new TenantThreads(this.#access(this.#containers.threads, "account"), tenant);
   }
 
   /** The assistants of a tenant. */
   catalog(tenant: string): Partition {
-    return new Partition(this.#catalog, catalogKey(tenant), this.#freshness);
+    return new Partition(this.#access(this.#containers.catalog), catalogKey(tenant));
   }
 
   /** One cheap read: throws if the store does not answer. */
@@ -46,7 +73,7 @@ export class Store {
       query: "SELECT VALUE COUNT(1) FROM c WHERE c.internal.due < @now",
       parameters: [{ name: "@now", value: now }],
     };
-    const { resources } = await this.#threads.items.query<number>(query).fetchAll();
+    const { resources } = await this.#containers.threads.items.query<number>(query).fetchAll();
     return resources[0] ?? 0;
   }
 
@@ -58,7 +85,9 @@ export class Store {
         "WHERE c.internal.due < @now ORDER BY c.internal.due",
       parameters: [{ name: "@now", value: now }],
     };
-    const { resources } = await this.#threads.items.query<Overdue>(query, { maxItemCount: limit }).fetchAll();
+    const { resources } = await this.#containers.threads.items
+      .query<Overdue>(query, { maxItemCount: limit })
+      .fetchAll();
     return resources;
   }
 }

@@ -1,20 +1,19 @@
 /** All threads of a tenant as one list, though each of them is a partition of its own. */
-import type { Container } from "@azure/cosmos";
 import { type Doc, threadKey } from "./documents.ts";
-import { type Listable, type ListOptions, Partition, type Versioned } from "./partition.ts";
+import { type Listable, type ListOptions, Partition, type StoreAccess, type Versioned } from "./partition.ts";
 
 export class TenantThreads implements Listable {
-  readonly #container: Container;
+  readonly #access: StoreAccess;
   readonly #tenant: string;
 
-  constructor(container: Container, tenant: string) {
-    this.#container = container;
+  constructor(access: StoreAccess, tenant: string) {
+    this.#access = access;
     this.#tenant = tenant;
   }
 
   /** A thread, by the partition that its id names. */
   read<D extends Doc>(id: string): Promise<Versioned<D> | undefined> {
-    return new Partition(this.#container, threadKey(this.#tenant, id), "account").read<D>(id);
+    return new Partition(this.#access, threadKey(this.#tenant, id)).read<D>(id);
   }
 
   /** One page. The query goes to every physical partition: it is dearer than a list within a thread. */
@@ -28,7 +27,9 @@ export class TenantThreads implements Listable {
         { name: "@below", value: range.below },
       ],
     };
-    const { resources } = await this.#container.items.query<Versioned<D>>(query, { maxItemCount: limit }).fetchAll();
+    const { resources } = await this.#access.container.items
+      .query<Versioned<D>>(query, { maxItemCount: limit })
+      .fetchAll();
     return resources;
   }
 }

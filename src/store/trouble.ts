@@ -1,17 +1,36 @@
-/** What goes wrong between us and Cosmos DB, and how often that is tried again. */
+/** What goes wrong between the app and Cosmos DB, and how often the app tries again. */
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** The SDK itself waits out 429. For the rest: 50 + 100 + 200 + 400 ms, then it is somebody else's turn. */
-const ATTEMPTS = 5;
-const FIRST_PAUSE = 50;
+/**
+ * Cosmos DB did not do what it was asked, or its answer got lost: only a look at the documents tells which. The same request
+ * may work later.
+ */
+export class StoreTrouble extends Error {
+  constructor(message: string, cause?: unknown) {
+    super(message, { cause });
+    this.name = "StoreTrouble";
+  }
+}
 
-/** Cosmos DB answered 429 for longer than the SDK waits: the account is over its provisioned throughput. */
-export class StoreBusy extends Error {
-  constructor(cause: unknown) {
-    super("the store is over its provisioned throughput", { cause });
+/** Cosmos DB answered 429 for longer than the SDK waits: the account is over its throughput. Nothing was done. */
+export class StoreBusy extends StoreTrouble {
+  constructor(cause?: unknown) {
+    super("the store is over its provisioned throughput", cause);
     this.name = "StoreBusy";
   }
 }
+
+/**
+ * Statuses that answer the request: the same request would be answered the same. Whatever else happens (other statuses,
+ * broken connections, time-outs, bodies that are no JSON, no identity token) is trouble and passes.
+ */
+const FINAL = [304, 400, 404, 409, 412, 413];
+
+/** "Read session not available": a replica that has not caught up, not a missing document. */
+const SESSION_NOT_AVAILABLE = 1002;
+
+export const isFinal = (status: number, substatus?: number) =>
+  FINAL.includes(status) && !(status === 404 && substatus === SESSION_NOT_AVAILABLE);
 
 /** The status of an error that the SDK threw, undefined where there was no answer. A batch wraps its error. */
 export function statusOf(error: unknown): number | undefined {
@@ -21,34 +40,89 @@ export function statusOf(error: unknown): number | undefined {
   return error instanceof Error && error.cause !== undefined ? statusOf(error.cause) : undefined;
 }
 
+/** Remembers when the store was last in trouble, as far as this process has met it. */
+export class StoreHealth {
+  readonly #now: () => number;
+  #lastTrouble = Number.NEGATIVE_INFINITY;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** Whether a request of this process met trouble within the last `milliseconds`. */
+  troubledWithin(milliseconds: number): boolean {
+    return this.#now() - this.#lastTrouble < milliseconds;
+  }
+
+  /** The SDK's answer; its error if that is final, else `StoreTrouble` or `StoreBusy`. */
+  async answer<T extends object>(request: Promise<T>): Promise<T> {
+    let response: T;
+    try {
+      response = await request;
+    } catch (error) {
+      const status = statusOf(error);
+      if (status !== undefined && isFinal(status, substatusOf(error))) throw error;
+      throw this.met(status === 429 ? new StoreBusy(error) : new StoreTrouble("the store did not do a request", error));
+    }
+    // The SDK's reads answer 404 without throwing.
+    const status: unknown = Reflect.get(response, "statusCode");
+    if (typeof status !== "number" || status < 400 || isFinal(status, substatusOf(response))) return response;
+    throw this.met(new StoreTrouble(`the store answered ${status}/${substatusOf(response)}`));
+  }
+
+  /** Remembers trouble that an answer tells of one of its parts; returns it, to be thrown. */
+  met(trouble: StoreTrouble): StoreTrouble {
+    this.#lastTrouble = this.#now();
+    return trouble;
+  }
+}
+
+function substatusOf(error: unknown): number | undefined {
+  const substatus = typeof error === "object" && error !== null ? Reflect.get(error, "substatus") : undefined;
+  return typeof substatus === "number" ? substatus : undefined;
+}
+
+/** How long to wait before the next try, after the `attempt`-th one (from 1) failed; undefined gives up. Milliseconds. */
+export type Patience = (attempt: number, trouble: StoreTrouble) => number | undefined;
+
+const FIRST_PAUSE = 50;
+const ATTEMPTS = 5;
+
 /**
- * Whether an operation may or may not have been done: the connection broke, the answer never came, or a gateway gave up.
+ * For a request that a client waits for: tries again after 50, 100, 200 and 400 ms. The SDK has waited out 429 already.
  */
-export function isLost(error: unknown): boolean {
-  if (!(error instanceof Error) && typeof error !== "object") return false;
-  const status = statusOf(error);
-  return status === undefined ? isTransport(error) : status === 408 || status === 449 || status === 503;
-}
+export const SHORT_PATIENCE: Patience = (attempt, trouble) =>
+  trouble instanceof StoreBusy || attempt >= ATTEMPTS ? undefined : FIRST_PAUSE * 2 ** (attempt - 1);
 
-/** Node's and the SDK's own codes are words, and a bug in this code has none. */
-function isTransport(error: unknown): boolean {
-  if (typeof error !== "object" || error === null) return false;
-  if (typeof Reflect.get(error, "code") === "string") return true;
-  return error instanceof Error && error.cause !== undefined && isTransport(error.cause);
-}
+/** For a write that is not worth a second try: the next one comes anyway. */
+export const NO_PATIENCE: Patience = () => undefined;
+
+/** Tries again, with pauses of at most `LONGEST_PAUSE`, for as long as `worthwhile` says so. */
+export const patienceWhile =
+  (worthwhile: () => boolean): Patience =>
+  (attempt) =>
+    worthwhile() ? Math.min(FIRST_PAUSE * 2 ** Math.min(attempt - 1, 10), LONGEST_PAUSE) : undefined;
+
+/** Short, so that a driver's finished answer is written before another driver takes its run over. Milliseconds. */
+const LONGEST_PAUSE = 500;
 
 /**
- * Does something again while its answers get lost. `again` is called before each repetition and may find out that an
+ * Does something again while the store is in trouble. `done` is asked before each repetition and may find out that an
  * earlier try was done after all: then its value is the answer.
  */
-export async function patiently<T>(work: () => Promise<T>, again?: () => Promise<T | undefined>): Promise<T> {
+export async function retryTrouble<T>(
+  work: () => Promise<T>,
+  done?: () => Promise<T | undefined>,
+  patience: Patience = SHORT_PATIENCE,
+): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      const done = attempt > 1 ? await again?.() : undefined;
-      return done ?? (await work());
+      const known = attempt > 1 ? await done?.() : undefined;
+      return known ?? (await work());
     } catch (error) {
-      if (!isLost(error) || attempt === ATTEMPTS) throw error;
-      await sleep(FIRST_PAUSE * 2 ** (attempt - 1));
+      const pause = error instanceof StoreTrouble ? patience(attempt, error) : undefined;
+      if (pause === undefined) throw error;
+      await sleep(pause);
     }
   }
 }

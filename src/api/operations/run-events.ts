@@ -3,12 +3,13 @@ import { z } from "zod";
 import type { App } from "../../app.ts";
 import { isTerminal } from "../../resources/run.ts";
 import { changedRun, currentRun, type RunRef } from "../../runs/commands.ts";
-import { chunkId, decodeEvents } from "../../runs/event-log.ts";
-import { beginningOf, type RunEvent, runEvent } from "../../runs/events.ts";
-import type { EventsDoc, RunDoc } from "../../store/documents.ts";
+import { EventDecoder, stepsOf } from "../../runs/event-encoding.ts";
+import { chunkId } from "../../runs/event-log.ts";
+import { beginningOf, errorEvent, type RunEvent, runEvent } from "../../runs/events.ts";
+import { type EventsDoc, isNewer, type RunDoc, type StepDoc } from "../../store/documents.ts";
 import type { Versioned } from "../../store/partition.ts";
 import { operation } from "../operation.ts";
-import { EventStream, errorEvent } from "../sse.ts";
+import { EventStream } from "../sse.ts";
 import { validated } from "../validation.ts";
 
 /** How often a run is looked at while it goes on: soon after something new, then less and less. Milliseconds. */
@@ -55,10 +56,13 @@ async function follow(app: App, ref: RunRef, first: Versioned<RunDoc>, after: nu
   let run = first;
   let chunk = 0;
   let next = after + 1;
-  const tell = (events: RunEvent[], number: number) => {
+  let told = "";
+  const decoder = new EventDecoder();
+  const tell = (events: (RunEvent | undefined)[], number: number) => {
     for (const [index, event] of events.entries()) {
+      if (event !== undefined) told = event.event;
       if (number + index < next) continue;
-      stream.push(event, number + index);
+      if (event !== undefined) stream.push(event, number + index);
       next = number + index + 1;
     }
   };
@@ -67,15 +71,17 @@ async function follow(app: App, ref: RunRef, first: Versioned<RunDoc>, after: nu
     const over = isTerminal(run.status) || run.status === "requires_action";
     if (log.events === 0 && !over && !beginsWithThread) tell(beginningOf(run), 0);
     while (chunk < log.chunks && !stream.ended) {
-      const events = await readChunk(ref, chunk);
-      if (events === undefined) break;
-      tell(decodeEvents(events.internal.entries, run), events.internal.first);
+      const found = await readChunk(ref, chunk);
+      if (found === undefined) break;
+      const { first: number, entries } = found.internal;
+      const steps = await Promise.all(stepsOf(entries).map((id) => ref.partition.read<StepDoc>(id)));
+      tell(decoder.decode(entries, run, steps), number);
       chunk += 1;
     }
     if (over) {
-      // The log is kept for a while only, or not at all: what is left to tell is how it ended.
-      if (log.chunks === 0) tell([runEvent(run, run.status)], next);
-      else if (chunk < log.chunks) tell([runEvent(run, run.status)], log.events - 1);
+      // The log is kept for a while only, not at all, or without what did not fit: then this tells how the run ended.
+      const end = runEvent(run, run.status);
+      if (told !== end.event) tell([end], Math.max(next, log.events - 1));
       return;
     }
     await sleep(pause);
@@ -87,8 +93,13 @@ async function follow(app: App, ref: RunRef, first: Versioned<RunDoc>, after: nu
 
 /** A chunk that its run counts may not be everywhere yet: only a second look tells that it is gone. */
 async function readChunk(ref: RunRef, number: number): Promise<EventsDoc | undefined> {
-  const found = await ref.partition.read<EventsDoc>(chunkId(ref.runId, number));
-  if (found !== undefined) return found;
-  await sleep(SHORTEST_PAUSE);
-  return ref.partition.read<EventsDoc>(chunkId(ref.runId, number));
+  let found = await readOnce(ref, number);
+  if (found === undefined) {
+    await sleep(SHORTEST_PAUSE);
+    found = await readOnce(ref, number);
+  }
+  // A newer build may have written it in a way that this one does not know.
+  return found !== undefined && isNewer(found) ? undefined : found;
 }
+
+const readOnce = (ref: RunRef, number: number) => ref.partition.read<EventsDoc>(chunkId(ref.runId, number));

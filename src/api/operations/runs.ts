@@ -1,9 +1,7 @@
 import { z } from "zod";
 import type { App } from "../../app.ts";
-import type { Assistant } from "../../resources/assistant.ts";
 import { listObject } from "../../resources/common.ts";
 import {
-  type CreateRunRequest,
   createRunRequest,
   createThreadAndRunRequest,
   modifyRunRequest,
@@ -12,19 +10,13 @@ import {
 } from "../../resources/run.ts";
 import {
   cancelRun as cancelStoredRun,
-  claimedHere,
   currentRun,
   modifyRun as modifyStoredRun,
-  staleLock,
   submitToolOutputs as submitStoredOutputs,
 } from "../../runs/commands.ts";
-import { readWindow } from "../../runs/context-window.ts";
-import { wakeUpOf } from "../../runs/ending.ts";
-import { openingEvents, type RunEvent } from "../../runs/events.ts";
-import { WAKE_UP_GRACE } from "../../runs/lifecycle.ts";
-import { apiObject, type MessageDoc, type RunDoc, runSort } from "../../store/documents.ts";
-import type { Partition } from "../../store/partition.ts";
-import { createRun as createStoredRun } from "../../store/runs.ts";
+import type { RunEvent } from "../../runs/events.ts";
+import { type NewRun, startRun, startStreamedRun } from "../../runs/start.ts";
+import { apiObject, type RunDoc, runSort } from "../../store/documents.ts";
 import { draftThread, readThread, storeThread } from "../../store/threads.ts";
 import type { Connection } from "../connections.ts";
 import { operation } from "../operation.ts";
@@ -32,68 +24,15 @@ import { existing, page, pageQuery } from "../paging.ts";
 import { streamRun } from "../streaming.ts";
 import { readAssistant } from "./assistants.ts";
 
-interface NewRun {
-  app: App;
-  tenant: string;
-  threadId: string;
-  assistant: Assistant;
-  request: CreateRunRequest;
-  now: number;
-  connection: Connection | undefined;
-  /** what a stream tells before the run itself */
-  before: RunEvent[];
-}
-
 /** A run that needs a worker is refused while too many wait for one. Asked before anything is stored. */
 function admit(app: App, request: { stream?: boolean | null | undefined }): void {
   if (request.stream !== true) app.backlog.admit();
 }
 
 /** Answers with the queued run, or with the stream of its events. */
-async function startRun({ app, tenant, threadId, assistant, request, now, connection, before }: NewRun) {
-  const partition = app.store.thread(tenant, threadId);
-  const streams = request.stream === true;
-  let window: Promise<MessageDoc[]> | undefined;
-  const claim = (run: RunDoc) => {
-    window = readAhead(app, partition, run, request);
-    const claimed = claimedHere(app.engine, run);
-    if (before.length === 0) return claimed;
-    return { ...claimed, internal: { ...claimed.internal, begins_with_thread: true as const } };
-  };
-  const { queued, stored } = await createStoredRun(app.store, {
-    tenant,
-    threadId,
-    assistant,
-    request,
-    now,
-    lifetime: app.config.runs.lifetime,
-    grace: WAKE_UP_GRACE,
-    claim: streams ? claim : undefined,
-    isStale: staleLock(app.engine, partition, threadId),
-  });
-  if (streams) {
-    const events = [...before, ...openingEvents(queued)];
-    return streamRun(app, tenant, stored, { events, logged: false }, connection, window);
-  }
-  await app.wakeUps.send(wakeUpOf(queued), `${queued.id}/created`);
-  return apiObject(queued);
-}
-
-/**
- * What the model gets to read, while the run is still being stored: one round trip less before its first token. A message
- * that comes in between has a later place than the run and makes the store refuse it (docs/architecture.md).
- */
-function readAhead(
-  app: App,
-  partition: Partition,
-  run: RunDoc,
-  request: CreateRunRequest,
-): Promise<MessageDoc[]> | undefined {
-  if (request.additional_messages?.length) return undefined;
-  const window = readWindow(run, partition, app.config.model.contextTokens);
-  // Nobody may ask for it any more when it fails: the store may refuse the run.
-  window.catch(() => undefined);
-  return window;
+async function start(app: App, run: NewRun, connection: Connection | undefined) {
+  if (run.request.stream === true) return streamRun(app, await startStreamedRun(app.engine, run), connection);
+  return apiObject(await startRun(app.engine, run));
 }
 
 const createRun = operation({
@@ -108,7 +47,8 @@ const createRun = operation({
   handler: async ({ app, tenant, params: { thread_id: threadId }, body, now, connection }) => {
     admit(app, body);
     const assistant = await readAssistant(app.store, tenant, body.assistant_id);
-    return startRun({ app, tenant, threadId, assistant, request: body, now, connection, before: [] });
+    const run = { tenant, threadId, assistant, request: body, now, before: [], isThreadNew: false };
+    return start(app, run, connection);
   },
 });
 
@@ -128,7 +68,8 @@ const createThreadAndRun = operation({
     const { thread, messages } = await draftThread(tenant, threadRequest ?? {}, now);
     await storeThread(app.store, tenant, thread, messages);
     const before: RunEvent[] = [{ event: "thread.created", data: apiObject(thread) }];
-    return startRun({ app, tenant, threadId: thread.id, assistant, request, now, connection, before });
+    const run = { tenant, threadId: thread.id, assistant, request, now, before, isThreadNew: true };
+    return start(app, run, connection);
   },
 });
 
@@ -194,9 +135,9 @@ const submitToolOutputs = operation({
     const streams = body.stream === true;
     const ref = refOf(app, tenant, threadId, id);
     const { run, events } = await submitStoredOutputs(app.engine, ref, body, streams);
-    if (streams) return streamRun(app, tenant, run, { events, logged: true }, connection);
-    await app.wakeUps.send(wakeUpOf(run), `${run.id}/outputs/${run.internal.turns}`);
-    return apiObject(run);
+    if (!streams) return apiObject(run);
+    const partition = app.engine.store.thread(tenant, threadId);
+    return streamRun(app, { partition, run, opening: { events, logged: true } }, connection);
   },
 });
 

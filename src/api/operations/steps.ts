@@ -1,9 +1,9 @@
 import { listObject } from "../../resources/common.ts";
 import { noRunFound, noRunStepFound, noThreadFound } from "../../resources/errors.ts";
 import { type RunStep, runStepObject } from "../../resources/step.ts";
+import { readRun } from "../../runs/create.ts";
 import { apiObject, type StepDoc, stepSort } from "../../store/documents.ts";
 import type { Partition } from "../../store/partition.ts";
-import { readRun } from "../../store/runs.ts";
 import { threadExists } from "../../store/threads.ts";
 import { operation } from "../operation.ts";
 import { existing, page, pageQuery } from "../paging.ts";

@@ -1,6 +1,7 @@
 /** The event log of a run tells without a gap what became of its objects. */
 import { isTerminal } from "../../resources/run.ts";
-import { chunkId, decodeEvents } from "../../runs/event-log.ts";
+import { EventDecoder } from "../../runs/event-encoding.ts";
+import { chunkId } from "../../runs/event-log.ts";
 import { type RunEvent, textOf } from "../../runs/events.ts";
 import { apiObject, type EventsDoc, type MessageDoc, type RunDoc, type StepDoc } from "../../store/documents.ts";
 import type { CheckOptions, Finding } from "../rule.ts";
@@ -9,7 +10,7 @@ import type { ThreadSnapshot } from "../snapshot.ts";
 export function* logsTellTheTruth(thread: ThreadSnapshot, options: CheckOptions): Iterable<Finding> {
   for (const run of thread.runs) {
     const chunks = thread.chunksOf(run);
-    const events = yield* contiguous(run, chunks, options);
+    const events = yield* contiguous(run, chunks, thread.stepsOf(run), options);
     // What a driver has under way is told before it is written, and logged after.
     const settled = isTerminal(run.status) || run.status === "requires_action";
     if (events === undefined || events.length === 0 || !settled) continue;
@@ -21,6 +22,7 @@ export function* logsTellTheTruth(thread: ThreadSnapshot, options: CheckOptions)
 function* contiguous(
   run: RunDoc,
   chunks: EventsDoc[],
+  steps: StepDoc[],
   { now, eventsTtl }: CheckOptions,
 ): Generator<Finding, RunEvent[] | undefined> {
   const { log } = run.internal;
@@ -30,6 +32,7 @@ function* contiguous(
   const events: RunEvent[] = [];
   let first: number | undefined = 0;
   let isWhole = true;
+  const decoder = new EventDecoder();
   for (let number = 0; number < log.chunks; number++) {
     const chunk = chunks.find(({ id }) => id === chunkId(run.id, number));
     if (chunk === undefined) {
@@ -41,8 +44,8 @@ function* contiguous(
     if (first !== undefined && chunk.internal.first !== first) {
       yield { id: chunk.id, detail: `begins with event ${chunk.internal.first} instead of ${first}` };
     }
-    const decoded = decodeEvents(chunk.internal.entries, run);
-    events.push(...decoded);
+    const decoded = decoder.decode(chunk.internal.entries, run, steps);
+    events.push(...decoded.filter((event) => event !== undefined));
     first = chunk.internal.first + decoded.length;
   }
   if (first !== undefined && first !== log.events) {

@@ -1,4 +1,4 @@
-/** Runs: which fields each status fills (contract 3.1), and that nobody owns a run that has ended. */
+/** Runs: which fields each status fills (contract 3.1), that a run that has ended has no driver, and that its snapshot is there. */
 import { isTerminal, runObject } from "../../resources/run.ts";
 import { apiObject, type RunDoc } from "../../store/documents.ts";
 import type { CheckOptions, Finding } from "../rule.ts";
@@ -13,6 +13,7 @@ export function* runsAreWhole({ runs }: ThreadSnapshot, { tolerance }: CheckOpti
     yield* inOrder(run, ["created_at", "failed_at"], tolerance);
     yield* inOrder(run, ["created_at", "cancelled_at"], tolerance);
     yield* ownership(run);
+    if (run.internal.snapshot_missing) yield { id: run.id, detail: `its ${run.internal.snapshot} is missing` };
   }
 }
 

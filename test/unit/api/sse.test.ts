@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { EventStream, errorEvent } from "../../../src/api/sse.ts";
+import { EventStream } from "../../../src/api/sse.ts";
+import { errorEvent } from "../../../src/runs/events.ts";
 
 async function textOf(stream: EventStream): Promise<string> {
   const parts: Uint8Array[] = [];

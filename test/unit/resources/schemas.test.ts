@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
 import type { z } from "zod";
-import { errorEvent } from "../../../src/api/sse.ts";
 import {
   assistantObject,
   createAssistantRequest,
@@ -16,7 +15,7 @@ import { createRunRequest, newRun, runObject } from "../../../src/resources/run.
 import { runStepObject } from "../../../src/resources/step.ts";
 import { streamEventNames, streamEventObject } from "../../../src/resources/stream.ts";
 import { createThreadRequest, newThread, threadObject } from "../../../src/resources/thread.ts";
-import { callDelta, messageEvent, runEvent, stepEvent, textDelta } from "../../../src/runs/events.ts";
+import { callDelta, errorEvent, messageEvent, runEvent, stepEvent, textDelta } from "../../../src/runs/events.ts";
 import { apiObject } from "../../../src/store/documents.ts";
 import {
   assistant,

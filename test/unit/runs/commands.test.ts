@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ACTIVE_STATUSES, type RunStatus, TERMINAL_STATUSES } from "../../../src/resources/run.ts";
 import { cancelRun, currentRun, modifyRun, submitToolOutputs } from "../../../src/runs/commands.ts";
-import { chunkId, decodeEvents } from "../../../src/runs/event-log.ts";
+import { chunkId } from "../../../src/runs/event-log.ts";
 import { beginningOf } from "../../../src/runs/events.ts";
 import type { EventsDoc, RunDoc, StepDoc, ThreadDoc } from "../../../src/store/documents.ts";
 import type { Partition } from "../../../src/store/partition.ts";
@@ -16,6 +16,7 @@ import {
   runIn,
   THREAD,
 } from "../documents.ts";
+import { decodeLog } from "./log-reader.ts";
 import { read, type StoredThreads, startStoredThreads } from "./stored-thread.ts";
 
 let threads: StoredThreads;
@@ -54,7 +55,7 @@ describe("cancelling a run that nobody drives", () => {
     const beginning = beginningOf(await runOf(ref.partition));
     await cancelRun(threads.engine, ref);
     const { internal } = await read<EventsDoc>(ref.partition, chunkId(RUN_ID, 0));
-    const events = decodeEvents(internal.entries, await runOf(ref.partition));
+    const events = decodeLog([internal.entries], await runOf(ref.partition));
     expect(events.slice(0, told.length)).toEqual(beginning);
     expect(events.map(({ event }) => event)).toEqual(
       [...told, "cancelling", "cancelled"].map((name) => `thread.run.${name}`),

@@ -7,12 +7,13 @@ import {
   claimFields,
   type Ending,
   ended,
-  givenBack,
   isExpired,
+  isResting,
   isUnowned,
   mayBeCancelled,
   mayBecome,
   paused,
+  released,
   renewed,
   resumed,
   WAKE_UP_GRACE,
@@ -122,7 +123,7 @@ describe("a run counts as expired", () => {
   });
 });
 
-test("a run is free for whoever comes without a lease, and from the moment at which its lease ends", () => {
+test("any worker may claim a run without a lease, and one whose lease has ended, from that very moment", () => {
   const until = NOW + 100;
   const leased = runDoc({}, { lease: { owner: "worker-1", until } });
   expect(isUnowned(runDoc(), NOW)).toBe(true);
@@ -149,7 +150,13 @@ describe("claiming", () => {
     const before = runIn("queued");
     expect(changes(before, claimed(before, "worker-2", RESERVED, NOW, LEASE))).toEqual({
       run: { status: "in_progress", started_at: NOW_IN_SECONDS },
-      internal: { lease: { owner: "worker-2", until }, due: until, reserved: RESERVED, last_seq: place(13) },
+      internal: {
+        lease: { owner: "worker-2", until },
+        due: until,
+        reserved: RESERVED,
+        last_seq: place(13),
+        attempts: 1,
+      },
     });
   });
 
@@ -159,12 +166,12 @@ describe("claiming", () => {
     expect(claimed(before, "worker-2", RESERVED, NOW, LEASE).started_at).toBe(NOW_IN_SECONDS);
   });
 
-  test("a run of a dead owner changes nothing but the lease, so that the repeated call writes over what is there", () => {
+  test("a run of a dead driver changes nothing but lease and attempts: the repeated call writes over what is there", () => {
     const before = runIn("in_progress");
     const others = { messageStep: "step_other", message: "msg_other", toolStep: "step_other2" };
     expect(changes(before, claimed(before, "worker-2", others, NOW, LEASE))).toEqual({
       run: {},
-      internal: { lease: { owner: "worker-2", until }, due: until },
+      internal: { lease: { owner: "worker-2", until }, due: until, attempts: before.internal.attempts + 1 },
     });
   });
 
@@ -175,6 +182,11 @@ describe("claiming", () => {
 });
 
 describe("driving", () => {
+  const attempted = (attempts: number): RunDoc => {
+    const run = runIn("in_progress");
+    return { ...run, internal: { ...run.internal, attempts } };
+  };
+
   test("renews the lease of its owner and when to look again", () => {
     const before = runIn("in_progress");
     expect(changes(before, renewed(before, NOW, LEASE))).toEqual({
@@ -187,12 +199,25 @@ describe("driving", () => {
     expect(() => renewed(runIn("queued"), NOW, LEASE)).toThrow(/has no lease to renew/);
   });
 
-  test("gives a run back for another try later: still in progress, with the ids that it reserved", () => {
-    const before = runIn("in_progress");
-    expect(changes(before, givenBack(before, NOW + 4_000, 3))).toEqual({
+  test("releases a run for another attempt later: still in progress, with the ids that it reserved", () => {
+    const before = attempted(3);
+    expect(changes(before, released(before, NOW + 4_000, false))).toEqual({
       run: {},
-      internal: { lease: null, due: NOW + 4_000, attempts: 3 },
+      internal: { lease: null, due: NOW + 4_000 },
     });
+  });
+
+  test("takes an attempt back that did not ask the model", () => {
+    expect(released(attempted(3), NOW, true).internal.attempts).toBe(2);
+    expect(released(attempted(0), NOW, true).internal.attempts).toBe(0);
+  });
+
+  test("lets a released run rest until its time, and no other", () => {
+    const resting = released(attempted(1), NOW + 4_000, false);
+    expect(isResting(resting, NOW + 3_999)).toBe(true);
+    expect(isResting(resting, NOW + 4_000)).toBe(false);
+    expect(isResting(runIn("in_progress"), NOW)).toBe(false);
+    expect(isResting(runIn("queued"), 0)).toBe(false);
   });
 });
 

@@ -13,6 +13,8 @@ afterAll(() => threads.close());
 
 const RUN_ID = `run_${RUN_SEQ}`;
 
+const same = (run: RunDoc) => run;
+
 async function ownedRun() {
   const run = runIn("in_progress");
   const partition = await threads.thread([{ ...run, internal: { ...run.internal, open: [] } }], RUN_ID);
@@ -28,11 +30,11 @@ test("what has not changed since this process wrote it is not written again", as
   const { owned, step, reply, versionOf } = await ownedRun();
   const first = reply("Hel");
   const open = [step.id, first.id];
-  const next = { ...owned.run, internal: { ...owned.run.internal, open } };
-  expect(await owned.write(next, [step, first])).toBe("written");
+  const opened = (run: RunDoc) => ({ ...run, internal: { ...run.internal, open } });
+  expect(await owned.write(opened, { documents: [step, first] })).toBe("written");
   const versions = { step: await versionOf(step.id), message: await versionOf(first.id) };
 
-  expect(await owned.write(owned.run, [step, reply("Hello")])).toBe("written");
+  expect(await owned.write(same, { documents: [step, reply("Hello")] })).toBe("written");
 
   expect(await versionOf(step.id)).toBe(versions.step);
   expect(await versionOf(first.id)).not.toBe(versions.message);
@@ -44,8 +46,8 @@ test("what a refused batch held is written by the next one", async () => {
   const cancelling: RunDoc = { ...run, status: "cancelling" };
   expect((await partition.batch([{ put: cancelling, ifMatch: run._etag }])).ok).toBe(true);
 
-  expect(await owned.write(owned.run, [step])).toBe("cancelling");
+  expect(await owned.write(same, { documents: [step] })).toBe("cancelling");
   expect(await partition.read(step.id)).toBeUndefined();
-  expect(await owned.write(owned.run, [step])).toBe("written");
+  expect(await owned.write(same, { documents: [step] })).toBe("written");
   expect(await read<StepDoc>(partition, step.id)).toMatchObject({ id: step.id, status: step.status });
 });

@@ -3,8 +3,9 @@ import { describe, expect, test } from "vitest";
 import { App } from "../../../src/app.ts";
 import { readConfig } from "../../../src/config.ts";
 import type { ModelTrouble } from "../../../src/model/trouble.ts";
-import { reserveIds } from "../../../src/runs/advance.ts";
-import { retryDelay } from "../../../src/runs/ending.ts";
+import { reserveIds } from "../../../src/runs/claim.ts";
+import { retryDelay } from "../../../src/runs/settle.ts";
+import type { RunDoc } from "../../../src/store/documents.ts";
 import { CREATED, NOW, place, runIn } from "../documents.ts";
 import { silentLog } from "../silent-log.ts";
 
@@ -28,30 +29,33 @@ const trouble = (changes: Partial<ModelTrouble> = {}): ModelTrouble => ({
 });
 const RUN = runIn("in_progress");
 
+/** The run, while a driver makes this attempt of its model call. */
+const inAttempt = (attempts: number): RunDoc => ({ ...RUN, internal: { ...RUN.internal, attempts } });
+
 describe("a model call that failed is repeated", () => {
   test("after pauses that double, up to a minute", () => {
-    const delays = [1, 2, 3, 6, 7, 19].map((attempt) => retryDelay(engine(20), RUN, trouble(), attempt));
+    const delays = [1, 2, 3, 6, 7, 19].map((attempt) => retryDelay(engine(20), inAttempt(attempt), trouble()));
     expect(delays).toEqual([1_000, 2_000, 4_000, 32_000, 60_000, 60_000]);
   });
 
   test("when the model says, if it does", () => {
-    expect(retryDelay(engine(), RUN, trouble({ retryAfter: 7_500 }), 1)).toBe(7_500);
+    expect(retryDelay(engine(), inAttempt(1), trouble({ retryAfter: 7_500 }))).toBe(7_500);
   });
 
   test("until it has been tried as often as the settings allow", () => {
-    expect(retryDelay(engine(3), RUN, trouble(), 2)).toBe(2_000);
-    expect(retryDelay(engine(3), RUN, trouble(), 3)).toBeUndefined();
-    expect(retryDelay(engine(1), RUN, trouble(), 1)).toBeUndefined();
+    expect(retryDelay(engine(3), inAttempt(2), trouble())).toBe(2_000);
+    expect(retryDelay(engine(3), inAttempt(3), trouble())).toBeUndefined();
+    expect(retryDelay(engine(1), inAttempt(1), trouble())).toBeUndefined();
   });
 
   test("not if the run would have expired by then", () => {
     const left = (CREATED + 600) * 1000 - NOW;
-    expect(retryDelay(engine(), RUN, trouble({ retryAfter: left - 1 }), 1)).toBe(left - 1);
-    expect(retryDelay(engine(), RUN, trouble({ retryAfter: left }), 1)).toBeUndefined();
+    expect(retryDelay(engine(), inAttempt(1), trouble({ retryAfter: left - 1 }))).toBe(left - 1);
+    expect(retryDelay(engine(), inAttempt(1), trouble({ retryAfter: left }))).toBeUndefined();
   });
 
   test("not if it would fail again", () => {
-    expect(retryDelay(engine(), RUN, trouble({ retryable: false }), 1)).toBeUndefined();
+    expect(retryDelay(engine(), inAttempt(1), trouble({ retryable: false }))).toBeUndefined();
   });
 });
 

@@ -1,13 +1,13 @@
-/** Runs: creating one takes the thread's lock in the same batch. */
+/** Creates runs: a run takes its thread's lock in the batch that creates it. */
 import type { Assistant } from "../resources/assistant.ts";
 import { NO_USAGE, toSeconds } from "../resources/common.ts";
 import { noRunFound, noThreadFound, nothingToRun, overloaded, threadHasActiveRun } from "../resources/errors.ts";
 import { mintId, nextSeq } from "../resources/ids.ts";
 import { assertStorable, assertStorableTogether } from "../resources/limits.ts";
 import { type CreateRunRequest, newRun } from "../resources/run.ts";
-import { type RunDoc, runSort, threadKey } from "./documents.ts";
-import type { Partition, Versioned, Write } from "./partition.ts";
-import type { Store } from "./store.ts";
+import { type RunDoc, runSort, type SnapshotDoc, threadKey } from "../store/documents.ts";
+import type { Partition, Versioned, Write } from "../store/partition.ts";
+import { snapshotOf } from "../store/snapshots.ts";
 import {
   draftMessages,
   MAX_ATTEMPTS,
@@ -16,9 +16,11 @@ import {
   threadExists,
   unlockedBefore,
   userMessages,
-} from "./threads.ts";
+} from "../store/threads.ts";
+import { WAKE_UP_GRACE } from "./lifecycle.ts";
 
 export interface RunDraft {
+  partition: Partition;
   tenant: string;
   threadId: string;
   assistant: Assistant;
@@ -27,8 +29,8 @@ export interface RunDraft {
   now: number;
   /** seconds */
   lifetime: number;
-  /** milliseconds that its wake-up may take before the sweep sends another */
-  grace: number;
+  /** whether the request has just created the thread */
+  isThreadNew: boolean;
   /** for a run that is driven from the start: what its first version is to be */
   claim?: ((queued: RunDoc) => RunDoc) | undefined;
   isStale: StaleLock;
@@ -42,34 +44,55 @@ export interface CreatedRun {
 }
 
 /** Creates a run, with its additional messages, if the thread is free; throws the contract's 404 or 400. */
-export async function createRun(store: Store, draft: RunDraft): Promise<CreatedRun> {
-  const { tenant, threadId, now } = draft;
-  const partition = store.thread(tenant, threadId);
+export async function createRun(draft: RunDraft): Promise<CreatedRun> {
+  const { partition, tenant, threadId, now } = draft;
   let after = nextSeq(now);
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const additional = draft.request.additional_messages ?? [];
     const messages = await draftMessages(tenant, threadId, additional, now, after);
     assertStorableTogether(messages.docs, "additional_messages");
     const run = draftRun(draft, nextSeq(now, messages.lastSeq));
-    assertStorable(run, null);
-    const stored = draft.claim?.(run) ?? run;
+    const snapshot = snapshotOf(run);
+    assertStorable(snapshot ?? run, null);
+    if (snapshot !== undefined) run.internal.snapshot = snapshot.id;
+    const known = snapshot === undefined ? undefined : await knownSnapshots(draft);
     const added = userMessages(messages.docs);
     const needsUserMessage = run.instructions === null && added === 0;
-    const set: Record<string, unknown> = {
-      "/internal/active_run": run.id,
-      "/internal/last_seq": run.internal.last_seq,
-    };
-    const condition =
-      unlockedBefore(run.internal.last_seq) + (needsUserMessage ? " AND c.internal.user_messages > 0" : "");
+    const stored = draft.claim?.(run) ?? run;
     const result = await partition.batch([
-      { patch: threadId, set, add: { "/internal/user_messages": added }, condition },
+      {
+        patch: threadId,
+        set: {
+          "/internal/active_run": run.id,
+          "/internal/last_seq": run.internal.last_seq,
+          ...namedSnapshots(snapshot, known),
+        },
+        add: { "/internal/user_messages": added },
+        condition:
+          unlockedBefore(run.internal.last_seq) + (needsUserMessage ? " AND c.internal.user_messages > 0" : ""),
+      },
       ...messages.docs.map((doc): Write => ({ create: doc })),
+      ...(snapshot === undefined || known?.includes(snapshot.id) ? [] : [{ put: snapshot }]),
       { create: stored },
     ]);
     if (result.ok) return { queued: run, stored: { ...stored, _etag: result.etags.at(-1) ?? "" } };
     after = await placeAfterRefusal(partition, draft, needsUserMessage);
   }
   throw overloaded(1);
+}
+
+/** How many snapshots a thread remembers: with more assistants than that, one is written again now and then. */
+const MOST_SNAPSHOTS = 16;
+
+/** The snapshots that are in the thread's partition already. */
+async function knownSnapshots({ partition, threadId, isThreadNew }: RunDraft): Promise<string[]> {
+  return isThreadNew ? [] : ((await readThread(partition, threadId)).internal.snapshots ?? []);
+}
+
+/** What the thread is to remember, if that is new. */
+function namedSnapshots(snapshot: SnapshotDoc | undefined, known: string[] = []): Record<string, unknown> {
+  if (snapshot === undefined || known.includes(snapshot.id)) return {};
+  return { "/internal/snapshots": [snapshot.id, ...known].slice(0, MOST_SNAPSHOTS) };
 }
 
 /** Why the thread did not take the run: an answer for the client, or only that its place was taken. */
@@ -83,7 +106,7 @@ async function placeAfterRefusal(partition: Partition, draft: RunDraft, needsUse
 }
 
 function draftRun(draft: RunDraft, seq: string): RunDoc {
-  const { tenant, threadId, assistant, request, now, lifetime, grace } = draft;
+  const { tenant, threadId, assistant, request, now, lifetime } = draft;
   return {
     ...newRun(request, assistant, mintId("run", seq), threadId, toSeconds(now), lifetime),
     pk: threadKey(tenant, threadId),
@@ -91,7 +114,7 @@ function draftRun(draft: RunDraft, seq: string): RunDoc {
     internal: {
       sort: runSort(seq),
       tenant,
-      due: now + grace,
+      due: now + WAKE_UP_GRACE,
       lease: null,
       reserved: null,
       last_seq: seq,

@@ -1,0 +1,132 @@
+/**
+ * Who drives a run. A worker that gets a wake-up claims a queued run, takes over one whose driver has died or released it,
+ * or ends one that is overdue.
+ *
+ * What happens when a worker dies: it stops renewing its lease (`RUN_LEASE` seconds). The wake-up that it held comes back
+ * from Service Bus, or the sweep sends another one, since the run's `due` has passed. The worker that gets it finds the
+ * lease expired (`takeOver`), counts another attempt, and asks the model again with the ids that the dead worker had
+ * reserved: so the new answer replaces what the dead one had saved. If the dead worker was only slow, its next batch is
+ * refused, because the run has another etag now (owned-run.ts). After `MODEL_MAX_ATTEMPTS` attempts the run fails.
+ */
+import type { WakeUp } from "../jobs/wake-ups.ts";
+import { mintId, nextSeq, seqOfMintedId } from "../resources/ids.ts";
+import { isTerminal } from "../resources/run.ts";
+import { isNewer, type ReservedIds, type RunDoc, SCHEMA_VERSION } from "../store/documents.ts";
+import type { Partition, Versioned } from "../store/partition.ts";
+import { endUndriven } from "./end-undriven.ts";
+import type { Engine } from "./engine.ts";
+import { claimed, claimFields, type Ending, isExpired, isResting, isUnowned } from "./lifecycle.ts";
+import { SERVER_ERROR } from "./settle.ts";
+import { lookAt } from "./wake.ts";
+
+/** Instances' clocks differ by less than this: a wake-up may come so much before its time. Milliseconds. */
+const CLOCK_TOLERANCE = 1_000;
+
+/**
+ * After trouble with the store, the driver of an expired lease gets so much time to write its answer: it could not renew
+ * its lease either. Milliseconds.
+ */
+const TAKEOVER_GRACE = 5_000;
+
+/** How long an older build leaves a run alone that a newer one has written. Milliseconds. */
+const NEWER_PAUSE = 5_000;
+
+/** The run of a wake-up if this process is to drive it now; else does what is due, or leaves it. */
+export async function claimRun(engine: Engine, job: WakeUp): Promise<Versioned<RunDoc> | undefined> {
+  const partition = engine.store.thread(job.tenant, job.thread);
+  const queued = job.look ? undefined : await claimQueued(engine, partition, job.run);
+  return queued ?? takeOver(engine, partition, job);
+}
+
+/**
+ * Claims a queued run without reading it first. Saves a round trip; and since a write always reaches the newest version,
+ * a process that has never seen the thread cannot be misled by a stale read.
+ */
+async function claimQueued(
+  engine: Engine,
+  partition: Partition,
+  runId: string,
+): Promise<Versioned<RunDoc> | undefined> {
+  const now = engine.now();
+  const reserved = reserveIds(now, seqOfMintedId(runId));
+  const { internal, ...fields } = claimFields(leaseOwner(engine), reserved, now, leaseDuration(engine));
+  const result = await partition.patchIf<RunDoc>(
+    runId,
+    `c.status = 'queued' AND c.internal.v = ${SCHEMA_VERSION} AND c.expires_at > ${now / 1000} AND ` +
+      `c.internal.last_seq < '${seqOfMintedId(reserved.messageStep)}'`,
+    { ...prefixed("", fields), ...prefixed("/internal", internal) },
+  );
+  return "doc" in result ? result.doc : undefined;
+}
+
+/** A run that is not simply queued: takes it over, ends it, or leaves it. */
+async function takeOver(engine: Engine, partition: Partition, job: WakeUp): Promise<Versioned<RunDoc> | undefined> {
+  const run = await partition.read<RunDoc>(job.run);
+  if (run?.kind !== "run" || isTerminal(run.status)) return undefined;
+  const now = engine.now();
+  const later = lookLater(engine, run, now);
+  if (later !== undefined) {
+    await engine.wakeUps.send(lookAt(run), `${run.id}/${later.why}/${later.at}`, later.at);
+    return undefined;
+  }
+  if (isResting(run, now + CLOCK_TOLERANCE)) return undefined;
+  const over = overdueEnding(engine, run, now);
+  if (over !== undefined) {
+    await endUndriven(engine, partition, run, over);
+    return undefined;
+  }
+  if (run.status === "requires_action") return undefined;
+  const next = claimed(run, leaseOwner(engine), reserveIds(now, run.internal.last_seq), now, leaseDuration(engine));
+  const result = await partition.batch([{ put: next, ifMatch: run._etag }]);
+  // Refused: another worker was faster.
+  return result.ok ? { ...next, _etag: result.etags[0] ?? "" } : undefined;
+}
+
+/** When this run should be looked at again instead of now, if so, and why. Milliseconds since 1970. */
+function lookLater(engine: Engine, run: RunDoc, now: number): { at: number; why: string } | undefined {
+  if (isNewer(run)) return { at: now + NEWER_PAUSE, why: "newer" };
+  const until = run.internal.lease?.until;
+  if (until === undefined) return undefined;
+  // Its driver is alive, as far as this process can tell.
+  if (!isUnowned(run, now)) return { at: until, why: "lease" };
+  if (engine.store.health.troubledWithin(TAKEOVER_GRACE)) return { at: now + TAKEOVER_GRACE, why: "grace" };
+  return undefined;
+}
+
+/** How a run without a driver must end, if it must. */
+function overdueEnding(engine: Engine, run: RunDoc, now: number): Ending | undefined {
+  if (run.status === "cancelling") return { status: "cancelled" };
+  if (isExpired(run, now)) return { status: "expired" };
+  // Each of them was begun and came to nothing: a run that takes its process down must not do so for ever.
+  const exhausted = run.status === "in_progress" && run.internal.attempts >= engine.config.model.maxAttempts;
+  return exhausted ? { status: "failed", error: SERVER_ERROR } : undefined;
+}
+
+/** The ids that the next model call will use, in the order in which a thread's lists show them. */
+export function reserveIds(now: number, after: string): ReservedIds {
+  const step = nextSeq(now, after);
+  const message = nextSeq(now, step);
+  const toolStep = nextSeq(now, message);
+  return {
+    messageStep: mintId("step", step),
+    message: mintId("message", message),
+    toolStep: mintId("step", toolStep),
+  };
+}
+
+/** A run that this process drives from its creation on, as streams are. */
+export function claimedHere(engine: Engine, run: RunDoc): RunDoc {
+  const now = engine.now();
+  return claimed(run, leaseOwner(engine), reserveIds(now, run.internal.last_seq), now, leaseDuration(engine));
+}
+
+let claims = 0;
+
+/** A name for each claim: a process that claims a run again, having lost it, must not take the first claim for its own. */
+const leaseOwner = (engine: Engine) => `${engine.owner}/${++claims}`;
+
+/** Milliseconds. */
+export const leaseDuration = (engine: Engine) => engine.config.runs.lease * 1000;
+
+const prefixed = (prefix: string, fields: Record<string, unknown>) =>
+  Object.fromEntries(Object.entries(fields).map(([name, value]) => [`${prefix}/${name}`, value]));

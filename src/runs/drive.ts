@@ -1,0 +1,210 @@
+/**
+ * Drives a claimed run to its next pause or its end: reads what the model is to get, asks it, and writes back what it said.
+ * Two drivers use this: the queue's worker, and the HTTP function that holds a client's stream.
+ */
+import { setImmediate, setTimeout as sleep } from "node:timers/promises";
+import type { ModelRequest } from "../model/client.ts";
+import type { ModelTrouble } from "../model/trouble.ts";
+import type { MessageDoc, ReservedIds, RunDoc } from "../store/documents.ts";
+import { StoreTrouble } from "../store/trouble.ts";
+import { beat } from "./checkpoint.ts";
+import { exhaustedBudget } from "./context.ts";
+import { readContext } from "./context-window.ts";
+import type { HANDED_BACK } from "./drives.ts";
+import type { Engine } from "./engine.ts";
+import { runEvent } from "./events.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { type Ending, retried } from "./lifecycle.ts";
+import type { OwnedRun } from "./owned-run.ts";
+import {
+  endDriven,
+  leave,
+  logOf,
+  type Progress,
+  pauseRun,
+  releaseRun,
+  retryDelay,
+  SERVER_ERROR,
+  settleTrouble,
+} from "./settle.ts";
+import { Turn } from "./turn.ts";
+
+/** How often a model call under way is looked after. Milliseconds. */
+const HEARTBEAT = 1_000;
+
+/** How long a run waits whose context could not be read. Milliseconds. */
+const STORE_PAUSE = 5_000;
+
+/** What a drive came to. */
+export type Outcome =
+  | { kind: "ending"; ending: Ending }
+  | { kind: "calls" }
+  | { kind: "trouble"; trouble: ModelTrouble }
+  | { kind: "store-trouble" }
+  | { kind: "lost" }
+  | typeof HANDED_BACK;
+
+/**
+ * Resolves when the run has paused, ended, or been left to another driver. `window`: the run's messages, if they are being
+ * read already. Throws `StoreTrouble` if not even the outcome can be written.
+ */
+export function drive(engine: Engine, owned: OwnedRun, window?: Promise<MessageDoc[]>): Promise<Progress> {
+  return engine.drives.run(async (stop) => {
+    owned.tell(runEvent(owned.run, "in_progress"));
+    const turn = new Turn(owned.run, reservedOf(owned.run), owned.tell, engine.now);
+    try {
+      return await settle(engine, owned, turn, await takeTurn(engine, owned, turn, stop, window));
+    } catch (error) {
+      if (error instanceof StoreTrouble) throw error;
+      // A fault of this code: the same would happen again, so the model is not asked again.
+      logOf(engine, owned.run).error("a run fails because of an unexpected error", { error });
+      return endDriven(engine, owned, turn, { status: "failed", error: SERVER_ERROR });
+    }
+  });
+}
+
+function settle(engine: Engine, owned: OwnedRun, turn: Turn, outcome: Outcome): Promise<Progress> | Progress {
+  // A cancel that was noticed while the model call ended: the run can only be cancelled now.
+  if (owned.run.status === "cancelling" && outcome.kind !== "lost") {
+    return endDriven(engine, owned, turn, { status: "cancelled" });
+  }
+  switch (outcome.kind) {
+    case "ending":
+      return endDriven(engine, owned, turn, outcome.ending);
+    case "calls":
+      return pauseRun(engine, owned, turn);
+    case "trouble":
+      return settleTrouble(engine, owned, turn, outcome.trouble);
+    case "store-trouble":
+      return releaseRun(engine, owned, turn, { reason: "store", delay: STORE_PAUSE });
+    case "handed-back":
+      return releaseRun(engine, owned, turn, { reason: "stopping", delay: 0 });
+    case "lost":
+      return leave(engine, owned);
+  }
+}
+
+/** One model call under a heartbeat. The reason to stop is read once, after the heartbeat has stopped. */
+async function takeTurn(
+  engine: Engine,
+  owned: OwnedRun,
+  turn: Turn,
+  stop: AbortController,
+  window: Promise<MessageDoc[]> | undefined,
+): Promise<Outcome> {
+  const exhausted = exhaustedBudget(owned.run);
+  if (exhausted !== undefined) return { kind: "ending", ending: { status: "incomplete", reason: exhausted } };
+  if (owned.run.internal.snapshot_missing) throw new Error("the run's instructions and tools are gone");
+  const heartbeat = new Heartbeat(HEARTBEAT, beat(engine, owned, turn, stop));
+  let outcome: Outcome;
+  try {
+    outcome = await converse(engine, owned, turn, stop.signal, window);
+  } finally {
+    await heartbeat.stop();
+  }
+  return stop.signal.aborted ? (stop.signal.reason as Outcome) : outcome;
+}
+
+/** Asks the model, in place again while that is this driver's way; any outcome will do once `signal` is aborted. */
+async function converse(
+  engine: Engine,
+  owned: OwnedRun,
+  turn: Turn,
+  signal: AbortSignal,
+  window: Promise<MessageDoc[]> | undefined,
+): Promise<Outcome> {
+  let request: ModelRequest;
+  try {
+    request = await readContext(owned, engine.config.model.contextTokens, window);
+  } catch (error) {
+    if (!(error instanceof StoreTrouble)) throw error;
+    logOf(engine, owned.run).warn("the run's messages could not be read", { error });
+    return { kind: "store-trouble" };
+  }
+  for (;;) {
+    const trouble = await streamInto(engine, owned, turn, request, signal);
+    if (signal.aborted) return { kind: "lost" };
+    if (trouble === undefined) return outcomeOf(turn);
+    const inPlace = engine.retriesInPlace && !turn.hasBegun;
+    const delay = inPlace ? retryDelay(engine, owned.run, trouble) : undefined;
+    if (delay === undefined) return { kind: "trouble", trouble };
+    await sleep(delay, undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) return { kind: "lost" };
+    const counted = await countAttempt(engine, owned);
+    if (counted !== undefined) return counted;
+  }
+}
+
+/** Counts an attempt before the model is asked: a driver that dies then has used it up. Answers with why not to ask. */
+async function countAttempt(engine: Engine, owned: OwnedRun): Promise<Outcome | undefined> {
+  try {
+    const result = await owned.write(retried);
+    if (result === "written") return undefined;
+    return result === "lost" ? { kind: "lost" } : { kind: "ending", ending: { status: "cancelled" } };
+  } catch (error) {
+    if (!(error instanceof StoreTrouble)) throw error;
+    logOf(engine, owned.run).warn("an attempt could not be counted", { error });
+    return { kind: "store-trouble" };
+  }
+}
+
+/** One attempt of a model call: what went wrong at the model, if anything did. */
+async function streamInto(
+  engine: Engine,
+  owned: OwnedRun,
+  turn: Turn,
+  request: ModelRequest,
+  signal: AbortSignal,
+): Promise<ModelTrouble | undefined> {
+  const chunks = engine.model.stream(request, signal)[Symbol.asyncIterator]();
+  let begun = false;
+  for (;;) {
+    let next: Awaited<ReturnType<typeof chunks.next>>;
+    try {
+      next = await chunks.next();
+      if (next.done && turn.finishReason === null) throw new Error("the model's stream ended without a finish reason");
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      logOf(engine, owned.run).warn("model call failed", { model: request.model, error });
+      return engine.model.trouble(error, request.model);
+    }
+    if (next.done) break;
+    turn.apply(next.value);
+    if (turn.isFull) {
+      turn.cutOff();
+      await chunks.return(undefined);
+      break;
+    }
+    if (begun || !turn.hasBegun) continue;
+    begun = true;
+    await firstTokenLeaves();
+  }
+  turn.close();
+  return undefined;
+}
+
+/** A model that sends much at once keeps the process busy: the first piece must leave before that. */
+async function firstTokenLeaves(): Promise<void> {
+  // Twice: a round of the event loop begins with what has come in, and sockets go on there.
+  await setImmediate();
+  await setImmediate();
+}
+
+function outcomeOf(turn: Turn): Outcome {
+  if (turn.finishReason === "length") {
+    return { kind: "ending", ending: { status: "incomplete", reason: "max_completion_tokens" } };
+  }
+  if (turn.finishReason === "content_filter") {
+    const error = {
+      code: "content_filter",
+      message: "The response was filtered by the model's content management policy.",
+    };
+    return { kind: "ending", ending: { status: "failed", error } };
+  }
+  return turn.toolCalls === undefined ? { kind: "ending", ending: { status: "completed" } } : { kind: "calls" };
+}
+
+function reservedOf(run: RunDoc): ReservedIds {
+  if (run.internal.reserved === null) throw new Error(`run ${run.id} is driven without reserved ids`);
+  return run.internal.reserved;
+}

@@ -1,0 +1,149 @@
+/**
+ * The batch that writes a run: the run on the condition of its etag, its steps and messages, a chunk of its event log, and
+ * the release of its thread. It fits by construction: what a model call may say is bounded (turn.ts), the log refers to
+ * what is large, and a run's instructions and tools stand elsewhere. For documents that are larger all the same, there are
+ * smaller forms of the batch.
+ */
+import { apiObject, type MessageDoc, type RunDoc, type StepDoc } from "../store/documents.ts";
+import type { Partition, Refusal, Write } from "../store/partition.ts";
+import type { Patience } from "../store/trouble.ts";
+import { logged } from "./event-log.ts";
+import type { RunEvent } from "./events.ts";
+
+export interface BatchParts {
+  documents: (MessageDoc | StepDoc)[];
+  /** ids of documents that are in the store already: they are patched */
+  stored: string[];
+  /** ids of documents that clients have deleted: never written again; grows while the batch is sent */
+  deleted: Set<string>;
+  /** ids of documents to be deleted */
+  leftovers: string[];
+  events: RunEvent[];
+  /** whether the thread is freed */
+  unlocks: boolean;
+  /** whether the documents' texts and calls are as they are stored: then they are not written again */
+  sameContents?: boolean;
+}
+
+/**
+ * - "whole": everything
+ * - "unlogged": without the events
+ * - "bare": and without the large fields of its documents
+ */
+type Form = "whole" | "unlogged" | "bare";
+const NEXT_FORM: Partial<Record<Form, Form>> = { whole: "unlogged", unlogged: "bare" };
+
+export type Sent = { ok: true; run: RunDoc; etag: string } | Refusal;
+
+export class RunBatch {
+  readonly #run: RunDoc;
+  readonly #ifMatch: string;
+  readonly #eventsTtl: number;
+  readonly #parts: BatchParts;
+  #unlocks: boolean;
+  #form: Form = "whole";
+
+  /** `eventsTtl` in seconds. */
+  constructor(run: RunDoc, ifMatch: string, eventsTtl: number, parts: BatchParts) {
+    this.#run = run;
+    this.#ifMatch = ifMatch;
+    this.#eventsTtl = eventsTtl;
+    this.#parts = parts;
+    this.#unlocks = parts.unlocks;
+  }
+
+  /**
+   * Sends the batch, again if a part of it was refused for a reason that can be mended. Answers with the run as it is
+   * stored, or with the refusal that remains. Throws `StoreTrouble` when `patience` is over.
+   */
+  async send(partition: Partition, patience?: Patience): Promise<Sent> {
+    for (;;) {
+      const { run, writes } = this.build();
+      const result = await partition.batch(writes, patience);
+      if (result.ok) return { ok: true, run, etag: result.etags[0] ?? "" };
+      if (!this.#mend(result, writes[result.failed])) return result;
+    }
+  }
+
+  /** The run's write comes first, so that it is refused first: then the others do not matter. */
+  build(): { run: RunDoc; writes: Write[] } {
+    const { documents, stored, deleted, leftovers, events } = this.#parts;
+    const { run, chunks } = logged(this.#withoutDeleted(), this.#form === "whole" ? events : [], this.#eventsTtl);
+    const written = documents.filter(({ id }) => !deleted.has(id));
+    const writes: Write[] = [
+      { put: run, ifMatch: this.#ifMatch },
+      ...written.map((doc) => (stored.includes(doc.id) ? this.#patch(doc) : { put: this.#fitting(doc) })),
+      ...chunks.map((doc): Write => ({ put: doc })),
+      ...leftovers.filter((id) => !deleted.has(id)).map((id): Write => ({ delete: id })),
+      ...(this.#unlocks ? [unlockThread(run)] : []),
+    ];
+    return { run, writes };
+  }
+
+  /** Whether the batch is worth another try, without what was refused or in a smaller form. */
+  #mend({ status }: Refusal, refused: Write | undefined): boolean {
+    if (status === 413) {
+      const smaller = NEXT_FORM[this.#form];
+      this.#form = smaller ?? this.#form;
+      return smaller !== undefined;
+    }
+    if (refused === undefined) return false;
+    const id = "patch" in refused ? refused.patch : "delete" in refused ? refused.delete : undefined;
+    if (id === undefined) return false;
+    if (id === this.#run.thread_id) {
+      // The thread is not locked by this run (any more). A thread that is gone ends the run's life.
+      const unlocked = this.#unlocks && status === 412;
+      if (unlocked) this.#unlocks = false;
+      return unlocked;
+    }
+    if (status === 404) this.#parts.deleted.add(id);
+    return status === 404;
+  }
+
+  #withoutDeleted(): RunDoc {
+    const { internal } = this.#run;
+    const open = internal.open.filter((id) => !this.#parts.deleted.has(id));
+    return open.length === internal.open.length ? this.#run : { ...this.#run, internal: { ...internal, open } };
+  }
+
+  /** A patch, so that fields stay which this build does not know, and a deleted document is not created again. */
+  #patch(doc: MessageDoc | StepDoc): Write {
+    const fields: Record<string, unknown> = { ...apiObject<MessageDoc | StepDoc>(doc) };
+    const names =
+      this.#form === "bare" || this.#parts.sameContents === true
+        ? CHANGED[doc.kind]
+        : [...CHANGED[doc.kind], LARGE[doc.kind]];
+    const set = Object.fromEntries(names.map((name) => [`/${name}`, fields[name]]));
+    if (doc.kind === "message") set["/internal/tokens"] = doc.internal.tokens;
+    else set["/internal/usage"] = doc.internal.usage;
+    return { patch: doc.id, set };
+  }
+
+  #fitting(doc: MessageDoc | StepDoc): MessageDoc | StepDoc {
+    if (this.#form !== "bare" || doc.kind !== "message") return doc;
+    const content = doc.content.slice(0, 1).map((part) => {
+      if (part.type !== "text") return part;
+      return { ...part, text: { value: part.text.value.slice(0, SHORT_TEXT), annotations: [] } };
+    });
+    return { ...doc, content };
+  }
+}
+
+/** Characters. */
+const SHORT_TEXT = 100_000;
+
+/** The fields that a run changes, at most nine. A message's metadata is its client's, who may set it at any time. */
+const CHANGED = {
+  message: ["created_at", "status", "completed_at", "incomplete_at", "incomplete_details"],
+  step: ["created_at", "status", "completed_at", "cancelled_at", "expired_at", "failed_at", "last_error", "usage"],
+};
+const LARGE = { message: "content", step: "step_details" };
+
+/** Frees the thread of a run that has ended, for messages and runs. */
+export function unlockThread(run: RunDoc): Write {
+  return {
+    patch: run.thread_id,
+    condition: `c.internal.active_run = '${run.id}'`,
+    set: { "/internal/active_run": null, "/internal/last_seq": run.internal.last_seq },
+  };
+}
