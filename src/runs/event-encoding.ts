@@ -6,7 +6,7 @@
  */
 import type { Run } from "../resources/run.ts";
 import { apiObject, type RunDoc, type StepDoc } from "../store/documents.ts";
-import type { RunEvent } from "./events.ts";
+import { type RunEvent, textDelta } from "./events.ts";
 
 interface ObjectEntry {
   event: string;
@@ -43,7 +43,7 @@ interface PlainEntry {
 }
 type Entry = ObjectEntry | StepEntry | TextEntry | ArgumentsEntry | PlainEntry;
 
-type Fields = Record<string, unknown>;
+export type Fields = Record<string, unknown>;
 
 /** What is longer than this is referred to instead of copied. Characters of JSON. */
 const LARGE = 2_000;
@@ -100,7 +100,7 @@ function withoutText(entry: ObjectEntry): ObjectEntry {
 }
 
 /** What a run has from its creation on: it stands in the run's document and need not stand in its events. */
-const FIXED: ReadonlySet<string> = new Set<keyof Run>([
+export const FIXED: ReadonlySet<string> = new Set<keyof Run>([
   "assistant_id",
   "thread_id",
   "model",
@@ -120,7 +120,7 @@ const FIXED: ReadonlySet<string> = new Set<keyof Run>([
 const NOTHING: ReadonlySet<string> = new Set();
 
 /** A delta that is nothing but text at index 0, as almost all are. */
-function textPiece({ event, data }: RunEvent): TextEntry | undefined {
+export function textPiece({ event, data }: RunEvent): TextEntry | undefined {
   if (event !== "thread.message.delta") return undefined;
   const { id, delta } = data as {
     id: string;
@@ -153,9 +153,9 @@ function argumentsPiece({ event, data }: RunEvent): ArgumentsEntry | undefined {
   return { args, id, index: call.index, lengths: [args.length] };
 }
 
-const isObject = (value: unknown): value is Fields => typeof value === "object" && value !== null;
+export const isObject = (value: unknown): value is Fields => typeof value === "object" && value !== null;
 
-const same = (a: unknown, b: unknown) =>
+export const same = (a: unknown, b: unknown) =>
   a === b || (isObject(a) && isObject(b) && JSON.stringify(a) === JSON.stringify(b));
 
 /** The steps whose documents are needed to decode these entries. */
@@ -251,9 +251,7 @@ function withFixed(data: Fields, run: RunDoc): Fields {
 
 function* textDeltas({ id, text, lengths, opening }: TextEntry): Generator<RunEvent> {
   for (const [index, value] of pieces(text, lengths).entries()) {
-    const first = opening && index === 0;
-    const content = [{ index: 0, type: "text", text: first ? { value, annotations: [] } : { value } }];
-    yield { event: "thread.message.delta", data: { id, object: "thread.message.delta", delta: { content } } };
+    yield textDelta({ id }, value, opening && index === 0);
   }
 }
 
@@ -265,7 +263,8 @@ function* argumentsDeltas({ id, index, args, lengths }: ArgumentsEntry): Generat
   }
 }
 
-function pieces(text: string, lengths: number[]): string[] {
+/** A text in pieces of these lengths. */
+export function pieces(text: string, lengths: number[]): string[] {
   let start = 0;
   return lengths.map((length) => {
     start += length;

@@ -2,9 +2,11 @@
  * A run's event log: what its stream said, kept for a while, so that a broken stream can be resumed and a background run
  * watched. Chunks are written in the batches that also write the objects: log and store cannot differ.
  */
-import type { EventsDoc, RunDoc } from "../store/documents.ts";
+import { isTerminal } from "../resources/run.ts";
+import type { EventsDoc, MessageDoc, RunDoc, StepDoc } from "../store/documents.ts";
 import { encodeEvents } from "./event-encoding.ts";
 import type { RunEvent } from "./events.ts";
+import { shortLogOf } from "./short-log.ts";
 
 export const chunkId = (runId: string, number: number) => `${runId}:events:${number}`;
 
@@ -34,12 +36,25 @@ function fitsEasily(events: RunEvent[]): boolean {
 }
 
 /**
- * The chunk that adds these events to the log, and the run that counts them. `ttl` in seconds; 0 keeps no log. The chunks
- * of a log are decoded in order.
+ * The chunk that adds these events to the log, and the run that counts them; no chunk if the run has ended and its log is
+ * short. `ttl` in seconds; 0 keeps no log. `documents` are those that the same batch writes. The chunks of a log are
+ * decoded in order.
  */
-export function logged(run: RunDoc, events: RunEvent[], ttl: number): { run: RunDoc; chunks: EventsDoc[] } {
+export function logged(
+  run: RunDoc,
+  events: RunEvent[],
+  ttl: number,
+  documents: (StepDoc | MessageDoc)[] = [],
+): { run: RunDoc; chunks: EventsDoc[] } {
   const { log } = run.internal;
   if (events.length === 0 || ttl === 0) return { run, chunks: [] };
+  if (log.chunks === 0 && isTerminal(run.status)) {
+    const short = shortLogOf(run, documents, events, endOf(run) + ttl * 1000);
+    const counted = { chunks: 0, events: events.length };
+    if (short !== undefined) {
+      return { run: { ...run, internal: { ...run.internal, log: counted, short_log: short } }, chunks: [] };
+    }
+  }
   const chunk: EventsDoc = {
     id: chunkId(run.id, log.chunks),
     pk: run.pk,
@@ -50,3 +65,7 @@ export function logged(run: RunDoc, events: RunEvent[], ttl: number): { run: Run
   const counted = { chunks: log.chunks + 1, events: log.events + events.length };
   return { run: { ...run, internal: { ...run.internal, log: counted } }, chunks: [chunk] };
 }
+
+/** About when a run ended. Milliseconds since 1970. */
+const endOf = (run: RunDoc) =>
+  1000 * (run.completed_at ?? run.failed_at ?? run.cancelled_at ?? run.started_at ?? run.created_at);

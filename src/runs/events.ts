@@ -62,12 +62,12 @@ export function errorEvent(message: string): RunEvent {
 }
 
 /** The first delta of a text carries its empty annotations, the others only text (contract 4.1). */
-export function textDelta(message: MessageDoc, value: string, first: boolean): RunEvent {
+export function textDelta({ id }: { id: string }, value: string, first: boolean): RunEvent {
   const text = first ? { value, annotations: [] } : { value };
   return {
     event: "thread.message.delta",
     data: {
-      id: message.id,
+      id,
       object: "thread.message.delta",
       delta: { content: [{ index: 0, type: "text", text }] },
     },

@@ -68,8 +68,13 @@ export class RunBatch {
   /** The run's write comes first, so that it is refused first: then the others do not matter. */
   build(): { run: RunDoc; writes: Write[] } {
     const { documents, stored, deleted, leftovers, events } = this.#parts;
-    const { run, chunks } = logged(this.#withoutDeleted(), this.#form === "whole" ? events : [], this.#eventsTtl);
     const written = documents.filter(({ id }) => !deleted.has(id));
+    const { run, chunks } = logged(
+      this.#withoutDeleted(),
+      this.#form === "whole" ? events : [],
+      this.#eventsTtl,
+      this.#form === "whole" ? written : [],
+    );
     const writes: Write[] = [
       { put: run, ifMatch: this.#ifMatch },
       ...written.map((doc) => (stored.includes(doc.id) ? this.#patch(doc) : { put: this.#fitting(doc) })),

@@ -3,7 +3,7 @@
  * its step; function calls make one step for all of them; a call that does both makes both, the message first.
  */
 import type { ChatCompletionChunk } from "openai/resources/chat/completions";
-import { addUsage, NO_USAGE, toSeconds, type Usage } from "../resources/common.ts";
+import { NO_USAGE, toSeconds, type Usage } from "../resources/common.ts";
 import { randomId, seqOfMintedId } from "../resources/ids.ts";
 import { newReply, textContent } from "../resources/message.ts";
 import { type FunctionToolCall, newStep, type StepDetails } from "../resources/step.ts";
@@ -74,7 +74,7 @@ export class Turn {
   }
 
   apply(chunk: ChatCompletionChunk): void {
-    if (chunk.usage) this.usage = addUsage(NO_USAGE, chunk.usage);
+    if (chunk.usage) this.usage = readUsage(chunk.usage);
     const choice = chunk.choices[0];
     if (choice === undefined) return;
     // Azure's content filter sends choices that have no delta.
@@ -222,6 +222,21 @@ export class Turn {
   #charged(step: StepDoc): StepDoc {
     return { ...step, internal: { ...step.internal, usage: this.usage } };
   }
+}
+
+/** What a server reports, some of it perhaps missing: what is no count is 0, and a missing total is the sum. */
+function readUsage(given: object): Usage {
+  const count = (name: string) => {
+    const value: unknown = Reflect.get(given, name);
+    return typeof value === "number" && Number.isInteger(value) && value >= 0 ? value : undefined;
+  };
+  const prompt = count("prompt_tokens") ?? 0;
+  const completion = count("completion_tokens") ?? 0;
+  return {
+    prompt_tokens: prompt,
+    completion_tokens: completion,
+    total_tokens: count("total_tokens") ?? prompt + completion,
+  };
 }
 
 /** Of the text within a JSON string. */

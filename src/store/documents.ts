@@ -82,6 +82,14 @@ export interface ReservedIds {
   toolStep: string;
 }
 
+export interface ShortLog {
+  /** ids of the steps and messages that it tells of */
+  objects: string[];
+  entries: unknown[];
+  /** when it is not shown any more, in milliseconds since 1970 */
+  until: number;
+}
+
 export interface RunInternal extends Listed {
   tenant: string;
   /** when a worker should look at this run next, in milliseconds since 1970; absent once the run has ended */
@@ -106,6 +114,8 @@ export interface RunInternal extends Listed {
   snapshot?: string;
   /** set in memory only: that document is gone, so the run shows none of them and must not be driven */
   snapshot_missing?: true;
+  /** the whole log of a run that ended with its first write (runs/short-log.ts) */
+  short_log?: ShortLog;
   /** whether its log begins with its thread, which was created by the request that streams the run */
   begins_with_thread?: true;
 }

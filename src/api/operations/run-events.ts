@@ -6,7 +6,15 @@ import { changedRun, currentRun, type RunRef } from "../../runs/commands.ts";
 import { EventDecoder, stepsOf } from "../../runs/event-encoding.ts";
 import { chunkId } from "../../runs/event-log.ts";
 import { beginningOf, errorEvent, type RunEvent, runEvent } from "../../runs/events.ts";
-import { type EventsDoc, isNewer, type RunDoc, type StepDoc } from "../../store/documents.ts";
+import { readShortLog } from "../../runs/short-log.ts";
+import {
+  type EventsDoc,
+  isNewer,
+  type MessageDoc,
+  type RunDoc,
+  type ShortLog,
+  type StepDoc,
+} from "../../store/documents.ts";
 import type { Versioned } from "../../store/partition.ts";
 import { operation } from "../operation.ts";
 import { EventStream } from "../sse.ts";
@@ -78,6 +86,8 @@ async function follow(app: App, ref: RunRef, first: Versioned<RunDoc>, after: nu
       tell(decoder.decode(entries, run, steps), number);
       chunk += 1;
     }
+    const { short_log: short } = run.internal;
+    if (short !== undefined && app.now() < short.until) tell(await readShort(ref, run, short), 0);
     if (over) {
       // The log is kept for a while only, not at all, or without what did not fit: then this tells how the run ended.
       const end = runEvent(run, run.status);
@@ -89,6 +99,11 @@ async function follow(app: App, ref: RunRef, first: Versioned<RunDoc>, after: nu
     pause = changed === undefined ? Math.min(pause * SLOWER, LONGEST_PAUSE) : SHORTEST_PAUSE;
     run = changed ?? run;
   }
+}
+
+async function readShort(ref: RunRef, run: RunDoc, short: ShortLog): Promise<(RunEvent | undefined)[]> {
+  const documents = await Promise.all(short.objects.map((id) => ref.partition.read<StepDoc | MessageDoc>(id)));
+  return readShortLog(run, short, documents);
 }
 
 /** A chunk that its run counts may not be everywhere yet: only a second look tells that it is gone. */

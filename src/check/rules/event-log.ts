@@ -3,19 +3,35 @@ import { isTerminal } from "../../resources/run.ts";
 import { EventDecoder } from "../../runs/event-encoding.ts";
 import { chunkId } from "../../runs/event-log.ts";
 import { type RunEvent, textOf } from "../../runs/events.ts";
+import { readShortLog } from "../../runs/short-log.ts";
 import { apiObject, type EventsDoc, type MessageDoc, type RunDoc, type StepDoc } from "../../store/documents.ts";
 import type { CheckOptions, Finding } from "../rule.ts";
 import type { ThreadSnapshot } from "../snapshot.ts";
 
 export function* logsTellTheTruth(thread: ThreadSnapshot, options: CheckOptions): Iterable<Finding> {
   for (const run of thread.runs) {
-    const chunks = thread.chunksOf(run);
-    const events = yield* contiguous(run, chunks, thread.stepsOf(run), options);
+    const events = yield* eventsOf(thread, run, options);
     // What a driver has under way is told before it is written, and logged after.
     const settled = isTerminal(run.status) || run.status === "requires_action";
     if (events === undefined || events.length === 0 || !settled) continue;
     yield* endsOf(thread, run, new Told(events), options);
   }
+}
+
+function* eventsOf(
+  thread: ThreadSnapshot,
+  run: RunDoc,
+  options: CheckOptions,
+): Generator<Finding, RunEvent[] | undefined> {
+  const { short_log: short, log } = run.internal;
+  const steps = thread.stepsOf(run);
+  if (short === undefined) return yield* contiguous(run, thread.chunksOf(run), steps, options);
+  const known = [...steps, ...thread.messages];
+  const documents = short.objects.map((id) => known.find((doc) => doc.id === id));
+  const events = readShortLog(run, short, documents);
+  if (events.length !== log.events)
+    yield { id: run.id, detail: `counts ${log.events} events, and has ${events.length}` };
+  return events.filter((event) => event !== undefined);
 }
 
 /** All events, if all of them are still there. */

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ACTIVE_STATUSES, type RunStatus, TERMINAL_STATUSES } from "../../../src/resources/run.ts";
 import { cancelRun, currentRun, modifyRun, submitToolOutputs } from "../../../src/runs/commands.ts";
-import { chunkId } from "../../../src/runs/event-log.ts";
 import { beginningOf } from "../../../src/runs/events.ts";
-import type { EventsDoc, RunDoc, StepDoc, ThreadDoc } from "../../../src/store/documents.ts";
+import { readShortLog } from "../../../src/runs/short-log.ts";
+import type { RunDoc, StepDoc, ThreadDoc } from "../../../src/store/documents.ts";
 import type { Partition } from "../../../src/store/partition.ts";
 import {
   CREATED,
@@ -16,7 +16,6 @@ import {
   runIn,
   THREAD,
 } from "../documents.ts";
-import { decodeLog } from "./log-reader.ts";
 import { read, type StoredThreads, startStoredThreads } from "./stored-thread.ts";
 
 let threads: StoredThreads;
@@ -54,8 +53,9 @@ describe("cancelling a run that nobody drives", () => {
     const ref = await stored({ ...run, internal: { ...run.internal, open: [] } });
     const beginning = beginningOf(await runOf(ref.partition));
     await cancelRun(threads.engine, ref);
-    const { internal } = await read<EventsDoc>(ref.partition, chunkId(RUN_ID, 0));
-    const events = decodeLog([internal.entries], await runOf(ref.partition));
+    const cancelled = await runOf(ref.partition);
+    const { short_log: log } = cancelled.internal;
+    const events = log === undefined ? [] : readShortLog(cancelled, log, []).filter((event) => event !== undefined);
     expect(events.slice(0, told.length)).toEqual(beginning);
     expect(events.map(({ event }) => event)).toEqual(
       [...told, "cancelling", "cancelled"].map((name) => `thread.run.${name}`),
