@@ -1,6 +1,6 @@
 /** Places in a thread are unique, an answer is later than its question, and nothing comes between. */
-import { isTerminal } from "../../resources/run.ts";
-import { type RunDoc, seqOf } from "../../store/documents.ts";
+import { isTerminal } from "../../../src/resources/run.ts";
+import { type RunDoc, seqOf } from "../../../src/store/documents.ts";
 import type { Finding } from "../rule.ts";
 import type { ThreadSnapshot } from "../snapshot.ts";
 

@@ -1,5 +1,13 @@
 /** All that one thread holds, as the rules look at it. */
-import type { DeletedThreadDoc, Doc, EventsDoc, MessageDoc, RunDoc, StepDoc, ThreadDoc } from "../store/documents.ts";
+import type {
+  DeletedThreadDoc,
+  Doc,
+  EventsDoc,
+  MessageDoc,
+  RunDoc,
+  StepDoc,
+  ThreadDoc,
+} from "../../src/store/documents.ts";
 
 export class ThreadSnapshot {
   readonly pk: string;

@@ -1,6 +1,6 @@
 /** Runs: which fields each status fills (contract 3.1), and that nobody owns a run that has ended. */
-import { isTerminal, runObject } from "../../resources/run.ts";
-import { apiObject, type RunDoc } from "../../store/documents.ts";
+import { isTerminal, runObject } from "../../../src/resources/run.ts";
+import { apiObject, type RunDoc } from "../../../src/store/documents.ts";
 import type { CheckOptions, Finding } from "../rule.ts";
 import type { ThreadSnapshot } from "../snapshot.ts";
 import { filled, formOf, inOrder } from "./fields.ts";

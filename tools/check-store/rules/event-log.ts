@@ -1,8 +1,8 @@
 /** The event log of a run tells without a gap what became of its objects. */
-import { isTerminal } from "../../resources/run.ts";
-import { chunkId, decodeEvents } from "../../runs/event-log.ts";
-import { type RunEvent, textOf } from "../../runs/events.ts";
-import { apiObject, type EventsDoc, type MessageDoc, type RunDoc, type StepDoc } from "../../store/documents.ts";
+import { isTerminal } from "../../../src/resources/run.ts";
+import { chunkId, decodeEvents } from "../../../src/runs/event-log.ts";
+import { type RunEvent, textOf } from "../../../src/runs/events.ts";
+import { apiObject, type EventsDoc, type MessageDoc, type RunDoc, type StepDoc } from "../../../src/store/documents.ts";
 import type { CheckOptions, Finding } from "../rule.ts";
 import type { ThreadSnapshot } from "../snapshot.ts";
 

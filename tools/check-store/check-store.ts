@@ -1,8 +1,8 @@
 /** Walks through all threads of a store, one at a time, and reports every rule that one of them breaks. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Container, SqlQuerySpec } from "@azure/cosmos";
-import type { RunStatus } from "../resources/run.ts";
-import type { Doc } from "../store/documents.ts";
+import type { RunStatus } from "../../src/resources/run.ts";
+import type { Doc } from "../../src/store/documents.ts";
 import type { CheckOptions } from "./rule.ts";
 import { ThreadSnapshot } from "./snapshot.ts";
 import { checkThread, type Violation } from "./thread.ts";

@@ -46,7 +46,7 @@ import {
   runDoc,
   THREAD,
   USAGE,
-} from "../documents.ts";
+} from "../../unit/documents.ts";
 
 export const TTL = 3_600;
 const NO_TOKENS = { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 };
