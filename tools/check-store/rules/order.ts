@@ -4,7 +4,10 @@ import { type RunDoc, seqOf } from "../../../src/store/documents.ts";
 import type { Finding } from "../rule.ts";
 import type { ThreadSnapshot } from "../snapshot.ts";
 
-type Placed = { id: string; internal: { sort: string } };
+interface Placed {
+  id: string;
+  internal: { sort: string };
+}
 
 export function* everythingInOrder(snapshot: ThreadSnapshot): Iterable<Finding> {
   yield* sorts(snapshot);
