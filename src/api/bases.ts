@@ -1,9 +1,9 @@
 /** The bases under which the API is served, and which operation belongs to which. */
 import type { Face } from "./auth.ts";
-import type { Operation } from "./operation.ts";
+import type { BaseName, Operation } from "./operation.ts";
 
 export interface Base {
-  name: "azure" | "openai" | "projects";
+  name: BaseName;
   /** of the path */
   prefix: string;
   face: Face;

@@ -4,8 +4,8 @@
  */
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import type { WakeUp } from "../jobs/wake-ups.ts";
-import type { ModelRequest } from "../model/client.ts";
 import type { ModelTrouble } from "../model/trouble.ts";
+import type { ModelRequest } from "../model/types.ts";
 import { mintId, nextSeq, seqOfMintedId } from "../resources/ids.ts";
 import { isTerminal } from "../resources/run.ts";
 import type { MessageDoc, ReservedIds, RunDoc } from "../store/documents.ts";

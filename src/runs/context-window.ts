@@ -1,6 +1,6 @@
 /** Reads the part of a thread that the model gets: never more than the window needs, however long the thread is. */
-import type { ModelRequest } from "../model/client.ts";
 import { countTokens } from "../model/tokens.ts";
+import type { ModelRequest } from "../model/types.ts";
 import { type MessageDoc, messageSort, type RunDoc, type StepDoc } from "../store/documents.ts";
 import type { Partition } from "../store/partition.ts";
 import { ALL_STEPS, LAST_SEQ, wholeRange } from "../store/ranges.ts";

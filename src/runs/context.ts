@@ -1,6 +1,6 @@
 /** What the model gets to read: instructions, the window of the thread, and the run's own tool calls (contract 6). Pure. */
 import type { ChatCompletionContentPart, ChatCompletionMessageParam } from "openai/resources/chat/completions";
-import type { ModelRequest } from "../model/client.ts";
+import type { ModelRequest } from "../model/types.ts";
 import type { Tool } from "../resources/common.ts";
 import type { MessageContent } from "../resources/message.ts";
 import type { RunIncompleteReason } from "../resources/run.ts";
