@@ -1,4 +1,4 @@
-/** What is wrong with a request is told word for word as the original told it (contract section 5). */
+/** What is wrong with a request is told word for word as the original told it (docs/contract.md 5). */
 import { expect, test } from "vitest";
 import { newTenant, question, refused } from "./harness.ts";
 

@@ -16,7 +16,7 @@ import { POLL, until } from "../e2e/harness.ts";
 /** Seconds. */
 const LEASE = 2;
 const LOCK_DURATION = 3;
-/** How long a wake-up may be under way before the sweep sends another (design: every active run has a due time). */
+/** How long a wake-up may be under way before the sweep sends another: each active run has a due time. */
 const WAKE_UP_GRACE = 15_000;
 const LONG = 60_000;
 

@@ -1,4 +1,4 @@
-/** What the model will do in a run, turn by turn, and what a turn must come to by the contract (sections 3 and 6). */
+/** What the model will do in a run, turn by turn, and what a turn must come to by docs/contract.md 3 and 6. */
 import fc from "fast-check";
 import type { Turn } from "../../../local/model/turn.ts";
 import { NO_USAGE, type Usage } from "../../../src/resources/common.ts";

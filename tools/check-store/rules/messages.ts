@@ -1,4 +1,4 @@
-/** Messages: which fields each status fills, and how they end with their run (contract 3.3). */
+/** Messages: which fields each status fills, and how they end with their run (docs/contract.md 3.3). */
 import { type MessageIncompleteReason, messageObject } from "../../../src/resources/message.ts";
 import { isTerminal, type RunStatus } from "../../../src/resources/run.ts";
 import { apiObject, type MessageDoc, type RunDoc } from "../../../src/store/documents.ts";

@@ -1,4 +1,4 @@
-/** Runs: which fields each status fills (contract 3.1), and that nobody owns a run that has ended. */
+/** Runs: which fields each status fills (docs/contract.md 3.1), and that nobody owns a run that has ended. */
 import { isTerminal, runObject } from "../../../src/resources/run.ts";
 import { apiObject, type RunDoc } from "../../../src/store/documents.ts";
 import type { CheckOptions, Finding } from "../rule.ts";

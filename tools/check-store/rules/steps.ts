@@ -1,4 +1,4 @@
-/** Steps: which fields each status fills (contract 3.2), and which statuses go with their run's. */
+/** Steps: which fields each status fills (docs/contract.md 3.2), and which statuses go with their run's. */
 import { isTerminal } from "../../../src/resources/run.ts";
 import { runStepObject } from "../../../src/resources/step.ts";
 import { apiObject, type RunDoc, type StepDoc } from "../../../src/store/documents.ts";
