@@ -1,9 +1,9 @@
-/** The safety net: wakes runs that somebody should have looked at. */
+/** The safety net: every 15 seconds it sends a wake-up for each run whose due time has passed. */
 import { app } from "@azure/functions";
 import { theApp } from "../src/app.ts";
 import { sweep } from "../src/runs/sweep.ts";
 
-/** Runs and deleted threads a tick. More than this are left for the next one. */
+/** How many runs and deleted threads one tick takes on; the next tick takes on more. */
 const LIMIT = 500;
 
 app.timer("sweep", {

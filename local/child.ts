@@ -24,16 +24,16 @@ export interface ChildSpec {
   healthUrl?: (ports: Ready) => string;
   /** Receives every line of the child's output. */
   log: (line: string) => void;
-  /** Called when the child ends though nobody asked it to. */
+  /** Called when the child ends on its own, without `kill` or `restart`. */
   onDeath: (child: Child, exit: Exit) => void;
 }
 
-/** Node keeps what it has compiled here: every start but the first takes half the time. */
+/** The folder in which Node keeps compiled code: each start after the first takes half the time. */
 export const COMPILE_CACHE = path.join(import.meta.dirname, "../node_modules/.cache/node");
 
 const KEPT_LINES = 40;
 const LONGEST_START_MS = 30_000;
-/** A child that is asked to stop and does not is killed after this time. */
+/** How long a child may take to stop after SIGTERM; then it gets SIGKILL. */
 const LONGEST_STOP_MS = 15_000;
 const HEALTH_POLL_MS = 25;
 
@@ -86,7 +86,7 @@ export class Child {
     this.#isExpectedToEnd = false;
   }
 
-  /** Sends the signal and resolves when the process has ended; what ignores SIGTERM is killed after a while. */
+  /** Sends the signal and resolves when the process has ended; after LONGEST_STOP_MS it sends SIGKILL. */
   async kill(signal: NodeJS.Signals = "SIGTERM"): Promise<Exit> {
     this.#isExpectedToEnd = true;
     if (this.#isRunning) {

@@ -1,6 +1,6 @@
 /**
- * Random numbers from a seed, for faults that must be repeatable: the same seed gives the same sequence. The generator is
- * Mulberry32, which is small and good enough for choosing; nothing secret may come from it.
+ * Random numbers from a seed, for faults that must be repeatable: the same seed gives the same sequence. The generator
+ * is Mulberry32, which is small and good enough for choosing; nothing secret may come from it.
  */
 
 /** A function whose calls return numbers from 0 to just below 1. Of the seed, 32 bits are used. */

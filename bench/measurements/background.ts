@@ -10,7 +10,7 @@ import { median, summary } from "../lib/quantiles.ts";
 import { createRun, watchByPolling } from "../lib/runs.ts";
 import { QUESTION, type Subject } from "../lib/subject.ts";
 
-/** Long enough that a run is seen in progress before it completes. Milliseconds. */
+/** How long the model takes, in milliseconds: enough for a client to see the run in progress before it completes. */
 const MODEL_DELAY = 100;
 const WARM_UP = 30;
 const EAGER_PAUSE = 2;

@@ -1,7 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { newId } from "./ids.ts";
 
-/** Only the path of a request matters; a path that is none at all becomes "/" and is not found. */
+/** The base for parsing request paths. A path that cannot be parsed becomes "/", which is answered with 404. */
 const ORIGIN = "http://127.0.0.1";
 const MARKS = { "x-simulated-model": "threadkeep" };
 

@@ -24,7 +24,7 @@ export interface ModelApiOptions {
   delays: Delays;
 }
 
-/** Any name is answered; these are listed so that a model picker has something to show. */
+/** What `GET /models` lists, for clients that let their user choose; requests may name any model. */
 const LISTED = [
   "simulated-model",
   "gpt-4o",

@@ -16,7 +16,7 @@ export interface ModelReport {
   remaining: number;
 }
 
-/** A model that nobody asks about must not grow without bound under a benchmark. */
+/** The newest requests that are kept for each model, at least; benchmarks send very many and never ask for them. */
 const KEPT_REQUESTS = 500;
 
 class ModelEntry {
