@@ -132,7 +132,7 @@ function outcomeOf({ model, asked, eager, sdk, events }: Samples, isRemote: bool
     goals: [...goals("", eager, modelTime), ...goals(", by the run's events", events, modelTime)],
     figures: [],
     notes: [
-      "Who follows a run's events looks at the run soon after each change and then less and less often (a request unit a look): so it learns of its end some milliseconds later than who asks all the time.",
+      "The app looks at a followed run soon after each change and then less and less often (a request unit a look), so a client that follows events learns of the end some milliseconds later than a client that polls without pause.",
     ],
   };
 }

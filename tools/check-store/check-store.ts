@@ -25,10 +25,13 @@ export type StoreCheck = Omit<CheckOptions, "now"> & {
 /** Documents a page of a query. */
 const PAGE = 1_000;
 
-/** Keys of threads that are remembered, so that their runs need not be asked for them. */
+/** How many keys of checked threads are remembered, so that their runs need no query for the thread. */
 const MAX_KNOWN = 200_000;
 
-/** A thread is read page by page, and may change meanwhile: only what is wrong each of these times is wrong. */
+/**
+ * How often a thread with violations is read. It is read page by page and may change meanwhile, so only a violation that
+ * each reading shows is reported.
+ */
 const LOOKS = 3;
 /** Milliseconds. */
 const PAUSE = 300;

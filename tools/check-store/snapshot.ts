@@ -35,7 +35,7 @@ export class ThreadSnapshot {
     return this.threads.find((thread) => thread.id === this.threadId);
   }
 
-  /** What is left of a deleted thread goes, in any order: it keeps no rule but that it must go. */
+  /** Whether the thread is deleted. Its documents are cleared in any order, so that most rules hold no more. */
   get isBeingDeleted(): boolean {
     return this.marks.length > 0;
   }

@@ -91,7 +91,7 @@ function fieldTables(sections: Section[], problems: string[]): string[] {
   });
 }
 
-/** Where a reader meets a schema: in the answers, or in the requests of an operation. */
+/** Where a schema is used: in the answers, or in the requests of an operation. */
 function place(schema: string): string {
   if (!schema.endsWith("Request")) return "answers";
   const user = operations.find(({ name }) => `${name}Request`.toLowerCase() === schema.toLowerCase());

@@ -10,14 +10,14 @@ export function* logsTellTheTruth(thread: ThreadSnapshot, options: CheckOptions)
   for (const run of thread.runs) {
     const chunks = thread.chunksOf(run);
     const events = yield* contiguous(run, chunks, options);
-    // What a driver has under way is told before it is written, and logged after.
+    // A driver sends events to its client before it writes them, so the log of a run under way may lag behind.
     const settled = isTerminal(run.status) || run.status === "requires_action";
     if (events === undefined || events.length === 0 || !settled) continue;
     yield* endsOf(thread, run, new Told(events), options);
   }
 }
 
-/** All events, if all of them are still there. */
+/** Returns all events of the log, or undefined if chunks are missing, and yields what is wrong with the chunks. */
 function* contiguous(
   run: RunDoc,
   chunks: EventsDoc[],
@@ -25,7 +25,7 @@ function* contiguous(
 ): Generator<Finding, RunEvent[] | undefined> {
   const { log } = run.internal;
   const ttl = chunks[0]?.ttl ?? eventsTtl;
-  // Without a log, or so old that its first chunks may have gone.
+  // No log is kept, or the first chunks may have been deleted by their time to live.
   const mayBeGone = ttl === 0 || (run.created_at + ttl) * 1000 < now;
   const events: RunEvent[] = [];
   let first: number | undefined = 0;
@@ -59,12 +59,12 @@ interface LastEvent {
   data: Record<string, unknown>;
 }
 
-/** What a reader of the log knows at its end. */
+/** What a client that has read the whole log knows. */
 class Told {
   readonly objects = new Map<string, LastEvent>();
-  /** of each message, from where it was begun last */
+  /** the text of each message, from the last time that it was created */
   readonly texts = new Map<string, string>();
-  /** what an attempt told that came to nothing, and no later one told again */
+  /** ids of objects that an abandoned attempt told of, and no later attempt told of again */
   readonly givenUp = new Set<string>();
   #underWay = new Set<string>();
 
@@ -84,7 +84,7 @@ class Told {
     }
   }
 
-  /** Objects of a model call stay only if the run pauses or ends with them: if it is claimed again, they were in vain. */
+  /** Keeps a model call's objects if the run pauses or ends with them. If it is claimed again, the attempt was abandoned. */
   #follow(id: string, { object, status }: Record<string, unknown>): void {
     if (object !== "thread.run") {
       this.#underWay.add(id);
@@ -127,7 +127,7 @@ function* lastEvent(doc: RunDoc | StepDoc | MessageDoc, last: LastEvent | undefi
     yield { id: doc.id, detail: "its run's event log does not know it" };
     return;
   }
-  // A step waiting for outputs, say: its last event told how it began, not how far it has come.
+  // For example a step that waits for outputs: its last event shows how it began, not what it holds now.
   if (doc.status === "in_progress") return;
   if (last.event !== `${doc.object}.${doc.status}`) {
     yield { id: doc.id, detail: `is ${doc.status}, and its last event was ${last.event}` };
@@ -142,7 +142,7 @@ function* lastEvent(doc: RunDoc | StepDoc | MessageDoc, last: LastEvent | undefi
   }
 }
 
-/** What a dead driver had told last may be more than it had saved; a finished message is what was told. */
+/** A driver that died may have sent more text than it had saved; a completed message has exactly the text that was sent. */
 function* text(message: MessageDoc, told: string): Iterable<Finding> {
   const stored = textOf(message.content);
   const fits = message.status === "completed" ? told === stored : told.startsWith(stored);

@@ -39,7 +39,7 @@ function* sorts({ threads, tenant, runs, messages, steps }: ThreadSnapshot): Ite
   }
 }
 
-/** From the run's creation to its last step the thread is its own. */
+/** Between a run's creation and its last step, nothing is added to the thread but the run's own messages and steps. */
 function* within(snapshot: ThreadSnapshot, run: RunDoc): Iterable<Finding> {
   const start = placeOf(run);
   const end = run.internal.last_seq;
@@ -55,7 +55,7 @@ function* within(snapshot: ThreadSnapshot, run: RunDoc): Iterable<Finding> {
   }
 }
 
-/** What comes next must find a place behind all that is there. */
+/** No document is later than the thread's `last_seq`, behind which the next one is placed. */
 function* newest({ thread, runs, messages }: ThreadSnapshot): Iterable<Finding> {
   if (thread === undefined) return;
   const active = thread.internal.active_run;

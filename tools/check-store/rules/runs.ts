@@ -1,4 +1,4 @@
-/** Runs: which fields each status fills (docs/contract.md 3.1), and that nobody owns a run that has ended. */
+/** Runs: which fields each status fills (docs/contract.md 3.1), and that no process owns a run that has ended. */
 import { isTerminal, runObject } from "../../../src/resources/run.ts";
 import { apiObject, type RunDoc } from "../../../src/store/documents.ts";
 import type { CheckOptions, Finding } from "../rule.ts";
@@ -19,7 +19,7 @@ export function* runsAreWhole({ runs }: ThreadSnapshot, { tolerance }: CheckOpti
 function expectedFields({ status, started_at: startedAt }: RunDoc): Record<string, boolean> {
   const ended = isTerminal(status);
   const answered = status === "completed" || status === "incomplete";
-  // Whoever is queued, cancelled or expired may have been started before, or not.
+  // A run that is queued, cancelled or expired may or may not have been started before.
   const started = answered || ["in_progress", "requires_action", "failed"].includes(status) || startedAt !== null;
   return {
     started_at: started,
