@@ -1,4 +1,4 @@
-/** The safety net: every 15 seconds it sends a wake-up for each run whose due time has passed. */
+/** The safety net: wakes runs that no worker has looked at in time. */
 import { app } from "@azure/functions";
 import { theApp } from "../src/app.ts";
 import { sweep } from "../src/runs/sweep.ts";

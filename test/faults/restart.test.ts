@@ -1,6 +1,6 @@
 /**
  * Processes die without a word and wake-ups get lost: runs complete all the same, and say nothing twice. The lease and
- * the queue's lock are short here, so that nobody waits for minutes.
+ * the queue's lock are short here, so that no test waits for minutes.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -110,7 +110,7 @@ export function objectStories(library: Library): void {
   });
 
   test.for(forms)("$form: a wrong key is an AuthenticationError", async ({ connect, form }) => {
-    const refused = await thrown(connect({ apiKey: "sk-this-key-nobody-has" }).beta.assistants.list());
+    const refused = await thrown(connect({ apiKey: "sk-a-key-without-a-tenant" }).beta.assistants.list());
 
     expect(refused).toBeInstanceOf(library.AuthenticationError);
     expect(refused).toHaveProperty("requestID", REQUEST_ID);

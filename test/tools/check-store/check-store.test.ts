@@ -80,7 +80,7 @@ const BROKEN: [what: string, rule: string, broken: Break][] = [
   ],
   ["a thread stays locked", "lock", ({ thread, run }) => void Object.assign(thread.internal, { active_run: run.id })],
   [
-    "a thread is locked by nobody",
+    "a thread is locked by a run that is missing",
     "lock",
     ({ thread }) => void Object.assign(thread.internal, { active_run: `run_${place(99)}` }),
   ],

@@ -177,7 +177,7 @@ function replyEvents({ step, message }: { step: StepDoc; message: MessageDoc }):
   ];
 }
 
-/** An answer of nobody's, as a second driver might leave it. */
+/** A message that no step names, as a second driver might leave it. */
 export function secondAnswer({ step, answer }: GoodThread): Doc[] {
   const message: MessageDoc = {
     ...answer,
