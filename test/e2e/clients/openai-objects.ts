@@ -116,7 +116,7 @@ export function objectStories(library: Library): void {
     expect(refused).toHaveProperty("requestID", REQUEST_ID);
     expect(refused).toMatchObject(
       form === "OpenAI"
-        ? { status: 401, code: "invalid_api_key", message: "401 Incorrect API key provided: sk-****-has." }
+        ? { status: 401, code: "invalid_api_key", message: "401 Incorrect API key provided: sk-****nant." }
         : { status: 401, code: "401", message: expect.stringContaining("Access denied due to invalid subscription") },
     );
   });
