@@ -1,6 +1,4 @@
-/**
- * The worker: does what is due for the run that a wake-up names. If it throws, Service Bus delivers the wake-up again.
- */
+/** The queue's worker: looks at the run that a wake-up names. A wake-up that fails comes again. */
 import { app } from "@azure/functions";
 import { theApp } from "../src/app.ts";
 import { QUEUE } from "../src/jobs/wake-ups.ts";

@@ -1,9 +1,9 @@
-/** The safety net: wakes runs that no worker has looked at in time. */
+/** The safety net: wakes runs that somebody should have looked at. */
 import { app } from "@azure/functions";
 import { theApp } from "../src/app.ts";
 import { sweep } from "../src/runs/sweep.ts";
 
-/** How many runs and deleted threads one tick takes on; the next tick takes on more. */
+/** Runs and deleted threads a tick. More than this are left for the next one. */
 const LIMIT = 500;
 
 app.timer("sweep", {

@@ -5,6 +5,7 @@
 import type { z } from "zod";
 import type { App } from "../app.ts";
 import type { IdKind } from "../resources/ids.ts";
+import type { Base } from "./bases.ts";
 import type { Connection } from "./connections.ts";
 import type { EventStream } from "./sse.ts";
 
@@ -26,9 +27,6 @@ export interface Call<Params extends string, Query, Body> {
   connection: Connection | undefined;
 }
 
-/** A base of the API, as bases.ts describes it. */
-export type BaseName = "azure" | "openai" | "projects";
-
 export interface Operation {
   name: string;
   summary: string;
@@ -42,7 +40,7 @@ export interface Operation {
   /** whether it answers with the events of a run, always or where the request asks for them */
   streams: boolean;
   /** the one base that it exists under; all of them if absent */
-  only?: BaseName;
+  only?: Base["name"];
   /** Answers with a JSON object, or with an `EventStream`. Gets what its own schemas have let through. */
   handler(call: Call<string, unknown, unknown>): Promise<object>;
 }
@@ -62,7 +60,7 @@ export function operation<
   body?: z.ZodType<Body>;
   response?: Response;
   streams?: boolean;
-  only?: BaseName;
+  only?: Base["name"];
   handler(call: Call<PathParameters<Path>, Query, Body>): Promise<z.output<Response> | EventStream>;
 }): Operation {
   const { query, body, response, streams = false, ...rest } = definition;

@@ -35,7 +35,7 @@ export class ThreadSnapshot {
     return this.threads.find((thread) => thread.id === this.threadId);
   }
 
-  /** Whether the thread is deleted. Its documents are cleared in any order, so that most rules hold no more. */
+  /** What is left of a deleted or half-written thread is purged, in any order: few rules hold for it. */
   get isBeingDeleted(): boolean {
     return this.marks.length > 0;
   }

@@ -1,7 +1,4 @@
-/**
- * Many stories at once while everything goes wrong; then peace, and the question whether all that was promised came
- * true.
- */
+/** Many stories at once while everything goes wrong; then peace, and the question whether all that was promised came true. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { checkStore } from "../../../tools/check-store/check-store.ts";
 import { Chaos, type ChaosOptions } from "./chaos.ts";
@@ -90,9 +87,9 @@ class Campaign {
     }
     const calm = Date.now();
     const stormy = Math.round((performance.now() - began) / 1000);
-    // A client that does not find its run again has found a problem; the rest of the store is checked all the same.
+    // Whoever does not find a run again has found a problem, and the rest of the store is looked at all the same.
     await comeBack({ ...teller, patience: this.#options.quiet }).catch((error: unknown) => {
-      this.#problems.push(`a client came back in vain: ${error}`);
+      this.#problems.push(`somebody came back in vain: ${error}`);
     });
     const quietAfter = await this.#untilQuiet(calm);
     const { violations, runs } = await this.#check();
@@ -169,7 +166,7 @@ class Campaign {
   }
 
   /**
-   * Without any client: how long it takes until every run has ended; undefined if it takes too long. A run whose
+   * Nobody asks, nobody helps: how long it takes until every run has ended; undefined if it takes too long. A run whose
    * user never heard of it may wait for outputs until it expires: that is not due yet.
    */
   async #untilQuiet(calm: number): Promise<number | undefined> {

@@ -109,14 +109,14 @@ export class Chaos {
     const { held } = this.#random.pick(POINTS);
     await this.#countStruck("store");
     await this.#putStoreFaults([...STORE_FAULTS, { ...held, times: 1 }]);
-    const isHeld = await this.#untilHeld();
-    if (isHeld) {
+    const somebodyIsThere = await this.#untilHeld();
+    if (somebodyIsThere) {
       this.counts.blackout = (this.counts.blackout ?? 0) + 1;
       await Promise.all(instances.map((instance) => instance.kill("SIGKILL")));
     }
     await this.#countStruck("store");
     await this.#putStoreFaults(STORE_FAULTS);
-    if (isHeld) await Promise.all(instances.map(revive));
+    if (somebodyIsThere) await Promise.all(instances.map(revive));
   }
 
   async #untilHeld(): Promise<boolean> {
@@ -138,8 +138,8 @@ export class Chaos {
   }
 
   /**
-   * Longer than its lease, mostly: the process that wakes up believes that it still owns its runs. A process of its own
-   * does it, so that no instance stays frozen for ever if this process is killed meanwhile.
+   * Longer than its lease, mostly: whoever wakes up believes that it still owns its runs. A process of its own does it,
+   * so that nobody stays frozen for ever if this one is killed meanwhile.
    */
   async #freeze({ pid }: Child): Promise<void> {
     if (pid === undefined) return;

@@ -25,7 +25,7 @@ export function clientOf(doors: readonly [Child, Child], apiKey: string, random:
   });
 }
 
-/** Whether a call may work later: it got no answer, or one from an instance in trouble. */
+/** Whether a call may work later: nobody answered, or somebody who could not. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof APIConnectionError || error instanceof APIUserAbortError) return true;
   if (error instanceof APIError) return error.status === undefined || error.status === 429 || error.status >= 500;

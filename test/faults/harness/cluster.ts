@@ -32,7 +32,7 @@ export interface ClusterOptions {
 
 export class Cluster {
   readonly stack: Stack;
-  /** processes that ended without having been killed */
+  /** processes that ended though nobody had killed them */
   readonly crashes: string[];
   readonly #dataDir: string;
   readonly #cosmos: CosmosClient;
@@ -61,7 +61,7 @@ export class Cluster {
     return KEY;
   }
 
-  /** The store, for checks that read it directly. */
+  /** The store, for whoever looks into it directly. */
   get threads(): Container {
     return this.#cosmos.database("threadkeep").container("threads");
   }
@@ -110,7 +110,7 @@ const COMMON = {
   NODE_OPTIONS: `--import=${fileURLToPath(new URL("clock-skew.ts", import.meta.url))}`,
 };
 
-/** An instance that serves requests only. The others could serve them too, but the clients send them none. */
+/** An instance that serves requests only. The others could serve them, too: nobody sends them any. */
 const DOOR = disabled("true");
 const WORKER = disabled("false");
 

@@ -14,7 +14,7 @@ const SCRIPTS = {
   steady: [say(TEXTS.steady, 40)],
   /** longer than a lease */
   slow: [say(TEXTS.slow, 60)],
-  /** a driver that asks again mostly gets an answer in the end */
+  /** whoever asks again gets an answer in the end, mostly */
   flaky: [
     say(TEXTS.steady, 30),
     { status: 429, retryAfter: 0.3 },
@@ -35,7 +35,7 @@ const SCRIPTS = {
     { ...call("lookup"), text: words(8), tokenMs: 100, cutAfter: 6 },
     say(TEXTS.steady, 20),
   ],
-  /** calls a function before it says anything, and no client submits the output */
+  /** never says anything before it has called, which nobody answers */
   calling: [call("lookup")],
 } satisfies Record<string, Turn[]>;
 

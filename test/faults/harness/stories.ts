@@ -25,11 +25,11 @@ export type StoryName = keyof typeof STORIES;
 
 const POLL_INTERVAL = 250;
 
-/** How many of the background runs have a watcher. */
+/** How many of the background runs somebody watches. */
 const WATCHED = 0.4;
 
 export interface Teller {
-  /** of any run */
+  /** anybody's */
   client: OpenAI;
   /** makes runs */
   creator: OpenAI;
@@ -128,7 +128,7 @@ class Story {
     return this.follow(run);
   }
 
-  /** A second client writes to the thread, which must refuse it until the run is over. */
+  /** Somebody else writes to the thread, which must refuse it until the run is over. */
   async intruded(model: ModelName): Promise<boolean> {
     const run = await this.#create(this.#teller.creator, model);
     if (run === undefined) return false;
@@ -166,7 +166,7 @@ class Story {
     if (this.random.chance(0.3)) await sleep(this.random.between(500, 2_500));
     const outputs = calls.map((id) => ({ tool_call_id: id, output: `done ${id}` }));
     const body = { thread_id: this.#threadId, tool_outputs: outputs };
-    // Refused if an earlier try has submitted them already, or if the run has ended.
+    // Refused if somebody submitted them before, maybe an earlier try; or the run ended.
     const submit = () => venture(() => this.#insist((runs) => runs.submitToolOutputs(runId, body)));
     await Promise.all(this.random.chance(0.3) ? [submit(), submit()] : [submit()]);
   }

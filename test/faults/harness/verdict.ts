@@ -40,8 +40,7 @@ async function complaints(
   if (!isOver(run)) return [`${about} is still ${run.status}`];
   const heard = await watchers.complaints(run);
   if (heard.length > 0) return heard;
-  if (run.status === "cancelled" && kind !== "cancelled")
-    return [`${about} is cancelled, and no client asked for that`];
+  if (run.status === "cancelled" && kind !== "cancelled") return [`${about} is cancelled, and nobody asked for that`];
   if (run.status !== "completed" || text === undefined) return [];
   const answers = messages.filter((message) => message.run_id === id);
   if (answers.length !== 1) return [`${about} has ${answers.length} answers`];

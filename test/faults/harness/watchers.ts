@@ -6,7 +6,7 @@ import type { Run } from "openai/resources/beta/threads/runs/runs";
 import { isTransient } from "./clients.ts";
 import { isLast } from "./memory.ts";
 
-/** After so long a watcher breaks its connection off itself, in milliseconds. */
+/** After so long a watcher breaks its connection off, if nobody else has. Milliseconds. */
 const CONNECTION = 3_000;
 const PAUSE = 200;
 
@@ -28,7 +28,7 @@ export class Watchers {
     this.#client = client;
   }
 
-  /** Follows the run to its end, or until all watchers are stopped. */
+  /** Follows the run to its end, or until everybody stops. */
   watch(run: Run): void {
     const heard: Heard[] = [];
     this.#heard.set(run.id, heard);
@@ -39,7 +39,7 @@ export class Watchers {
     );
   }
 
-  /** Resolves when no watcher is left. */
+  /** Resolves when nobody watches any more. */
   async stop(): Promise<void> {
     this.#stop.abort();
     await Promise.all(this.#underWay);
