@@ -17,8 +17,8 @@ import { ANSWER, POINTS } from "./points/points.ts";
 import { Scene } from "./points/scene.ts";
 
 /**
- * Seconds. Longer than even a busy machine takes to get every run to its point, since no worker may take one over
- * before; and shorter than the grace below, so that it costs no time.
+ * Seconds. Longer than even a busy machine takes to get every run to its point, since nobody is to take one over before;
+ * and shorter than the grace below, so that it costs no time.
  */
 const LEASE = 12;
 const LOCK_DURATION = 12;
