@@ -1,4 +1,4 @@
-/** Wake-ups that failed every time: their runs are failed, and their threads freed. */
+/** Takes the wake-ups that Service Bus has given up on, fails their runs and frees their threads. */
 import { app } from "@azure/functions";
 import { theApp } from "../src/app.ts";
 import { QUEUE } from "../src/jobs/wake-ups.ts";

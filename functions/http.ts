@@ -9,7 +9,7 @@ import { theApp } from "../src/app.ts";
 
 app.setup({ enableHttpStream: true });
 
-// A bad setting stops the start, not the first request.
+// Reads the settings now: a bad one stops the start, not the first request.
 const threadkeep = theApp();
 app.hook.appStart(() => threadkeep.prepare());
 app.hook.appTerminate(() => threadkeep.close());

@@ -1,7 +1,7 @@
 /**
  * What is deployed: the app as a few files without node_modules, in dist/deploy (`npm run bundle`, or `-- --out DIR`).
- * Less to read makes for a faster cold start: what a first request does not need is in chunks of its own, which are loaded
- * when somebody needs them.
+ * A cold start is faster the less it has to read: what the first request does not need is in separate chunks, which the
+ * app loads at their first use.
  */
 import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
@@ -20,7 +20,7 @@ const bundle = await rolldown({
   cwd: PROJECT,
   input: Object.fromEntries(sources.map((name) => [path.parse(name).name, `functions/${name}`])),
   platform: "node",
-  // The worker hands this one out itself (docs/architecture.md).
+  // Not a package of npm: the Functions worker process provides this module to the app.
   external: ["@azure/functions-core"],
   tsconfig: false,
 });

@@ -56,7 +56,7 @@ async function followChanges({ processes }: Stack): Promise<void> {
     sourceFolders.map((folder) => path.join(PROJECT, folder)),
     path.join(PROJECT, hostSettings),
   );
-  // The compiler also writes what has errors; the build that mends them may have nothing left to write.
+  // A build with errors emits files too, and the build that mends them may emit none: the restart stays due meanwhile.
   let isStale = false;
   while (!stopping.signal.aborted) {
     const changed = await changes.next();
@@ -67,7 +67,7 @@ async function followChanges({ processes }: Stack): Promise<void> {
   }
 }
 
-/** Resolves with false if the app did not start; it has then said why, and is started again after the next change. */
+/** Resolves with false, having printed the reason, if the app did not start; the next change starts it again. */
 async function restart(functions: Child): Promise<boolean> {
   const begin = Date.now();
   try {
@@ -80,7 +80,7 @@ async function restart(functions: Child): Promise<boolean> {
   }
 }
 
-/** The names of changed files, in groups between two quiet moments: all below some folders, and one file beside them. */
+/** Watches all files below some folders and one file beside them, and collects the names of those that change. */
 class Changes {
   readonly #watched = new Map<string, FSWatcher>();
   #names = new Set<string>();
@@ -128,7 +128,7 @@ class Changes {
     this.#wake?.();
   }
 
-  /** Resolves when something has changed since the last call, and for a moment nothing more has. */
+  /** Resolves with the names changed since the last call, once a file has changed and none has for `quietMs`. */
   async next(): Promise<Set<string>> {
     if (this.#names.size === 0) await this.#change();
     while (await this.#changesWithin(quietMs));
@@ -182,7 +182,7 @@ function onDeath(child: Child, exit: Exit): void {
 async function stop(exitCode: number): Promise<void> {
   if (stopping.signal.aborted) return;
   stopping.abort();
-  // While the stack still starts, the abort kills what there is, and the rejected start ends this process.
+  // If the stack is still starting, the abort kills its processes, `startStack` rejects, and `run` ends this process.
   if (!stack) return;
   await stack.stop();
   process.exit(exitCode);

@@ -22,7 +22,7 @@ export interface StackOptions {
   lockDuration?: number;
   /** The simulated model's delays in milliseconds: 0 if absent. */
   modelDelays?: { firstTokenMs: number; tokenMs: number };
-  /** Where the servers' output goes: to this process's own, nowhere (absent), or to a file. */
+  /** Where the servers' output goes: "inherit" for this process's own, "quiet" (the default) for nowhere, or a file. */
   log?: "inherit" | "quiet" | (string & {});
   /** The folder of the app: this project if absent. */
   appDir?: string;
@@ -30,7 +30,7 @@ export interface StackOptions {
   moreHosts?: { name: string; env: Record<string, string> }[];
   /** How long the app may finish what it is doing when it is stopped, in seconds; 2 if absent. */
   graceSeconds?: number;
-  /** Called when a server ends though neither `stop` nor its handle asked it to. */
+  /** Called when a server ends on its own, without `stop`, `kill` or `restart`. */
   onDeath?: (child: Child, exit: Exit) => void;
   /** Aborting it kills what is started so far, and `startStack` rejects. */
   signal?: AbortSignal;
@@ -134,7 +134,7 @@ function settingsOf(options: StackOptions): Settings {
     env: { ...given, API_KEYS: apiKeys },
     apiKey: firstKeyOf(apiKeys),
     modelEndpoint,
-    // The simulated model wants a key only so that an app that forgets to send it is noticed.
+    // The simulated model checks a key so that the tests notice an app that does not send it.
     modelKey: modelEndpoint === undefined ? randomBytes(16).toString("hex") : (given.MODEL_KEY ?? ""),
   };
 }
@@ -176,7 +176,7 @@ function appSettings({ cosmos, serviceBus, model }: Addresses): Record<string, s
     COSMOS_DATABASE: "threadkeep",
     COSMOS_CREATE_CONTAINERS: "true",
     ServiceBusConnection: serviceBus.connectionString,
-    // The settings of a real model are the caller's, and are there already.
+    // The settings of a real model are already in the environment.
     ...(model.isSimulated ? simulated : {}),
   };
 }
@@ -216,7 +216,7 @@ function modelSpec({ ports, modelDelays }: StackOptions, key: string) {
 
 function functionsSpec({ ports, appDir, graceSeconds, log }: StackOptions, env: NodeJS.ProcessEnv) {
   const app = ["--app", path.resolve(appDir ?? PROJECT), "--grace", String(graceSeconds ?? 2)];
-  // On a terminal, a line for every call would hide what matters; in a file it is what one looks for.
+  // A line for each call is wanted in a log file; on a terminal it would bury everything else.
   const quiet = log === undefined || log === "inherit" || log === "quiet" ? ["--quiet"] : [];
   return {
     name: "functions",

@@ -9,7 +9,8 @@ import { apiKeys, chosenPorts, fail, PROJECT, refuseBusyPorts, stopWithParent } 
 /** Slow enough to see an answer being streamed. */
 const MODEL_DELAYS = { firstTokenMs: 200, tokenMs: 20 };
 const GRACE_SECONDS = 5;
-const LINES_OF_THE_DEAD = 10;
+/** Lines of output shown of a server that died. */
+const LAST_LINES = 10;
 
 const { values: options } = parseArgs({
   options: {
@@ -64,19 +65,17 @@ curl ${baseUrl}/assistants -H "Authorization: Bearer ${apiKey}" -H "Content-Type
 
 async function reportDeath(child: Child, exit: Exit): Promise<void> {
   console.error(
-    [`${child.name} died (${exitText(exit)}). Its last lines:`, ...child.lastLines.slice(-LINES_OF_THE_DEAD)].join(
-      "\n",
-    ),
+    [`${child.name} died (${exitText(exit)}). Its last lines:`, ...child.lastLines.slice(-LAST_LINES)].join("\n"),
   );
   exitCode = 1;
   await stop();
 }
 
-/** A terminal and npm may both pass the same Ctrl-C on: the second asks for nothing new. */
+/** Ignores a second call: both the terminal and npm may pass on the same Ctrl-C. */
 async function stop(): Promise<void> {
   if (stopping.signal.aborted) return;
   stopping.abort();
-  // Without a stack, what has been started so far is killed by the signal, and the start ends this process.
+  // If the stack is still starting, the abort kills its processes, `startStack` rejects, and that ends this process.
   if (!stack) return;
   await stack.stop();
   process.exit(exitCode);

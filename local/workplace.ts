@@ -12,7 +12,7 @@ export const PROJECT = path.dirname(import.meta.dirname);
 
 const PARENT_POLL_MS = 250;
 
-/** Every port and the variable that changes it. */
+/** The port of each server: from its environment variable, or the usual one. Ends the process if one is no port. */
 export function chosenPorts(): StackPorts {
   const serviceBus = portFrom("SERVICE_BUS_PORT", 5672);
   return {
@@ -49,7 +49,7 @@ export async function refuseBusyPorts(chosen: StackPorts): Promise<void> {
   if (problems.length > 0) fail(problems.join("\n"));
 }
 
-/** The caller's keys, or one that is made at the first start and kept for the owner of the files only. */
+/** The value of API_KEYS, or a key that is made at the first start and kept in a file only its owner can read. */
 export async function apiKeys(dataDir: string): Promise<string> {
   if (env.API_KEYS) return env.API_KEYS;
   const file = path.join(dataDir, "api-key");
@@ -61,7 +61,10 @@ export async function apiKeys(dataDir: string): Promise<string> {
   return `local:${key}`;
 }
 
-/** npm passes SIGTERM to the shell between it and us, and that shell ends without passing it on. */
+/**
+ * Calls `stop` when this process, started by npm, loses its parent. npm runs a script in a shell and sends SIGTERM to
+ * that shell, which ends without passing the signal on.
+ */
 export function stopWithParent(stop: () => void): void {
   if (!env.npm_lifecycle_event) return;
   const parent = process.ppid;

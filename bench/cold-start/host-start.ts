@@ -6,7 +6,7 @@ import type { Stack } from "../../local/stack.ts";
 
 const PROJECT = path.resolve(import.meta.dirname, "..", "..");
 
-/** Only what answers requests: in Azure each kind of trigger scales on its own. */
+/** Switches off all functions but those for HTTP: in Azure each kind of trigger has instances of its own. */
 const HTTP_ONLY = {
   "AzureWebJobs.run-worker.Disabled": "true",
   "AzureWebJobs.dead-letters.Disabled": "true",
@@ -17,7 +17,8 @@ export function environment({ cosmos, serviceBus, model, apiKey }: Stack): NodeJ
   return {
     ...process.env,
     ...HTTP_ONLY,
-    // Azure's host is no JavaScript that must be compiled. Of the app nothing gets in here, since it is only ever killed.
+    // Azure's host needs no compilation, so the local one may use a cache. The app gets nothing into it: Node writes the
+    // cache when a process exits, and these are killed.
     NODE_COMPILE_CACHE: COMPILE_CACHE,
     API_KEYS: `local:${apiKey}`,
     COSMOS_ENDPOINT: cosmos.endpoint,
@@ -35,7 +36,7 @@ export interface StartedHost {
   stop(): Promise<void>;
 }
 
-/** Resolves when the host says that it listens; throws with its last words if it ends before. */
+/** Resolves when the host says that it listens; rejects with its error output if it ends before. */
 export async function startHost(appDir: string, env: NodeJS.ProcessEnv): Promise<StartedHost> {
   const args = ["local/functions/main.ts", "--app", path.resolve(appDir), "--port", "0", "--grace", "0", "--quiet"];
   const child = spawn(process.execPath, args, { cwd: PROJECT, env, stdio: ["ignore", "ignore", "pipe", "ipc"] });

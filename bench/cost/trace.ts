@@ -5,7 +5,7 @@ import type { TracedRequest } from "../inside/trace-requests.ts";
 export interface CosmosCost {
   requests: number;
   units: number;
-  /** Requests one after the other: what overlaps counts once. */
+  /** The longest chain of requests of which each began after the one before it had ended. */
   roundTrips: number;
 }
 
@@ -29,7 +29,7 @@ export function costOf(requests: TracedRequest[]): CosmosCost {
   };
 }
 
-/** How many requests stand one after the other, at the most: whoever ends first goes first. */
+/** The length of the longest chain of requests that do not overlap, found by taking those that end first. */
 function longestChain(requests: TracedRequest[]): number {
   let chain = 0;
   let end = Number.NEGATIVE_INFINITY;

@@ -1,4 +1,6 @@
-/** Puts the results of the benchmarks into docs/performance.md, so that no figure is typed by hand, and draws its plots. */
+/**
+ * Puts the results of the benchmarks into docs/performance.md, so that no figure is typed by hand, and draws its plots.
+ */
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { paceNote } from "../lib/pace.ts";
@@ -19,7 +21,7 @@ export function writeDocs(results: Results): void {
   }
 }
 
-/** The page with each of its parts made anew; one whose measurement has no result stays as it is. */
+/** The page with each generated part replaced by its result; a part without a result stays as it is. */
 export function filledIn(page: string, results: Results): string {
   return page.replace(PART, (part, name: string) => {
     const result = results[name];

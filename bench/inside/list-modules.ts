@@ -1,6 +1,6 @@
 /**
- * Loaded into the process of the app (`--import`): with its first answer it writes the URLs of all modules loaded so far.
- * Not later: what the first request does not need is loaded right after it.
+ * Loaded into the process of the app (`--import`): with its first answer it writes the URLs of all modules loaded so
+ * far. Not later: right after its first answer the app loads what the first run will need.
  */
 import { subscribe } from "node:diagnostics_channel";
 import { writeFileSync } from "node:fs";

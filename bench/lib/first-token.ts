@@ -5,8 +5,8 @@ import type { ChatCompletionCreateParamsStreaming } from "openai/resources/chat/
 import type { Subject } from "./subject.ts";
 
 /**
- * Milliseconds from asking for a streamed run to its first piece of text. Reads to the end: what is left of one answer
- * must not burden the next.
+ * Milliseconds from asking for a streamed run to its first piece of text. Reads the stream to its end, so that the rest
+ * of one answer does not slow the next measurement.
  */
 export async function firstTokenOf(
   { sdk }: Subject,

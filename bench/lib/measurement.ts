@@ -1,4 +1,4 @@
-/** What a measurement is, and what it comes to: data that the console, the JSON file and the documentation all show. */
+/** What a measurement is, and its outcome: data that the console, the JSON file and the documentation all show. */
 import type { StackOptions } from "../../local/stack.ts";
 import type { Subject } from "./subject.ts";
 
@@ -38,7 +38,7 @@ export interface Outcome {
 }
 
 export interface Bench {
-  /** For a look whether everything works: too few repetitions for figures to be trusted. */
+  /** Few repetitions: shows whether everything works, but its figures cannot be trusted. */
   quick: boolean;
   /** The folder of the app; this project if absent. */
   appDir: string | undefined;

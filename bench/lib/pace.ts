@@ -1,6 +1,6 @@
 /**
- * How fast the machine is at the moment. A virtual one may be half as fast a minute later, and all times with it: a
- * reader who knows can tell a slow minute from a slow program.
+ * How fast the machine is at the moment. A virtual machine may be half as fast a minute later, which doubles all times:
+ * with the pace beside a figure, a reader can tell a slow minute from a slow program.
  */
 import { median } from "./quantiles.ts";
 

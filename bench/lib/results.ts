@@ -27,7 +27,7 @@ export function readResults(file: string): Results {
   return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Results) : {};
 }
 
-/** Keeps the results of measurements that were not made now. */
+/** Writes the result into the file, beside the results of other measurements that are there already. */
 export function addResult(file: string, result: Result): void {
   mkdirSync(path.dirname(path.resolve(file)), { recursive: true });
   writeFileSync(file, `${JSON.stringify({ ...readResults(file), [result.name]: result }, undefined, 2)}\n`);

@@ -29,13 +29,13 @@ export class Subject {
     this.#model = model;
   }
 
-  /** The local stack; throws for a deployed app, on which nobody should come here. */
+  /** The local stack. Throws for a deployed app: the measurements that need the stack are left out for those. */
   get local(): Stack {
     if (this.stack === undefined) throw new Error("this needs the local stack");
     return this.stack;
   }
 
-  /** A name under which the simulated model answers in this way, every time. A deployed app's model answers as it does. */
+  /** Makes the simulated model answer to this name with this turn, every time. A deployed app: its model's own name. */
   async modelThat(name: string, turn: Turn): Promise<string> {
     if (this.stack === undefined) return this.#model;
     await controlModel(this.stack.model.baseUrl).script(name, [turn], { repeat: true });
@@ -61,7 +61,7 @@ export class Subject {
 
 /** Starts a local stack, does the work on it, and stops it whatever happens. */
 export async function onLocalStack<Result>(options: StackOptions, work: (subject: Subject) => Promise<Result>) {
-  // Whatever model the shell has set is not the one to measure with.
+  // Measurements are made with the simulated model, even if the shell names another.
   const stack = await startStack({ ...options, env: { ...options.env, MODEL_ENDPOINT: "" } });
   const subject = new Subject({ baseUrl: stack.baseUrl, apiKey: stack.apiKey, model: "simulated-model" }, stack);
   try {

@@ -10,7 +10,7 @@ import { median, summary } from "../lib/quantiles.ts";
 import { createRun, watchByPolling } from "../lib/runs.ts";
 import { QUESTION, type Subject } from "../lib/subject.ts";
 
-/** Long enough that a run is seen in progress before it completes. Milliseconds. */
+/** How long the model takes, in milliseconds: enough for a client to see the run in progress before it completes. */
 const MODEL_DELAY = 100;
 const WARM_UP = 30;
 const EAGER_PAUSE = 2;
@@ -132,7 +132,7 @@ function outcomeOf({ model, asked, eager, sdk, events }: Samples, isRemote: bool
     goals: [...goals("", eager, modelTime), ...goals(", by the run's events", events, modelTime)],
     figures: [],
     notes: [
-      "Who follows a run's events looks at the run soon after each change and then less and less often (a request unit a look): so it learns of its end some milliseconds later than who asks all the time.",
+      "The app looks at a followed run soon after each change and then less and less often (a request unit a look), so a client that follows events learns of the end some milliseconds later than a client that polls without pause.",
     ],
   };
 }

@@ -16,14 +16,14 @@ import { Pollster } from "../throughput/pollster.ts";
 
 const TENANT = "cost";
 
-/** A run's model takes that long, say; it counts for the dollars, since an instance is charged while it waits. Seconds. */
+/** How long a model call is assumed to take, in seconds: an instance is charged while it waits for the model. */
 const MODEL_SECONDS = 2;
 
 const STREAM_TOKENS = 500;
 const STREAM_TOKEN_MS = 20;
 const STREAM_SECONDS = (STREAM_TOKENS * STREAM_TOKEN_MS) / 1000;
 
-/** How many runs an instance is taken to serve at a time, for the dollars. */
+/** How many runs an instance is assumed to serve at a time, for the bill. */
 const SHARING = 16;
 
 interface Kind {
@@ -57,7 +57,7 @@ export const cost: Measurement = {
       REQUEST_TRACE: trace,
       SHOW_COSTS: "true",
       API_KEYS: `${TENANT}:a-key-of-this-benchmark`,
-      // It looks for lost runs every 15 s, which is nobody's run's cost.
+      // The queries of the sweep, every 15 s, are not the cost of any single run.
       "AzureWebJobs.sweep.Disabled": "true",
     };
     try {
@@ -87,7 +87,7 @@ function kindsOf(bench: Bench): Kind[] {
       executions: 4,
       seconds: 2 * MODEL_SECONDS,
     },
-    // One execution streams, another answers the wake-up that guards it.
+    // One execution streams; another handles the wake-up that was sent for the end of the lease.
     {
       name: `streamed run, ${STREAM_TOKENS} tokens in ${STREAM_SECONDS} s`,
       mode: STREAMED,
@@ -140,7 +140,7 @@ async function costOfKind(subject: Subject, kind: Kind, trace: string): Promise<
   return typical(samples);
 }
 
-/** What the wake-ups cost that guard streamed runs: they come when the leases end. */
+/** Adds to each sample the cost of the wake-up that comes when the lease of a streamed run ends. */
 async function addGuards(subject: Subject, trace: string, samples: Cost[]): Promise<void> {
   const seen = tracedBy(subject, trace).length;
   await sleep(GUARDS_DONE);
@@ -153,7 +153,7 @@ async function addGuards(subject: Subject, trace: string, samples: Cost[]): Prom
 
 const tracedBy = (subject: Subject, trace: string) => cosmosRequests(trace, subject.local.cosmos.endpoint);
 
-/** A client that waits makes the app read the run: its choice, not the run's need. */
+/** Whether a client's poll caused the request. How often a client polls is its own choice, so polls are left out. */
 const isPoll = ({ method, path, from, to }: TracedRequest, { looks }: Pollster) =>
   method === "GET" && /\/docs\/run_/.test(path) && looks.some(([began, ended]) => began <= from && to <= ended);
 

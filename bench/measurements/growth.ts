@@ -16,14 +16,14 @@ const WARM_UP = 5;
 
 const ENV = { SHOW_COSTS: "true", "AzureWebJobs.sweep.Disabled": "true" };
 
-/** How a run chooses what its model reads: as a default user leaves it, or the newest twenty messages. */
+/** How a run chooses what its model reads: by default, or the newest twenty messages. */
 const STRATEGIES = {
   auto: { type: "auto" },
   "last 20": { type: "last_messages", last_messages: 20 },
 } as const;
 type Strategy = keyof typeof STRATEGIES;
 
-/** What a streamed and a background run came to; or the medians of many. */
+/** The figures of one streamed and one background run, or the medians of many. */
 interface Point {
   /** Milliseconds until the first token of a streamed run, beyond what the model takes for the same request. */
   addedFirstToken: number;
@@ -111,7 +111,10 @@ interface Place {
   threads(count: number): Promise<string[]>;
 }
 
-/** Every run leaves an answer on its thread: this long, a thread hardly grows by that. Shorter ones are made anew. */
+/**
+ * From this many messages on, one thread serves all runs of a place: their answers hardly lengthen it. A shorter thread
+ * is made anew for each run.
+ */
 const LONG = 10_000;
 
 async function placeOf(subject: Subject, length: number): Promise<Place> {
@@ -136,11 +139,11 @@ async function threadOf(subject: Subject, length: number): Promise<string> {
   return (await subject.wire.json<{ id: string }>("POST", "threads", { messages })).id;
 }
 
-/** One point for each place, the places in turns: whatever changes with time meets them all. */
+/** One point for each place. The places take turns, so that a change of the machine's speed affects all of them. */
 async function pointsAt(bench: Bench, places: Place[], strategy: Strategy): Promise<Point[]> {
   const samples = places.map((): Point[] => []);
   const rounds = WARM_UP + (bench.quick ? 8 : 40);
-  // Made before: a thread of a thousand messages leaves garbage behind, which would be collected at a run's expense.
+  // Made in advance: creating a long thread leaves garbage behind, and collecting it would slow a measured run.
   const threads: string[][] = [];
   for (const place of places) threads.push(await place.threads(rounds));
   for (let round = 0; round < rounds; round++) {
@@ -177,7 +180,7 @@ async function unitsUsed({ local }: Subject): Promise<number> {
   return Object.values(cosmos).reduce((sum, { units }) => sum + units, 0);
 }
 
-/** What the app has asked the model last. The model's memory of requests is emptied, for they are long here. */
+/** The app's latest request to the model. Empties the model's record of requests, which are large here. */
 async function lastRequest(modelUrl: string): Promise<ChatCompletionCreateParamsStreaming> {
   const control = controlModel(modelUrl);
   const { requests } = await control.report(MODEL);

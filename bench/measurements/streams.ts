@@ -72,7 +72,7 @@ async function slowRuns(subject: Subject): Promise<Open> {
   return async () => subject.wire.stream("POST", `threads/${await subject.thread()}/runs`, body);
 }
 
-/** A process grows with its first work, whatever it is: that is no stream's share. */
+/** Lets the process do some work first: the memory that it takes for that must not be counted as the streams'. */
 async function warmUp(subject: Subject, path: string, body: object): Promise<void> {
   await inLanes(500, 32, async () => void (await subject.wire.text("POST", path, body)));
 }
@@ -84,7 +84,7 @@ async function memories(bench: Bench, subject: Subject, open: Open, counts: numb
   for (const count of counts) {
     await inLanes(count - streams.length, 16, async () => {
       const stream = await open(subject);
-      // It ends when we close it, which is no failure.
+      // The rejection of a stream that this program closes is no failure.
       stream.ended.catch(() => undefined);
       streams.push(stream);
     });

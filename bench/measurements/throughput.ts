@@ -17,7 +17,7 @@ const CONCURRENCIES = [1, 8, 32, 128];
 /** The one that the goals are for. */
 const USUAL = 32;
 
-/** The machine's speed changes by the minute: everything is measured so often, far apart, and the median told. */
+/** How often each load is measured, minutes apart; the tables show medians, since the machine's speed changes. */
 const ROUNDS = 3;
 
 interface Measured {

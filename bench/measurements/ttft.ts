@@ -88,7 +88,7 @@ async function compare(bench: Bench, subject: Subject, delay: number): Promise<S
       ["direct", () => firstTokenOfModel(direct, request)],
       ["threadkeep", () => firstTokenOf(subject, thread, { assistant_id: assistant })],
     ] as const;
-    // Whatever the first of a pair leaves behind, each way gets it as often.
+    // Each way goes first equally often, so that what one leaves behind affects both alike.
     for (const [name, ask] of run % 2 === 0 ? ways : ways.toReversed()) {
       const time = await ask();
       if (run >= 0) samples[name].push(time);
@@ -97,7 +97,7 @@ async function compare(bench: Bench, subject: Subject, delay: number): Promise<S
   return samples;
 }
 
-/** Its model cannot be asked by us. */
+/** A deployed app's times only: this program cannot ask its model directly. */
 async function deployed(bench: Bench, subject: Subject): Promise<Outcome> {
   const assistant = await subject.assistant(await subject.modelThat("", {}));
   const times: number[] = [];

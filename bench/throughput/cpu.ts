@@ -24,7 +24,7 @@ export function cpuSplit({ processes }: Stack): CpuSplit {
   };
 }
 
-/** What was used between the two, for each of so many runs. */
+/** The CPU time between two readings, divided by the number of runs. */
 export function perRun(before: CpuSplit, after: CpuSplit, runs: number): CpuSplit {
   const used = (who: keyof CpuSplit) => (after[who] - before[who]) / runs;
   return {

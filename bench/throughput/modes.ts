@@ -6,7 +6,7 @@ import type { Pollster } from "./pollster.ts";
 
 export const FUNCTION = "get_weather";
 
-/** By then the leases of streamed runs are over (20 s), and so are the wake-ups that guard them. Milliseconds. */
+/** Milliseconds after which the leases of streamed runs (20 s) have ended and their wake-ups have been handled. */
 export const GUARDS_DONE = 22_000;
 
 export interface Mode {
@@ -55,7 +55,7 @@ export const STREAMED: Mode = {
     const { text } = await (await wire.stream("POST", `threads/${threadId}/runs`, body)).ended;
     if (!text.includes("event: thread.run.completed")) throw new Error(`a stream did not complete: ${text}`);
   },
-  // Its wake-up is for the end of its lease, and comes long after the measurement.
+  // The wake-up for the end of its lease comes long after the measurement.
   requests: { streams: 1, creations: 0, submissions: 0, wakeUps: 0 },
 };
 

@@ -1,25 +1,26 @@
 /**
- * Knows when it is worth looking at a run: after the time that runs have been taking. It learns from each answer, and
- * so needs little more than one look a run at any load, where a fixed pause would either come late or come too often.
+ * Looks at runs until they have ended. It waits as long as runs have been taking, which it learns from each answer, and
+ * so needs little more than one look a run at any load; a fixed pause would be too long at one load and too short at
+ * another.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { getRun, isUnderWay, type Run } from "../lib/runs.ts";
 import type { Wire } from "../lib/wire.ts";
 
-/** Milliseconds for each run under way: a first guess that is far too low would drown the app in looks. */
+/** The first wait, in milliseconds for each lane. Much less would flood the app with looks. */
 const FIRST_GUESS = 8;
 const SHORTEST_PAUSE = 2;
 
 /** The pause before a further look, as a share of the time that the run has taken already. */
 const AGAIN = 0.15;
 
-/** How far the lanes together, each having looked at one run, move the guess towards the truth, or below it. */
+/** By which share one look of each lane together lengthens the wait, towards the time taken, or shortens it. */
 const LATER = 0.5;
 const SOONER = 0.03;
 
-/** A run found done tells only that the guess is not too low: one look of these comes at half the time, to find out. */
+/** One look of this many comes after half the wait: a run that has ended by then shows that the wait was too long. */
 const EARLY_LOOKS = 8;
-/** How far the early looks together move the guess, if the runs were done by then. */
+/** By which share the early looks of all lanes together shorten the wait, if their runs had ended. */
 const MUCH_SOONER = 0.3;
 
 export class Pollster {
@@ -29,7 +30,7 @@ export class Pollster {
   #wait: number;
   #runs = 0;
 
-  /** For so many runs at a time: each answer tells of a guess that all of them made. */
+  /** `lanes`: how many runs are under way at a time, all with the same wait. */
   constructor(lanes: number) {
     this.#lanes = lanes;
     this.#wait = FIRST_GUESS * lanes;
@@ -51,7 +52,7 @@ export class Pollster {
       await sleep(Math.max(SHORTEST_PAUSE, (performance.now() - started) * AGAIN));
       seen = await this.#look(wire, threadId, run.id);
     }
-    // An early look that came too early says nothing new.
+    // An early look at a run that had not ended says nothing about the wait.
     if (!isEarly) this.#wait += ((performance.now() - started - this.#wait) * LATER) / this.#lanes;
     return seen;
   }

@@ -18,7 +18,7 @@ interface CpuProfile {
   startTime: number;
 }
 
-/** Options for the process whose profile shall be in this folder once it has ended. */
+/** Settings that make a process write its profile into this folder when it ends. */
 export const profiling = (folder: string) => ({ NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${folder}` });
 
 const PACKAGE = /\/node_modules\/((?:@[^/]+\/)?[^/]+)\//g;

@@ -22,6 +22,7 @@ export class Worker {
   /** Where the library listens for streamed requests; undefined when the app has not asked for HTTP streaming. */
   readonly streamUrl: URL | undefined;
 
+  // biome-ignore lint/style/useConsistentMemberAccessibility: a constructor has no #private form.
   private constructor(
     registrations: Registrations,
     model: ProgrammingModel,

@@ -1,7 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { newId } from "./ids.ts";
 
-/** Only the path of a request matters; a path that is none at all becomes "/" and is not found. */
+/** The base for parsing request paths. A path that cannot be parsed becomes "/", which is answered with 404. */
 const ORIGIN = "http://127.0.0.1";
 const MARKS = { "x-simulated-model": "threadkeep" };
 
@@ -11,30 +11,30 @@ export class Exchange {
   readonly url: URL;
   /** The client went away before it had the whole answer. */
   aborted = false;
-  private readonly response: ServerResponse;
-  private isClosed = false;
-  private isCut = false;
-  private readonly closeListeners: (() => void)[] = [];
+  readonly #response: ServerResponse;
+  #isClosed = false;
+  #isCut = false;
+  readonly #closeListeners: (() => void)[] = [];
 
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.request = request;
-    this.response = response;
+    this.#response = response;
     this.url = URL.parse(request.url ?? "/", ORIGIN) ?? new URL(ORIGIN);
     response.on("close", () => {
-      this.isClosed = true;
-      this.aborted = !response.writableFinished && !this.isCut;
-      for (const listener of this.closeListeners.splice(0)) listener();
+      this.#isClosed = true;
+      this.aborted = !response.writableFinished && !this.#isCut;
+      for (const listener of this.#closeListeners.splice(0)) listener();
     });
   }
 
   get isGone(): boolean {
-    return this.isClosed;
+    return this.#isClosed;
   }
 
   /** Calls the listener when the response is complete or the client has gone. */
   onClose(listener: () => void): void {
-    if (this.isClosed) listener();
-    else this.closeListeners.push(listener);
+    if (this.#isClosed) listener();
+    else this.#closeListeners.push(listener);
   }
 
   async readJson(): Promise<unknown> {
@@ -45,7 +45,7 @@ export class Exchange {
 
   /** Waits so many milliseconds, or until the client has gone. */
   wait(milliseconds: number): Promise<void> {
-    if (milliseconds <= 0 || this.isClosed) return Promise.resolve();
+    if (milliseconds <= 0 || this.#isClosed) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, milliseconds);
       this.onClose(() => {
@@ -60,43 +60,43 @@ export class Exchange {
   }
 
   sendJson(status: number, body: unknown, headers: OutgoingHttpHeaders = {}): void {
-    if (this.isClosed) return;
+    if (this.#isClosed) return;
     const text = JSON.stringify(body);
     this.startJson(status, { ...headers, "content-length": Buffer.byteLength(text) });
-    this.response.end(text);
+    this.#response.end(text);
   }
 
   startJson(status: number, headers: OutgoingHttpHeaders = {}): void {
-    this.start(status, { ...headers, "content-type": "application/json" });
+    this.#start(status, { ...headers, "content-type": "application/json" });
   }
 
   startEvents(): void {
-    this.start(200, { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" });
+    this.#start(200, { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" });
   }
 
   /** Sends the headers now, rather than with the first piece of the body. */
   flushHeaders(): void {
-    if (!this.isClosed) this.response.flushHeaders();
+    if (!this.#isClosed) this.#response.flushHeaders();
   }
 
   write(text: string): void {
-    if (!this.isClosed) this.response.write(text);
+    if (!this.#isClosed) this.#response.write(text);
   }
 
   end(text: string): void {
-    if (!this.isClosed) this.response.end(text);
+    if (!this.#isClosed) this.#response.end(text);
   }
 
   /** Sends the text and then destroys the socket in the midst of the response. */
   cut(text: string): void {
-    if (this.isClosed) return;
-    this.isCut = true;
-    this.response.flushHeaders();
+    if (this.#isClosed) return;
+    this.#isCut = true;
+    this.#response.flushHeaders();
     // Destroyed at once, the socket could take the text that is not sent yet with it.
-    this.response.write(text, () => this.response.destroy());
+    this.#response.write(text, () => this.#response.destroy());
   }
 
-  private start(status: number, headers: OutgoingHttpHeaders): void {
-    if (!this.isClosed) this.response.writeHead(status, { ...headers, ...MARKS, "x-request-id": newId("req_") });
+  #start(status: number, headers: OutgoingHttpHeaders): void {
+    if (!this.#isClosed) this.#response.writeHead(status, { ...headers, ...MARKS, "x-request-id": newId("req_") });
   }
 }

@@ -25,7 +25,7 @@ const model = await startModel({
 
 let isStopping = false;
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop());
-// Without its parent there is nobody left to stop this process.
+// The parent has ended, so it can no longer stop this process.
 process.on("disconnect", () => void stop());
 
 console.log(`model ready on ${model.baseUrl}`);

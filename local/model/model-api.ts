@@ -24,7 +24,7 @@ export interface ModelApiOptions {
   delays: Delays;
 }
 
-/** Any name is answered; these are listed so that a model picker has something to show. */
+/** What `GET /models` lists, for clients that let their user choose; requests may name any model. */
 const LISTED = [
   "simulated-model",
   "gpt-4o",
@@ -45,12 +45,12 @@ interface Route {
 /** The part of the server that a client of OpenAI or Azure OpenAI knows. */
 export class ModelApi {
   readonly stats: ModelStats = { requests: 0, promptTokens: 0, completionTokens: 0, openStreams: 0, aborted: 0 };
-  private readonly scripts: ScriptBook;
-  private readonly options: ModelApiOptions;
+  readonly #scripts: ScriptBook;
+  readonly #options: ModelApiOptions;
 
   constructor(scripts: ScriptBook, options: ModelApiOptions) {
-    this.scripts = scripts;
-    this.options = options;
+    this.#scripts = scripts;
+    this.#options = options;
   }
 
   /** Answers the request; throws an ApiError that says what is wrong with it. */
@@ -59,17 +59,17 @@ export class ModelApi {
     const method = exchange.request.method ?? "GET";
     const isListing = route?.resource.startsWith("models");
     if (!route || method !== (isListing ? "GET" : "POST")) throw unknownUrl(method, exchange.url.pathname);
-    this.checkKey(exchange);
-    if (isListing) return this.listModels(exchange, route.resource);
+    this.#checkKey(exchange);
+    if (isListing) return this.#listModels(exchange, route.resource);
     this.stats.requests += 1;
     const body = await exchange.readJson().catch(() => {
       throw invalidRequest("We could not parse the JSON body of your request.");
     });
-    await this.answer(exchange, route, body);
+    await this.#answer(exchange, route, body);
   }
 
-  private async answer(exchange: Exchange, route: Route, body: unknown): Promise<void> {
-    const recorded = this.record(exchange, route, body);
+  async #answer(exchange: Exchange, route: Route, body: unknown): Promise<void> {
+    const recorded = this.#record(exchange, route, body);
     this.stats.openStreams += 1;
     exchange.onClose(() => {
       this.stats.openStreams -= 1;
@@ -77,58 +77,58 @@ export class ModelApi {
       this.stats.aborted += 1;
       recorded.aborted = true;
     });
-    if (route.resource === "embeddings") await this.embed(exchange, route, body);
-    else await this.complete(exchange, route, parseChatRequest(body, route.deployment));
+    if (route.resource === "embeddings") await this.#embed(exchange, route, body);
+    else await this.#complete(exchange, route, parseChatRequest(body, route.deployment));
   }
 
-  private async complete(exchange: Exchange, route: Route, request: ChatRequest): Promise<void> {
-    const turn = this.scripts.take(request.model) ?? defaultTurn(request);
-    await this.beforeHeaders(exchange, turn);
+  async #complete(exchange: Exchange, route: Route, request: ChatRequest): Promise<void> {
+    const turn = this.#scripts.take(request.model) ?? defaultTurn(request);
+    await this.#beforeHeaders(exchange, turn);
     const answer = answerOf(request, turn);
     this.stats.promptTokens += answer.usage?.prompt_tokens ?? 0;
     this.stats.completionTokens += answer.usage?.completion_tokens ?? 0;
     const chunks = chunksOf(request, answer);
     if (!request.stream) {
       const completion = completionOf(request, answer);
-      return sendWhole(exchange, completion, chunks.pieces.length, turn, this.options.delays);
+      return sendWhole(exchange, completion, chunks.pieces.length, turn, this.#options.delays);
     }
     if (route.deployment !== undefined) chunks.opening = AZURE_PROMPT_FILTER_CHUNK + chunks.opening;
-    return sendStream(exchange, chunks, turn, this.options.delays);
+    return sendStream(exchange, chunks, turn, this.#options.delays);
   }
 
   /** A script can also delay or fail the embeddings of its model. */
-  private async embed(exchange: Exchange, route: Route, body: unknown): Promise<void> {
+  async #embed(exchange: Exchange, route: Route, body: unknown): Promise<void> {
     const request = parseEmbeddingRequest(body, route.deployment);
-    const turn = this.scripts.take(request.model) ?? {};
-    await this.beforeHeaders(exchange, turn);
+    const turn = this.#scripts.take(request.model) ?? {};
+    await this.#beforeHeaders(exchange, turn);
     const response = embeddingsOf(request);
     this.stats.promptTokens += response.usage.prompt_tokens;
     exchange.sendJson(200, response);
   }
 
-  private async beforeHeaders(exchange: Exchange, turn: Turn): Promise<void> {
+  async #beforeHeaders(exchange: Exchange, turn: Turn): Promise<void> {
     await exchange.wait(turn.headerDelayMs ?? 0);
     if (turn.status !== undefined) throw scriptedError(turn.status, turn.error, turn.retryAfter);
   }
 
   /** Invalid requests are recorded too: a test may want to see what its app sent. */
-  private record(exchange: Exchange, route: Route, body: unknown): RecordedRequest {
+  #record(exchange: Exchange, route: Route, body: unknown): RecordedRequest {
     const recorded: RecordedRequest = { time: new Date().toISOString(), path: exchange.url.pathname, body };
     const model = route.deployment ?? (body as { model?: unknown } | null)?.model;
-    if (typeof model === "string") this.scripts.record(model, recorded);
+    if (typeof model === "string") this.#scripts.record(model, recorded);
     return recorded;
   }
 
-  private listModels(exchange: Exchange, resource: string): void {
+  #listModels(exchange: Exchange, resource: string): void {
     const modelOf = (id: string) => ({ id, object: "model", created: 0, owned_by: "threadkeep-simulation" });
     const id = resource.slice("models/".length);
-    const ids = new Set([...LISTED, ...this.scripts.models()]);
+    const ids = new Set([...LISTED, ...this.#scripts.models()]);
     const list = { object: "list", data: [...ids].map(modelOf) };
     exchange.sendJson(200, id === "" ? list : modelOf(decodeURIComponent(id)));
   }
 
-  private checkKey(exchange: Exchange): void {
-    const { key } = this.options;
+  #checkKey(exchange: Exchange): void {
+    const { key } = this.#options;
     if (key === undefined) return;
     const { authorization, "api-key": apiKey } = exchange.request.headers;
     const given = typeof apiKey === "string" ? apiKey : authorization?.match(/^Bearer (.+)$/i)?.[1];

@@ -16,7 +16,7 @@ export interface ModelReport {
   remaining: number;
 }
 
-/** A model that nobody asks about must not grow without bound under a benchmark. */
+/** The newest requests that are kept for each model, at least; benchmarks send very many and never ask for them. */
 const KEPT_REQUESTS = 500;
 
 class ModelEntry {
@@ -28,11 +28,11 @@ class ModelEntry {
 
 /** The scripts and the recorded requests of each model name: tests in parallel use names of their own. */
 export class ScriptBook {
-  private readonly entries = new Map<string, ModelEntry>();
+  readonly #entries = new Map<string, ModelEntry>();
 
   /** Replaces the model's script; what was recorded stays. */
   put(model: string, script: Script): void {
-    const entry = this.entryOf(model);
+    const entry = this.#entryOf(model);
     entry.turns = script.turns;
     entry.repeat = script.repeat;
     entry.next = 0;
@@ -40,7 +40,7 @@ export class ScriptBook {
 
   /** Takes the model's next turn; undefined means the default behaviour. */
   take(model: string): Turn | undefined {
-    const entry = this.entries.get(model);
+    const entry = this.#entries.get(model);
     if (!entry) return undefined;
     if (entry.repeat && entry.next === entry.turns.length) entry.next = 0;
     const turn = entry.turns[entry.next];
@@ -49,30 +49,30 @@ export class ScriptBook {
   }
 
   record(model: string, request: RecordedRequest): void {
-    const { requests } = this.entryOf(model);
+    const { requests } = this.#entryOf(model);
     requests.push(request);
     if (requests.length > KEPT_REQUESTS * 2) requests.splice(0, requests.length - KEPT_REQUESTS);
   }
 
   report(model: string): ModelReport {
-    const entry = this.entries.get(model);
+    const entry = this.#entries.get(model);
     if (!entry) return { requests: [], remaining: 0 };
     return { requests: entry.requests, remaining: entry.turns.length - entry.next };
   }
 
   forget(model: string): void {
-    this.entries.delete(model);
+    this.#entries.delete(model);
   }
 
   models(): string[] {
-    return [...this.entries.keys()];
+    return [...this.#entries.keys()];
   }
 
-  private entryOf(model: string): ModelEntry {
-    let entry = this.entries.get(model);
+  #entryOf(model: string): ModelEntry {
+    let entry = this.#entries.get(model);
     if (!entry) {
       entry = new ModelEntry();
-      this.entries.set(model, entry);
+      this.#entries.set(model, entry);
     }
     return entry;
   }

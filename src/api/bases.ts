@@ -1,6 +1,5 @@
 /** The bases under which the API is served, and which operation belongs to which. */
 import type { Face } from "./auth.ts";
-import type { Operation } from "./operation.ts";
 
 export interface Base {
   name: "azure" | "openai" | "projects";
@@ -18,5 +17,5 @@ export const BASES: Base[] = [
   { name: "projects", prefix: "api/projects/{project}", face: "azure", suffix: "-projects" },
 ];
 
-export const isServed = (operation: Operation, base: Base) =>
-  operation.only === undefined || operation.only === base.name;
+/** Whether an operation exists under a base: those with `only` exist under that one alone. */
+export const isServed = ({ only }: { only?: Base["name"] }, base: Base) => only === undefined || only === base.name;

@@ -1,4 +1,4 @@
-/** Lists: limit, order, and the cursors after and before (contract section 7). */
+/** Lists: limit, order, and the cursors after and before (docs/contract.md 7). */
 import { z } from "zod";
 import { type List, listOf } from "../resources/common.ts";
 import { cursorNotFound } from "../resources/errors.ts";

@@ -1,4 +1,4 @@
-/** Server-sent events: what a run's events look like on the wire, and how they reach a client (contract section 4). */
+/** Server-sent events: what a run's events look like on the wire, and how they reach a client (docs/contract.md 4). */
 import { errorEvent, type RunEvent } from "../runs/events.ts";
 import type { Connection } from "./connections.ts";
 

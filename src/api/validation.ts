@@ -1,5 +1,5 @@
 /**
- * Turns what zod found wrong into the words of the original's validator (contract section 5): the first problem only,
+ * Turns what zod found wrong into the words of the original's validator (docs/contract.md 5): the first problem only,
  * with the parameter's path. Clients show these texts to people and match on them.
  */
 import type { z } from "zod";

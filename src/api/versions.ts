@@ -1,4 +1,4 @@
-/** Azure's dated API versions (contract 1.2). */
+/** Azure's dated API versions (docs/contract.md 1.2). */
 
 /** The first version that had assistants at all; its clients' requests are read as those of today. */
 const OLDEST = "2024-02-15-preview";

@@ -1,18 +1,9 @@
 /** The model: any OpenAI-compatible chat-completions endpoint, or Azure OpenAI by key or managed identity. */
-import type { ChatCompletionChunk, ChatCompletionCreateParamsStreaming } from "openai/resources/chat/completions";
+import type { ChatCompletionChunk } from "openai/resources/chat/completions";
 import type { Config } from "../config.ts";
 import type { StreamedCall } from "./connection.ts";
 import type { ModelTrouble } from "./trouble.ts";
-
-export type ModelRequest = Omit<ChatCompletionCreateParamsStreaming, "stream" | "stream_options">;
-
-/** The model said nothing for too long: before the first piece, or between two. */
-export class ModelTimeout extends Error {
-  constructor(milliseconds: number) {
-    super(`the model sent nothing for ${milliseconds / 1000} s`);
-    this.name = "ModelTimeout";
-  }
-}
+import { type ModelRequest, ModelTimeout } from "./types.ts";
 
 export class Model {
   readonly #config: Config;

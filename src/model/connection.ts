@@ -4,8 +4,8 @@ import type { ChatCompletionChunk } from "openai/resources/chat/completions";
 import type { Config } from "../config.ts";
 import { identity } from "../identity.ts";
 import { readChunks } from "./chunks.ts";
-import type { ModelRequest } from "./client.ts";
 import { textFetch } from "./fetch.ts";
+import type { ModelRequest } from "./types.ts";
 
 const AZURE_SCOPE = "https://cognitiveservices.azure.com/.default";
 const AZURE_HOST = /\.(openai\.azure\.com|cognitiveservices\.azure\.com|services\.ai\.azure\.com)$/;

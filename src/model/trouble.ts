@@ -1,7 +1,7 @@
-/** What went wrong at the model, in terms of what to do about it and what the client reads (contract 3.1, 6.4). */
+/** What went wrong at the model, in terms of what to do about it and what the client reads (docs/contract.md 3.1, 6.4). */
 import { APIConnectionError, APIError } from "openai";
 import type { RunError } from "../resources/run.ts";
-import { ModelTimeout } from "./client.ts";
+import { ModelTimeout } from "./types.ts";
 
 export interface ModelTrouble {
   /** the run's last_error if this is the end */

@@ -1,4 +1,4 @@
-/** Assistants: a model, instructions and tools under an id (contract 2.1, 2.2). */
+/** Assistants: a model, instructions and tools under an id (docs/contract.md 2.1, 2.2). */
 import { z } from "zod";
 import {
   deletedObject,
@@ -90,7 +90,7 @@ export function modifiedAssistant(assistant: Assistant, request: ModifyAssistant
   });
 }
 
-/** An assistant with the code interpreter shows its list of files, also when that is empty (contract 2.2). */
+/** An assistant with the code interpreter shows its list of files, also when that is empty (docs/contract.md 2.2). */
 function withToolResources(assistant: Assistant): Assistant {
   const usesCode = assistant.tools.some((tool) => tool.type === "code_interpreter");
   if (!usesCode || assistant.tool_resources.code_interpreter) return assistant;

@@ -1,4 +1,4 @@
-/** Shapes that several resources share: metadata, tools, sampling parameters (contract 2.1). */
+/** Shapes that several resources share: metadata, tools, sampling parameters (docs/contract.md 2.1). */
 import { z } from "zod";
 import { ID_PREFIXES, type IdKind } from "./ids.ts";
 
@@ -32,7 +32,7 @@ const MAX_ID = 128;
 
 const ids = new Map<IdKind, ReturnType<typeof id>>();
 
-/** An id of one of our objects: clients rely on the prefix being checked (contract section 5). */
+/** An id of one of our objects: clients rely on the prefix being checked (docs/contract.md 5). */
 export function idOf(kind: IdKind) {
   const schema = ids.get(kind) ?? id(kind);
   ids.set(kind, schema);
@@ -83,7 +83,7 @@ const codeInterpreterTool = z.strictObject({ type: z.literal("code_interpreter")
 export const toolObject = z.discriminatedUnion("type", [codeInterpreterTool, functionToolObject, fileSearchToolObject]);
 export type Tool = z.output<typeof toolObject>;
 
-// A request may leave out what follows; the answers show it filled in (contract 2.1).
+// A request may leave out what follows; the answers show it filled in (docs/contract.md 2.1).
 
 const { function: describedFunction } = functionToolObject.shape;
 const functionTool = functionToolObject.extend({
@@ -132,7 +132,7 @@ const structuredFormat = z.discriminatedUnion("type", [
   }),
 ]);
 
-/** "none" stands in Azure's specification and means what "auto" means (contract 9, row 22); null is "not given". */
+/** "none" stands in Azure's specification and means what "auto" means (docs/contract.md 9, row 22); null is "not given". */
 export const responseFormat = z
   .union([z.enum(["auto", "none"]), structuredFormat])
   .nullable()

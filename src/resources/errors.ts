@@ -1,6 +1,6 @@
 /**
  * Every error that a client can see, word for word as the original said it: clients match on these texts and pull ids
- * out of them (contract section 5). Nothing else in the app writes an error text for a client.
+ * out of them (docs/contract.md 5). Nothing else in the app writes an error text for a client.
  */
 import { z } from "zod";
 

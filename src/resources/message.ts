@@ -1,4 +1,4 @@
-/** Messages: what people and the assistant said in a thread (contract 2.1, 2.2, 3.3). */
+/** Messages: what people and the assistant said in a thread (docs/contract.md 2.1, 2.2, 3.3). */
 import { z } from "zod";
 import { deletedObject, metadata, metadataObject, time } from "./common.ts";
 
@@ -132,7 +132,7 @@ export function newReply(
   };
 }
 
-/** Requests say `text: "…"`, the stored part is `text: {value, annotations}` (contract 2.1). */
+/** Requests say `text: "…"`, the stored part is `text: {value, annotations}` (docs/contract.md 2.1). */
 function storedContent(content: CreateMessageRequest["content"]): MessageContent[] {
   if (typeof content === "string") return [textContent(content)];
   return content.map((part) => (part.type === "text" ? textContent(part.text) : part));

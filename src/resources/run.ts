@@ -1,4 +1,4 @@
-/** Runs: one request to the assistant to go on with a thread (contract 2.1, 2.2, 3.1). */
+/** Runs: one request to the assistant to go on with a thread (docs/contract.md 2.1, 2.2, 3.1). */
 import { z } from "zod";
 import type { Assistant } from "./assistant.ts";
 import {
@@ -22,7 +22,7 @@ import {
 import { createMessageRequest } from "./message.ts";
 import { createThreadRequest } from "./thread.ts";
 
-/** A run that has not ended this long after its creation expires. Seconds (contract 3.1). */
+/** A run that has not ended this long after its creation expires. Seconds (docs/contract.md 3.1). */
 export const RUN_LIFETIME = 600;
 
 export const ACTIVE_STATUSES = ["queued", "in_progress", "requires_action", "cancelling"] as const;
@@ -47,7 +47,7 @@ const truncationStrategy = z.strictObject({
   last_messages: z.int().min(1).nullable().optional(),
 });
 
-/** The recordings show budgets below the 256 of the specification being accepted (contract 2.1). */
+/** The recordings show budgets below the 256 of the specification being accepted (docs/contract.md 2.1). */
 const tokenBudget = z.int().min(1).nullable();
 
 /** They are created in one transaction with their run, which Cosmos DB limits to 100 writes. */
@@ -191,7 +191,7 @@ export function newRun(
   };
 }
 
-/** `instructions` replace the assistant's, `additional_instructions` are appended (contract 6.1). */
+/** `instructions` replace the assistant's, `additional_instructions` are appended (docs/contract.md 6.1). */
 function effectiveInstructions(
   request: Pick<CreateRunRequest, "instructions" | "additional_instructions">,
   assistant: Assistant,

@@ -1,4 +1,4 @@
-/** Run steps: one decision of the model, a message or a set of tool calls (contract 2.2, 3.2). */
+/** Run steps: one decision of the model, a message or a set of tool calls (docs/contract.md 2.2, 3.2). */
 import { z } from "zod";
 import { metadataObject, time, usageObject } from "./common.ts";
 import { requiredCallObject, runErrorObject } from "./run.ts";

@@ -1,4 +1,4 @@
-/** The events of a run's stream: their names, and what each carries (contract section 4). */
+/** The events of a run's stream: their names, and what each carries (docs/contract.md 4). */
 import { z } from "zod";
 import { serviceError } from "./errors.ts";
 import { annotationObject, messageObject } from "./message.ts";

@@ -1,4 +1,4 @@
-/** Threads: a conversation with metadata (contract 2.1, 2.2). */
+/** Threads: a conversation with metadata (docs/contract.md 2.1, 2.2). */
 import { z } from "zod";
 import { deletedObject, metadata, metadataObject, time, toolResources, toolResourcesObject } from "./common.ts";
 import { createMessageRequest } from "./message.ts";

@@ -1,6 +1,6 @@
 /** Reads the part of a thread that the model gets: never more than the window needs, however long the thread is. */
-import type { ModelRequest } from "../model/client.ts";
 import { countTokens } from "../model/tokens.ts";
+import type { ModelRequest } from "../model/types.ts";
 import { type MessageDoc, messageSort, type RunDoc, type StepDoc } from "../store/documents.ts";
 import type { Partition } from "../store/partition.ts";
 import { ALL_STEPS, LAST_SEQ, wholeRange } from "../store/ranges.ts";
@@ -40,7 +40,7 @@ export async function readWindow(run: RunDoc, partition: Partition, contextToken
   return readMessages(run, partition, await threadBudget(run, contextTokens));
 }
 
-/** What a budget for prompts leaves for the thread in this call: it bounds the sum of all calls (contract 6.3). */
+/** What a budget for prompts leaves for the thread in this call: it bounds the sum of all calls (docs/contract.md 6.3). */
 async function threadBudget(run: RunDoc, contextTokens: number): Promise<number> {
   if (run.max_prompt_tokens === null) return contextTokens;
   const { usage, tool_tokens: toolTokens } = run.internal;
@@ -50,7 +50,7 @@ async function threadBudget(run: RunDoc, contextTokens: number): Promise<number>
 
 /**
  * Newest first: the newest messages that fit. A thread that is cut by size also keeps its first message, which mostly
- * says what it is about (contract 6.3); one cut by number does not.
+ * says what it is about (docs/contract.md 6.3); one cut by number does not.
  */
 async function readMessages(run: RunDoc, partition: Partition, budget: number): Promise<MessageDoc[]> {
   const limit = run.truncation_strategy.last_messages ?? Number.POSITIVE_INFINITY;

@@ -3,8 +3,8 @@
  * Two drivers use this: the queue's worker, and the HTTP function that holds a client's stream.
  */
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
-import type { ModelRequest } from "../model/client.ts";
 import type { ModelTrouble } from "../model/trouble.ts";
+import type { ModelRequest } from "../model/types.ts";
 import type { MessageDoc, ReservedIds, RunDoc } from "../store/documents.ts";
 import { StoreTrouble } from "../store/trouble.ts";
 import { beat } from "./checkpoint.ts";

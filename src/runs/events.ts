@@ -1,4 +1,4 @@
-/** The events of a run, as the API streams them (contract section 4), and where they go. */
+/** The events of a run, as the API streams them (docs/contract.md 4), and where they go. */
 import type { MessageContent } from "../resources/message.ts";
 import { apiObject, type MessageDoc, type RunDoc, type StepDoc } from "../store/documents.ts";
 
@@ -42,7 +42,7 @@ export const messageEvent = (message: MessageDoc, status: MessageDoc["status"] |
   data: apiObject(message),
 });
 
-/** The end of a run, in the order of contract 4.1: its messages, their steps, the run. `before` is its last version. */
+/** The end of a run, in the order of docs/contract.md 4.1: its messages, their steps, the run. `before` is its last version. */
 export function endingEvents(before: RunDoc, run: RunDoc, documents: (MessageDoc | StepDoc)[]): RunEvent[] {
   const messages = documents.filter((doc) => doc.kind === "message");
   const steps = documents.filter((doc) => doc.kind === "step");
@@ -55,13 +55,13 @@ export function endingEvents(before: RunDoc, run: RunDoc, documents: (MessageDoc
   ];
 }
 
-/** In both of the forms that clients look for: some want `error`, some the fields themselves (contract 4.2). */
+/** In both of the forms that clients look for: some want `error`, some the fields themselves (docs/contract.md 4.2). */
 export function errorEvent(message: string): RunEvent {
   const error = { message, type: "server_error", param: null, code: null };
   return { event: "error", data: { error, ...error } };
 }
 
-/** The first delta of a text carries its empty annotations, the others only text (contract 4.1). */
+/** The first delta of a text carries its empty annotations, the others only text (docs/contract.md 4.1). */
 export function textDelta({ id }: { id: string }, value: string, first: boolean): RunEvent {
   const text = first ? { value, annotations: [] } : { value };
   return {
@@ -74,7 +74,7 @@ export function textDelta({ id }: { id: string }, value: string, first: boolean)
   };
 }
 
-/** A piece of a function call: id, name and the null output once, then arguments only (contract 4.3). */
+/** A piece of a function call: id, name and the null output once, then arguments only (docs/contract.md 4.3). */
 export function callDelta(
   step: StepDoc,
   index: number,

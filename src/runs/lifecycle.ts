@@ -1,6 +1,6 @@
 /**
  * The life of a run as a table: states, what may follow, and what each transition writes on the run, its open step and
- * its open message (contract section 3). Pure: the time is an argument, nothing is read or written.
+ * its open message (docs/contract.md 3). Pure: the time is an argument, nothing is read or written.
  */
 import { toSeconds } from "../resources/common.ts";
 import { seqOfMintedId } from "../resources/ids.ts";
@@ -55,7 +55,7 @@ export const WAKE_UP_GRACE = 15_000;
 
 /**
  * queued -> in_progress, or the same run again if its driver has died or released it. A fresh claim overwrites started_at
- * (contract 3.1); a takeover keeps it, and the reserved ids. Either counts as an attempt. Times in milliseconds.
+ * (docs/contract.md 3.1); a takeover keeps it, and the reserved ids. Either counts as an attempt. Times in milliseconds.
  */
 export function claimed(run: RunDoc, owner: string, reserved: ReservedIds, now: number, leaseDuration: number): RunDoc {
   const fields = claimFields(owner, reserved, now, leaseDuration);
@@ -146,7 +146,7 @@ export function ended(run: RunDoc, ending: Ending, now: number): RunDoc {
   return {
     ...run,
     status: ending.status,
-    // A run that failed before any driver had started it shows the moment of both (contract 6.4).
+    // A run that failed before any driver had started it shows the moment of both (docs/contract.md 6.4).
     started_at: ending.status === "failed" ? (run.started_at ?? at) : run.started_at,
     expires_at: null,
     completed_at: ending.status === "completed" || ending.status === "incomplete" ? at : null,

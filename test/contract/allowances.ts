@@ -3,7 +3,7 @@ import type { Difference } from "./comparison.ts";
 import type { Exchange } from "./recordings.ts";
 
 export interface Allowance {
-  /** the place in the contract */
+  /** the place in docs/contract.md */
   contract: string;
   why: string;
   /** It may be that nothing needs it in a run of the tests. */
@@ -16,7 +16,7 @@ const isStream = ({ answer }: Exchange) => answer.events !== undefined;
 
 export const ALLOWANCES: Allowance[] = [
   {
-    contract: "section 9, row 6",
+    contract: "docs/contract.md 9, row 6",
     why: "the specification requires expired_at and metadata of a step, the service omitted them",
     covers: (difference) =>
       difference.kind === "unexpected" &&
@@ -24,7 +24,7 @@ export const ALLOWANCES: Allowance[] = [
       ["expired_at", "metadata"].includes(difference.field),
   },
   {
-    contract: "section 9, row 7",
+    contract: "docs/contract.md 9, row 7",
     why: "the specification requires the state of a message, the service told it in streams only",
     covers: (difference, exchange) =>
       difference.kind === "unexpected" &&
@@ -33,7 +33,7 @@ export const ALLOWANCES: Allowance[] = [
       ["status", "incomplete_details", "completed_at", "incomplete_at"].includes(difference.field),
   },
   {
-    contract: "section 9, row 7",
+    contract: "docs/contract.md 9, row 7",
     why: "a modified message came back in its first version's form: file_ids in the place of attachments",
     covers: ({ kind, within, field }, { method, target }) =>
       method === "POST" &&
@@ -42,13 +42,13 @@ export const ALLOWANCES: Allowance[] = [
       ((kind === "missing" && field === "file_ids") || (kind === "unexpected" && field === "attachments")),
   },
   {
-    contract: "section 9, row 13",
+    contract: "docs/contract.md 9, row 13",
     why: "the details of usage are optional extras",
     covers: ({ kind, field }) =>
       kind === "missing" && ["usage.prompt_token_details", "usage.completion_tokens_details"].includes(field),
   },
   {
-    contract: "section 2.2, tool_resources",
+    contract: "docs/contract.md 2.2, tool_resources",
     why: "an empty list of code interpreter files appeared where there had been none",
     covers: ({ kind, field, within, recorded }) =>
       kind === "missing" &&
@@ -57,7 +57,7 @@ export const ALLOWANCES: Allowance[] = [
       JSON.stringify(recorded) === JSON.stringify({ file_ids: [] }),
   },
   {
-    contract: "section 3.1, queued to in_progress",
+    contract: "docs/contract.md 3.1, queued to in_progress",
     why: "a worker may take a run up before the next request sees it queued",
     isByChance: true,
     covers: ({ within: { recorded, ours }, field }, { method }) =>

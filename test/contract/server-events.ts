@@ -6,7 +6,7 @@ export interface ServerEvent {
   data: Json;
 }
 
-/** Throws if a frame is not exactly what the API sends: one line with the name, one with the data (contract 4). */
+/** Throws if a frame is not as the API sends it: a line with the name, then one with the data (docs/contract.md 4). */
 export function parseEvents(text: string): ServerEvent[] {
   const frames = text.split("\n\n").map(withoutComments);
   return frames.filter((frame) => frame !== "").map(parseFrame);

@@ -6,7 +6,7 @@ interface Created {
   id: string;
 }
 
-/** An assistant whose runs take so long that whoever comes with the first one finds it active. */
+/** An assistant whose runs take so long that a request sent with the first one finds it active. */
 async function slowAssistant(client: OpenAI, milliseconds: number) {
   const slow = model();
   await slow.script([{ text: "ok", firstTokenMs: milliseconds }], { repeat: true });

@@ -1,4 +1,4 @@
-/** What the model gets to read, and the bounds on it (contract section 6). */
+/** What the model gets to read, and the bounds on it (docs/contract.md 6). */
 import { expect, test } from "vitest";
 import type { ModelRequest } from "./harness.ts";
 import { model, newTenant, POLL, question } from "./harness.ts";

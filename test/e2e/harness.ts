@@ -13,7 +13,7 @@ export const API_VERSION = "2024-08-01-preview";
 /** The simulated model answers at once: there is no point in waiting the seconds that a client waits by itself. */
 export const POLL = { pollIntervalMs: 30 };
 
-/** A tenant that nobody else uses, with the clients of the API in both forms. */
+/** A tenant that no other test uses, with the clients of the API in both forms. */
 export interface Tenant {
   tenant: string;
   key: string;
@@ -88,7 +88,7 @@ const checkedFetch: typeof fetch = async (input, init) => {
 // A test that expects an error may have swallowed a complaint.
 afterAll(() => expect(complaints).toEqual([]));
 
-/** A model that nobody else uses: what it says next, and what it was asked. */
+/** A model that no other test uses: what it says next, and what it was asked. */
 export interface ScriptedModel {
   name: string;
   script(turns: Turn[], options?: { repeat?: boolean }): Promise<void>;

@@ -1,4 +1,4 @@
-/** What a user sees when the model does not do what it should (contract 6.4). */
+/** What a user sees when the model does not do what it should (docs/contract.md 6.4). */
 import type OpenAI from "openai";
 import { expect, test } from "vitest";
 import type { Turn } from "../../local/model/turn.ts";

@@ -34,7 +34,7 @@ const SCHEMAS: [route: RegExp, schema: string][] = [
   [/^GET threads\/[^/]+\/runs\/[^/]+\/steps\/[^/]+$/, "RunStepObject"],
 ];
 
-/** What Azure's gateway answers: no type, no param (contract section 5). The oracle knows only the service's form. */
+/** What Azure's gateway answers: no type, no param (docs/contract.md 5). The oracle knows only the service's form. */
 const GATEWAY_ERROR = {
   type: "object",
   required: ["error"],

@@ -1,4 +1,4 @@
-/** What is wrong with a request is told word for word as the original told it (contract section 5). */
+/** What is wrong with a request is told word for word as the original told it (docs/contract.md 5). */
 import { expect, test } from "vitest";
 import { newTenant, question, refused } from "./harness.ts";
 
@@ -221,7 +221,7 @@ test.for([
   expect({ status, body }).toEqual({ status: 400, body: { error: refused(400, text, param, "invalid_value").error } });
 });
 
-test("ids that nobody has given out are not found, and the answer says which", async () => {
+test("ids that were never given out are not found, and the answer says which", async () => {
   const tenant = newTenant();
   const { thread, assistant } = await question(tenant.openai, []);
   const run = "run_none";

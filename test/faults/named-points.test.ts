@@ -9,7 +9,7 @@ import type { Child } from "../../local/child.ts";
 import type { FaultReport, FaultRule as StoreFault } from "../../local/cosmos/faults.ts";
 import type { FaultRule as QueueFault } from "../../local/service-bus/faults.ts";
 import { type Stack, startStack } from "../../local/stack.ts";
-import { checkStore } from "../../src/check/check-store.ts";
+import { checkStore } from "../../tools/check-store/check-store.ts";
 import { buildIfStale } from "../e2e/build.ts";
 import { until } from "../e2e/harness.ts";
 import { putFaults } from "./inject.ts";

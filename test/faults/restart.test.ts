@@ -1,6 +1,6 @@
 /**
  * Processes die without a word and wake-ups get lost: runs complete all the same, and say nothing twice. The lease and
- * the queue's lock are short here, so that nobody waits for minutes.
+ * the queue's lock are short here, so that no test waits for minutes.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -16,7 +16,7 @@ import { POLL, until } from "../e2e/harness.ts";
 /** Seconds. */
 const LEASE = 2;
 const LOCK_DURATION = 3;
-/** How long a wake-up may be under way before the sweep sends another (design: every active run has a due time). */
+/** How long a wake-up may be under way before the sweep sends another: each active run has a due time. */
 const WAKE_UP_GRACE = 15_000;
 const LONG = 60_000;
 

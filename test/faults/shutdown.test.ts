@@ -1,6 +1,6 @@
 /**
- * Instances that are told to stop hand their runs back: with the usual lease and lock, nobody waits for their ends. Each
- * test stops an instance of its own two.
+ * Instances that are told to stop hand their runs back: with the usual lease and lock, no run waits for their ends.
+ * Each test stops an instance of its own two.
  */
 import { CosmosClient } from "@azure/cosmos";
 import OpenAI from "openai";

@@ -45,7 +45,7 @@ test("a run that waits for outputs shows as expired as soon as its time is over,
   await client.beta.threads.messages.create(threadId, { role: "user", content: "Never mind." });
 });
 
-test("a thread whose run has expired takes the next run, also if nobody has looked in between", async () => {
+test("a thread whose run has expired takes the next run, also if no process has looked in between", async () => {
   const { threadId, run } = await scripted("forgotten", [
     { toolCalls: [{ name: "get_weather", arguments: {} }] },
     { text: "Here I am." },

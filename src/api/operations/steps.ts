@@ -37,7 +37,7 @@ const getStep = operation({
   },
 });
 
-/** The event of a step's end still tells when it would have expired; a later read does not (contract 3.2). */
+/** The event of a step's end still tells when it would have expired; a later read does not (docs/contract.md 3.2). */
 const withoutPastExpiry = (step: RunStep): RunStep =>
   step.status === "in_progress" ? step : { ...step, expires_at: null };
 

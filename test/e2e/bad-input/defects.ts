@@ -1,4 +1,4 @@
-/** All that can be wrong with the value at one place, with what the validator must say of it (contract section 5). */
+/** All that can be wrong with the value at one place, with what the validator must say of it (docs/contract.md 5). */
 import { ABSENT, alternativesOf, isDictionary, type Path, type Place, type Schema, simplest } from "./schema.ts";
 
 export interface Defect {
@@ -218,7 +218,7 @@ function ofArray(place: Place, schema: Schema): Defect[] {
   return defects;
 }
 
-/** No object of the API takes names that it does not know, whatever its schema here says (contract 2.1). */
+/** No object of the API takes names that it does not know, whatever its schema here says (docs/contract.md 2.1). */
 function ofObject(place: Place, schema: Schema, alternatives: Schema[]): Defect[] {
   if (schema.properties === undefined) return [];
   const variants = alternatives.filter((each) => each.type === "object");

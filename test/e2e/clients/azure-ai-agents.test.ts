@@ -16,8 +16,8 @@ import { all, anId, model, newTenant, send, until } from "../harness.ts";
 import { ENDLESS, TWO_CALLS, thrown } from "./openai-library.ts";
 
 /**
- * The library gives its token to https only. So it is told an https address, and the last step of its own pipeline takes
- * the request to the plain one: what a gateway in front of the app would do.
+ * The library gives its token to https only. So it is told an https address, and the last step of its own pipeline
+ * takes the request to the plain one: what a gateway in front of the app would do.
  */
 function connect(key = newTenant().key): AgentsClient {
   const { host } = new URL(inject("stack").origin);
@@ -120,7 +120,7 @@ test("threads are listed, the newest first, page by page", async () => {
   expect(await all(threads.list())).toEqual([three, one]);
 });
 
-test("nobody's list of threads shows the threads of others", async () => {
+test("a tenant's list of threads shows no threads of other tenants", async () => {
   const mine = connect();
   const theirs = connect();
   const older = await mine.threads.create();
@@ -252,7 +252,7 @@ test("a run is cancelled", async () => {
 
 test("errors tell their status, code and message", async () => {
   const client = connect();
-  const stranger = connect("this-key-nobody-has");
+  const stranger = connect("a-key-without-a-tenant");
 
   const missing = await thrown(client.threads.get("thread_gone"));
   const wrong = await thrown(client.createAgent("m", { temperature: 3 }));

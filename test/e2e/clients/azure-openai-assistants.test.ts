@@ -163,7 +163,7 @@ test("a thread is created and run in one call", async () => {
 
 test("errors tell their status, code and message", async () => {
   const client = connect();
-  const stranger = connect("this-key-nobody-has");
+  const stranger = connect("a-key-without-a-tenant");
 
   await expect(client.getThread("thread_gone")).rejects.toMatchObject({
     name: "RestError",

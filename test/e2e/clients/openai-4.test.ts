@@ -1,4 +1,6 @@
-/** Version 4 of the library, which most code of the Assistants API was written with: other parameters, other requests. */
+/**
+ * Version 4 of the library, which most code of the Assistants API was written with: other parameters, other requests.
+ */
 import OpenAI, { APIUserAbortError, AuthenticationError, AzureOpenAI, BadRequestError, NotFoundError } from "openai-4";
 import type { AssistantStream } from "openai-4/lib/AssistantStream";
 import { expect, inject, test } from "vitest";
@@ -80,7 +82,7 @@ test.for(FORMS)(
   "$form: errors are of their classes, with message, code, param and request id",
   async ({ client, form }) => {
     const { threads, assistants } = client.beta;
-    const stranger = connect(form, "sk-this-key-nobody-has");
+    const stranger = connect(form, "sk-a-key-without-a-tenant");
 
     const missing = await thrown(threads.retrieve("thread_gone"));
     const wrong = await thrown(assistants.create({ model: "m", temperature: 3 }));

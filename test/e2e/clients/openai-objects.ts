@@ -110,13 +110,13 @@ export function objectStories(library: Library): void {
   });
 
   test.for(forms)("$form: a wrong key is an AuthenticationError", async ({ connect, form }) => {
-    const refused = await thrown(connect({ apiKey: "sk-this-key-nobody-has" }).beta.assistants.list());
+    const refused = await thrown(connect({ apiKey: "sk-a-key-without-a-tenant" }).beta.assistants.list());
 
     expect(refused).toBeInstanceOf(library.AuthenticationError);
     expect(refused).toHaveProperty("requestID", REQUEST_ID);
     expect(refused).toMatchObject(
       form === "OpenAI"
-        ? { status: 401, code: "invalid_api_key", message: "401 Incorrect API key provided: sk-****-has." }
+        ? { status: 401, code: "invalid_api_key", message: "401 Incorrect API key provided: sk-****nant." }
         : { status: 401, code: "401", message: expect.stringContaining("Access denied due to invalid subscription") },
     );
   });

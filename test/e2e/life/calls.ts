@@ -191,7 +191,7 @@ function areRight({ waitsFor }: RunModel, outputs: ToolOutput[]): boolean {
   return waitsFor !== undefined && got.toSorted().join() === waitsFor.toSorted().join();
 }
 
-const NOBODYS: ToolOutput = { tool_call_id: "call_nobodys", output: "?" };
+const STRAY: ToolOutput = { tool_call_id: "call_stray", output: "?" };
 
 /** Outputs as the kind says; as long as the calls are not known, only wrong ones can be made. */
 function outputsFor(run: RunModel, kind: Outputs): ToolOutput[] {
@@ -200,17 +200,17 @@ function outputsFor(run: RunModel, kind: Outputs): ToolOutput[] {
     tool_call_id: id,
     output: index === 0 ? "" : `7° 😀${index}`,
   }));
-  const [first = NOBODYS] = right;
+  const [first = STRAY] = right;
   switch (kind) {
     case "right":
       // In another order than asked for: each output names its call.
-      return right.length === 0 ? [NOBODYS] : right.toReversed();
+      return right.length === 0 ? [STRAY] : right.toReversed();
     case "few":
       return right.length < 2 ? [] : right.slice(1);
     case "many":
-      return [...right, NOBODYS];
+      return [...right, STRAY];
     case "wrong":
-      return [...right.slice(1), NOBODYS];
+      return [...right.slice(1), STRAY];
     case "doubled":
       return [...right, first];
     case "none":

@@ -1,5 +1,5 @@
 /**
- * What holds for every stream and every log of events (contract section 4): their order, what a delta may say, and that
+ * What holds for every stream and every log of events (docs/contract.md 4): their order, what a delta may say, and that
  * an object is in the end what its events together say. Takes events one by one and throws at the first that breaks it.
  */
 import { expect } from "vitest";

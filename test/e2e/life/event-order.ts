@@ -1,4 +1,4 @@
-/** The exact order of a run's events, from what its model was to do (contract 4.1). */
+/** The exact order of a run's events, from what its model was to do (docs/contract.md 4.1). */
 import { expect } from "vitest";
 import { breaksOff, makesMessage, type Outcome, type TurnPlan } from "./plans.ts";
 import type { RunModel, Segment } from "./run-model.ts";

@@ -1,4 +1,4 @@
-/** What GETs must show of a run, its steps and its messages, given what has happened to it (contract 2.2 and 3). */
+/** What GETs must show of a run, its steps and messages, given what has happened to it (docs/contract.md 2.2 and 3). */
 import { expect } from "vitest";
 import { addUsage, NO_USAGE, type Usage } from "../../../src/resources/common.ts";
 import type { Message } from "../../../src/resources/message.ts";
@@ -18,7 +18,7 @@ const aUsage = expect.toSatisfy((value: unknown) => {
   return prompt >= 0 && completion >= 0 && total === prompt + completion && Object.keys(rest).length === 0;
 }, "a usage whose total is its sum");
 
-/** Every field of a run, as its status wants it (contract 3.1); with its usage and error if those are known. */
+/** Every field of a run, as its status wants it (docs/contract.md 3.1); with its usage and error if those are known. */
 export function expectRun(run: Run, model: RunModel): void {
   const { created } = model;
   const over = isTerminal(run.status);
@@ -248,7 +248,7 @@ function takeCancelledTurn(unseen: Unseen, run: Run, plan: TurnPlan): void {
   }
 }
 
-/** The usage of a run is that of its steps together (contract 6.5). */
+/** The usage of a run is that of its steps together (docs/contract.md 6.5). */
 function expectSums(run: Run, steps: RunStep[]): void {
   if (!isTerminal(run.status)) return;
   const sum = steps.map((step) => step.usage ?? NO_USAGE).reduce(addUsage, NO_USAGE);

@@ -1,6 +1,6 @@
 /**
- * Random sequences of calls on threads and their runs, legal and illegal ones, against a small reference of what the
- * contract says (section 3): they must never disagree. LIFE_SEQUENCES says how many; LIFE_SEED repeats one: the number
+ * Random sequences of calls on threads and their runs, legal and illegal ones, against a small reference of what
+ * docs/contract.md 3 says: they must never disagree. LIFE_SEQUENCES says how many; LIFE_SEED repeats one: the number
  * that a failure prints is the seed of the one sequence that failed.
  */
 import { CosmosClient } from "@azure/cosmos";

@@ -1,4 +1,4 @@
-/** What the model will do in a run, turn by turn, and what a turn must come to by the contract (sections 3 and 6). */
+/** What the model will do in a run, turn by turn, and what a turn must come to by docs/contract.md 3 and 6. */
 import fc from "fast-check";
 import type { Turn } from "../../../local/model/turn.ts";
 import { NO_USAGE, type Usage } from "../../../src/resources/common.ts";
@@ -11,8 +11,8 @@ export interface PlannedCall {
 }
 
 /**
- * How the model ends a turn. `cut`: the connection breaks after so many pieces, and a repetition would work. `stall`: it
- * says its first piece and then nothing more; `hang`: nothing at all. The last two go on until the run is cancelled.
+ * How the model ends a turn. `cut`: the connection breaks after so many pieces, and a repetition would work. `stall`:
+ * it says its first piece and then nothing more; `hang`: nothing at all. The last two go on until the run is cancelled.
  */
 export type TurnEnd = "stop" | "length" | "content_filter" | "refused" | "unknown_model" | "cut" | "stall" | "hang";
 
@@ -74,7 +74,7 @@ const isFailedCall = (turn: TurnPlan) => turn.end === "refused" || turn.end === 
 
 export const isStuck = (turn: TurnPlan) => turn.end === "stall" || turn.end === "hang";
 
-/** What a turn comes to if nobody interferes. */
+/** What a turn comes to if no client interferes. */
 export interface Outcome {
   status: RunStatus;
   error: RunError | null;
@@ -192,5 +192,5 @@ export const runPlan: fc.Arbitrary<TurnPlan[]> = fc
   .tuple(fc.array(pausing, { maxLength: 2, size: "max" }), last)
   .map(([pauses, end]) => [...pauses, end]);
 
-/** A run that goes on until somebody ends it. */
+/** A run that goes on until a client ends it. */
 export const ENDLESS: TurnPlan[] = [{ end: "hang", text: [], calls: [], usage: null, busy: 0, pace: 0, cutAfter: 0 }];

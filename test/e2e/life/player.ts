@@ -23,6 +23,7 @@ export class Player {
   /** makes every piece of metadata another */
   #count = 0;
 
+  // biome-ignore lint/style/useConsistentMemberAccessibility: a constructor has no #private form.
   private constructor(world: World, thread: ThreadModel) {
     this.#world = world;
     this.#thread = thread;

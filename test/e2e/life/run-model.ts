@@ -57,7 +57,7 @@ export class RunModel {
     return this.segments.at(-1)?.streamed === true;
   }
 
-  /** What the turn comes to if nobody interferes; undefined if it goes on until somebody does. */
+  /** What the turn comes to if no client interferes; undefined if it goes on until one does. */
   get outcome(): Outcome | undefined {
     return isStuck(this.plan) ? undefined : outcomeOf(this.plan, this.streamed, this.created.model);
   }
@@ -78,7 +78,7 @@ export class RunModel {
     return !this.#ahead.every(isTerminal);
   }
 
-  /** It will have no other status before somebody does something. */
+  /** It will have no other status before a client does something. */
   get isResting(): boolean {
     return this.#ahead.length === 1 && (this.isOver || this.pausesNow);
   }
@@ -99,7 +99,7 @@ export class RunModel {
     this.#ahead = this.#ahead.slice(place);
   }
 
-  /** Somebody else could take the thread: so the run has ended. */
+  /** Another run could take the thread: so this one has ended. */
   seeOver(): void {
     const over = this.#ahead.find(isTerminal);
     if (over === undefined) throw new Error(`the thread is free, but its run ${this.id} should be ${this.#ahead}`);

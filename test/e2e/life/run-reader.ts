@@ -39,6 +39,7 @@ export class RunReader {
   error: unknown;
   readonly #stop: AbortController;
 
+  // biome-ignore lint/style/useConsistentMemberAccessibility: a constructor has no #private form.
   private constructor(stop: AbortController, read: (reader: RunReader) => Promise<void>) {
     this.#stop = stop;
     this.done = read(this).catch((error: unknown) => {

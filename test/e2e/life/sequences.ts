@@ -21,7 +21,7 @@ export type Action =
       instructed: boolean;
       additional: { role: Role; content: string }[];
       turns: TurnPlan[];
-      /** the run's log is followed from the start by somebody whose connection breaks after every so many events */
+      /** the run's log is followed from the start by a client whose connection breaks after each so many events */
       watchInPieces: number | null;
     } & Reading)
   | { do: "let it rest" }

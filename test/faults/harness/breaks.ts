@@ -52,7 +52,7 @@ export const BREAKS: Break[] = [
     to: "const result = { ok: true };",
   },
   {
-    what: "a run that nobody drives ends without its open step and message",
+    what: "a run without a driver ends without its open step and message",
     file: "runs/ending.js",
     from: '.filter((doc) => doc.status === "in_progress")',
     to: ".filter(() => false)",

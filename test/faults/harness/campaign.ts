@@ -1,6 +1,6 @@
 /** Many stories at once while everything goes wrong; then peace, and the question whether all that was promised came true. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { checkStore } from "../../../src/check/check-store.ts";
+import { checkStore } from "../../../tools/check-store/check-store.ts";
 import { Chaos, type ChaosOptions } from "./chaos.ts";
 import { clientOf, insist, isTransient } from "./clients.ts";
 import { type Cluster, type ClusterOptions, startCluster } from "./cluster.ts";

@@ -1,17 +1,12 @@
-/** Seeded chance: the same seed makes the same choices, though processes and sockets then do as they like. */
+/** Seeded choices: the same seed makes the same choices, though processes and sockets do not repeat their timing. */
+import { randomNumbers } from "../../../local/random.ts";
+
 export class Random {
-  #state: number;
+  /** From 0 to just below 1. */
+  readonly next: () => number;
 
   constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  /** From 0 to just below 1. Mulberry32. */
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+    this.next = randomNumbers(seed);
   }
 
   chance(share: number): boolean {
@@ -39,7 +34,7 @@ export class Random {
     throw new Error("nothing to choose from");
   }
 
-  /** A chance of its own for somebody who goes on at a pace of their own. */
+  /** A generator of its own for a client that acts at its own pace, so that its choices do not depend on other clients'. */
   fork(): Random {
     return new Random(Math.floor(this.next() * 2 ** 32));
   }

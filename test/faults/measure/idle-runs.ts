@@ -4,8 +4,8 @@
  *
  *   node test/faults/measure/idle-runs.ts [runs=10000] [created a second at least=20]      (some twelve minutes)
  *
- * Promise: while they wait, the sweep's own queries are all that anybody asks of the store; every run is written expired
- * within five seconds of its time; and whoever asks after that time never sees it waiting.
+ * Promise: while they wait, the store gets the sweep's own queries and nothing else; every run is written expired
+ * within five seconds of its time; and a client that asks after that time never sees it waiting.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { CosmosClient } from "@azure/cosmos";
@@ -102,10 +102,7 @@ async function watchThemWait(runs: WaitingRun[]): Promise<void> {
   });
   const sweeps = Math.floor(window.seconds / SWEEP_INTERVAL) + 1;
   console.log(`waiting for ${window.seconds.toFixed(0)} s, all of them together: ${costs(window)}`);
-  promise(
-    window.stats.total.count <= sweeps * REQUESTS_A_SWEEP,
-    "somebody asks the store for more than the sweep does",
-  );
+  promise(window.stats.total.count <= sweeps * REQUESTS_A_SWEEP, "the store gets more requests than the sweep's");
   for (const [name, cpu] of Object.entries(window.cpu)) {
     promise(cpu / window.seconds < IDLE_CPU, `${name} is busy while the runs wait`);
   }
@@ -127,7 +124,7 @@ async function watchThemExpire(runs: WaitingRun[]): Promise<void> {
   await judgePunctuality(runs.filter((run) => !asked.includes(run)));
 }
 
-/** A clock's tick after its time: whoever asks then must not be told that the run still waits. */
+/** A clock's tick after its time: a client that asks then must not be told that the run still waits. */
 async function askJustAfter({ id, threadId, expiresAt }: WaitingRun): Promise<void> {
   await sleep(Math.max(0, expiresAt * 1000 + 5 - Date.now()));
   const { status } = await client.beta.threads.runs.retrieve(id, { thread_id: threadId });

@@ -10,7 +10,7 @@ export type StoryName = (typeof STORIES)[number];
 export interface Load {
   client: OpenAI;
   assistants: { talking: string; long: string; calling: string };
-  /** latencies in milliseconds, for whoever looks at them next */
+  /** latencies in milliseconds, for the caller to summarise */
   creates: number[];
   polls: number[];
   /** runs by their story and end */

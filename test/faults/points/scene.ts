@@ -18,6 +18,7 @@ export class Scene {
   readonly #model: string;
   readonly #stack: Stack;
 
+  // biome-ignore lint/style/useConsistentMemberAccessibility: a constructor has no #private form.
   private constructor(stack: Stack, point: Point, way: Way, threadId: string, assistantId: string, model: string) {
     this.name = `a ${way} run killed ${point.name}`;
     this.#stack = stack;

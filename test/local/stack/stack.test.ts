@@ -63,7 +63,7 @@ describe("a stack with the simulated model", () => {
     expect(completion.choices[0]?.message.content).toBe("from the script");
   });
 
-  test("restarts a killed server on the same port and tells nobody of a death", async () => {
+  test("restarts a killed server on the same port and reports no death", async () => {
     const { functions } = stack.processes;
     const pid = functions.pid ?? 0;
     expect(await functions.kill("SIGKILL")).toEqual({ code: null, signal: "SIGKILL" });

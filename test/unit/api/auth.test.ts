@@ -28,7 +28,7 @@ describe("a caller is let in", () => {
     ["with a bearer token", { authorization: `Bearer ${ACME}` }],
     ["with a bearer token however it is written", { authorization: `bearer   ${ACME} ` }],
     ["with the tenant's second key", { "api-key": "acme-key-to-rotate-to" }],
-    ["with both headers", { "api-key": ACME, authorization: "Bearer some-other-key-of-somebody" }],
+    ["with both headers", { "api-key": ACME, authorization: "Bearer some-other-key-of-a-tenant" }],
   ])("%s", (_, headers) => {
     expect(tenantOf(headers, "azure")).toBe("acme");
     expect(tenantOf(headers, "openai")).toBe("acme");
@@ -50,7 +50,7 @@ const AZURE_REFUSAL = {
 describe("under /openai a refusal is that of Azure's gateway", () => {
   test.each([
     ["no key", {}],
-    ["an unknown key", { "api-key": "not-a-key-of-anybody" }],
+    ["an unknown key", { "api-key": "not-a-key-of-any-tenant" }],
     ["an empty key", { "api-key": "" }],
     ["a key that is a part of one", { "api-key": ACME.slice(0, -1) }],
     ["a key with something behind it", { "api-key": `${ACME}x` }],
@@ -73,8 +73,8 @@ describe("under /v1 a refusal is that of OpenAI", () => {
     expect(body.error.message).toMatch(/^You didn't provide an API key\./);
   });
 
-  test("an unknown key, shown so far that its owner knows it and nobody can use it", () => {
-    const { status, body } = refusal({ authorization: "Bearer sk-somebodys-secret-1234" }, "openai");
+  test("an unknown key, shown so far that its owner knows it and others cannot use it", () => {
+    const { status, body } = refusal({ authorization: "Bearer sk-anothers-secret-1234" }, "openai");
     expect(status).toBe(401);
     expect(body).toEqual({
       error: {
@@ -93,7 +93,7 @@ describe("under /v1 a refusal is that of OpenAI", () => {
   });
 });
 
-test("without any key in the settings nobody is let in", () => {
+test("without any key in the settings every request is refused", () => {
   const none = new Keys([]);
   expect(refusal({}, "azure", none).status).toBe(401);
   expect(refusal({ "api-key": "" }, "openai", none).status).toBe(401);

@@ -1,4 +1,4 @@
-/** How refused requests are told, and the words that many of them share (contract section 5). */
+/** How refused requests are told, and the words that many of them share (docs/contract.md 5). */
 import { describe, expect, test } from "vitest";
 import type { z } from "zod";
 import { validated } from "../../../src/api/validation.ts";

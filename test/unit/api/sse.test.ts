@@ -40,7 +40,7 @@ describe("a stream", () => {
     expect((await reading).match(/"n":\d/g)).toEqual(['"n":1', '"n":2', '"n":3']);
   });
 
-  test("that nobody pushed anything to is only done", async () => {
+  test("that got no event is only done", async () => {
     const stream = new EventStream(undefined);
     stream.end();
     expect(await textOf(stream)).toBe("event: done\ndata: [DONE]\n\n");

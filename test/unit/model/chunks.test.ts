@@ -59,7 +59,7 @@ test("what is no JSON is an error", async () => {
   await expect(read(answer("data: {half\n\n"))).rejects.toThrow(SyntaxError);
 });
 
-test("whoever stops early closes the connection; after [DONE] the rest is read", async () => {
+test("a reader that stops early closes the connection; after [DONE] the rest is read", async () => {
   let cancelled = 0;
   let pulled = 0;
   const stream = (first: string) =>

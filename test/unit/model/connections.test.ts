@@ -69,7 +69,7 @@ test("calls one after the other share a connection", async () => {
   expect(connections).toBe(1);
 });
 
-test("a stream that never ends after its last event keeps nobody waiting", async () => {
+test("a stream that never ends after its last event does not keep the run waiting", async () => {
   answer = sayTwice;
   expect(await pieces(newModel())).toBe(2);
 });

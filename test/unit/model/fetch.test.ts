@@ -79,7 +79,7 @@ test("pieces arrive when they are sent", async () => {
   expect(await reader?.read()).toMatchObject({ done: true });
 });
 
-test("nobody at the port, or a connection that breaks in the middle, is an error", async () => {
+test("no server at the port, or a connection that breaks in the middle, is an error", async () => {
   await expect(post("http://127.0.0.1:1", "")).rejects.toThrow("ECONNREFUSED");
 
   const origin = await serve((_request, response) => {

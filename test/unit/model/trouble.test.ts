@@ -1,7 +1,7 @@
 import { APIConnectionError, APIConnectionTimeoutError, APIError } from "openai";
 import { describe, expect, test } from "vitest";
-import { ModelTimeout } from "../../../src/model/client.ts";
 import { modelTrouble } from "../../../src/model/trouble.ts";
+import { ModelTimeout } from "../../../src/model/types.ts";
 
 /** An error answer of a model, made into an error by the SDK itself. */
 function answer(status: number, error: object, headers: Record<string, string> = {}) {

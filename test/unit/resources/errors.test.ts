@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import * as errors from "../../../src/resources/errors.ts";
 
-/** An error as a client sees it, with the words of the original (contract section 5). */
+/** An error as a client sees it, with the words of the original (docs/contract.md 5). */
 type Row = [error: errors.ApiError, status: number, message: string, param: string | null, code: string | null];
 
 const rows: Row[] = [

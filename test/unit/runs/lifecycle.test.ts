@@ -44,7 +44,7 @@ const ENDINGS: Ending[] = [
   { status: "expired" },
 ];
 
-/** Every way from one status to another; what is not in it must throw. Contract section 3.1, and what the engine adds. */
+/** All ways between statuses (docs/contract.md 3.1, and what the engine adds); any other must throw. */
 const LEGAL: Record<RunStatus, RunStatus[]> = {
   queued: ["in_progress", "cancelling", "cancelled", "failed", "expired"],
   in_progress: ["requires_action", "cancelling", "completed", "incomplete", "failed", "expired"],

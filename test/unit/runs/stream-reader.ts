@@ -1,5 +1,5 @@
 /**
- * Reads a run's events as strictly as the strictest client library does (contract section 4.3): puts deltas together,
+ * Reads a run's events as strictly as the strictest client library does (docs/contract.md 4.3): puts deltas together,
  * and throws where one of them would throw or silently get something wrong.
  */
 import type { Message } from "../../../src/resources/message.ts";

@@ -1,5 +1,5 @@
 /** A thread's lock belongs to its one active run, its active run holds the lock, and its users' messages are counted. */
-import { isTerminal } from "../../resources/run.ts";
+import { isTerminal } from "../../../src/resources/run.ts";
 import type { Finding } from "../rule.ts";
 import type { ThreadSnapshot } from "../snapshot.ts";
 

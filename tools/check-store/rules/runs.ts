@@ -1,6 +1,6 @@
-/** Runs: which fields each status fills (contract 3.1), that a run that has ended has no driver, and that its snapshot is there. */
-import { isTerminal, runObject } from "../../resources/run.ts";
-import { apiObject, type RunDoc } from "../../store/documents.ts";
+/** Runs: which fields each status fills (docs/contract.md 3.1), that a run that has ended has no driver, and that its snapshot is there. */
+import { isTerminal, runObject } from "../../../src/resources/run.ts";
+import { apiObject, type RunDoc } from "../../../src/store/documents.ts";
 import type { CheckOptions, Finding } from "../rule.ts";
 import type { ThreadSnapshot } from "../snapshot.ts";
 import { filled, formOf, inOrder } from "./fields.ts";
@@ -20,7 +20,7 @@ export function* runsAreWhole({ runs }: ThreadSnapshot, { tolerance }: CheckOpti
 function expectedFields({ status, started_at: startedAt }: RunDoc): Record<string, boolean> {
   const ended = isTerminal(status);
   const answered = status === "completed" || status === "incomplete";
-  // Whoever is queued, cancelled or expired may have been started before, or not.
+  // A run that is queued, cancelled or expired may or may not have been started before.
   const started = answered || ["in_progress", "requires_action", "failed"].includes(status) || startedAt !== null;
   return {
     started_at: started,

@@ -46,7 +46,7 @@ import {
   runDoc,
   THREAD,
   USAGE,
-} from "../documents.ts";
+} from "../../unit/documents.ts";
 
 export const TTL = 3_600;
 const NO_TOKENS = { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 };
@@ -177,7 +177,7 @@ function replyEvents({ step, message }: { step: StepDoc; message: MessageDoc }):
   ];
 }
 
-/** An answer of nobody's, as a second driver might leave it. */
+/** A message that no step names, as a second driver might leave it. */
 export function secondAnswer({ step, answer }: GoodThread): Doc[] {
   const message: MessageDoc = {
     ...answer,

@@ -1,7 +1,7 @@
-/** Messages: which fields each status fills, and how they end with their run (contract 3.3). */
-import { type MessageIncompleteReason, messageObject } from "../../resources/message.ts";
-import { isTerminal, type RunStatus } from "../../resources/run.ts";
-import { apiObject, type MessageDoc, type RunDoc } from "../../store/documents.ts";
+/** Messages: which fields each status fills, and how they end with their run (docs/contract.md 3.3). */
+import { type MessageIncompleteReason, messageObject } from "../../../src/resources/message.ts";
+import { isTerminal, type RunStatus } from "../../../src/resources/run.ts";
+import { apiObject, type MessageDoc, type RunDoc } from "../../../src/store/documents.ts";
 import type { CheckOptions, Finding } from "../rule.ts";
 import type { ThreadSnapshot } from "../snapshot.ts";
 import { filled, formOf, inOrder } from "./fields.ts";

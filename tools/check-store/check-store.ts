@@ -1,8 +1,8 @@
 /** Walks through all threads of a store, one at a time, and reports every rule that one of them breaks. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Container, SqlQuerySpec } from "@azure/cosmos";
-import type { RunStatus } from "../resources/run.ts";
-import type { Doc } from "../store/documents.ts";
+import type { RunStatus } from "../../src/resources/run.ts";
+import type { Doc } from "../../src/store/documents.ts";
 import type { CheckOptions } from "./rule.ts";
 import { ThreadSnapshot } from "./snapshot.ts";
 import { checkThread, type Violation } from "./thread.ts";
@@ -25,10 +25,13 @@ export type StoreCheck = Omit<CheckOptions, "now"> & {
 /** Documents a page of a query. */
 const PAGE = 1_000;
 
-/** Keys of threads that are remembered, so that their runs need not be asked for them. */
+/** How many keys of checked threads are remembered, so that their runs need no query for the thread. */
 const MAX_KNOWN = 200_000;
 
-/** A thread is read page by page, and may change meanwhile: only what is wrong each of these times is wrong. */
+/**
+ * How often a thread with violations is read. It is read page by page and may change meanwhile, so only a violation that
+ * each reading shows is reported.
+ */
 const LOOKS = 3;
 /** Milliseconds. */
 const PAUSE = 300;

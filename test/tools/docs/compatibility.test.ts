@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { compatibilityPage, PAGE, stateProblems } from "../../../docs/compatibility.ts";
-import { fieldPaths } from "../../../docs/fields.ts";
+import { compatibilityPage, PAGE, stateProblems } from "../../../tools/docs/compatibility.ts";
+import { fieldPaths } from "../../../tools/docs/fields.ts";
 
 test("docs/compatibility.md is what `npm run docs` makes of it", () => {
   const page = readFileSync(PAGE, "utf8");

@@ -1,10 +1,10 @@
 /** The event log of a run tells without a gap what became of its objects. */
-import { isTerminal } from "../../resources/run.ts";
-import { EventDecoder } from "../../runs/event-encoding.ts";
-import { chunkId } from "../../runs/event-log.ts";
-import { type RunEvent, textOf } from "../../runs/events.ts";
-import { readShortLog } from "../../runs/short-log.ts";
-import { apiObject, type EventsDoc, type MessageDoc, type RunDoc, type StepDoc } from "../../store/documents.ts";
+import { isTerminal } from "../../../src/resources/run.ts";
+import { EventDecoder } from "../../../src/runs/event-encoding.ts";
+import { chunkId } from "../../../src/runs/event-log.ts";
+import { type RunEvent, textOf } from "../../../src/runs/events.ts";
+import { readShortLog } from "../../../src/runs/short-log.ts";
+import { apiObject, type EventsDoc, type MessageDoc, type RunDoc, type StepDoc } from "../../../src/store/documents.ts";
 import type { CheckOptions, Finding } from "../rule.ts";
 import type { ThreadSnapshot } from "../snapshot.ts";
 
@@ -43,7 +43,7 @@ function* contiguous(
 ): Generator<Finding, RunEvent[] | undefined> {
   const { log } = run.internal;
   const ttl = chunks[0]?.ttl ?? eventsTtl;
-  // Without a log, or so old that its first chunks may have gone.
+  // No log is kept, or the first chunks may have been deleted by their time to live.
   const mayBeGone = ttl === 0 || (run.created_at + ttl) * 1000 < now;
   const events: RunEvent[] = [];
   let first: number | undefined = 0;
@@ -78,12 +78,12 @@ interface LastEvent {
   data: Record<string, unknown>;
 }
 
-/** What a reader of the log knows at its end. */
+/** What a client that has read the whole log knows. */
 class Told {
   readonly objects = new Map<string, LastEvent>();
-  /** of each message, from where it was begun last */
+  /** the text of each message, from the last time that it was created */
   readonly texts = new Map<string, string>();
-  /** what an attempt told that came to nothing, and no later one told again */
+  /** ids of objects that an abandoned attempt told of, and no later attempt told of again */
   readonly givenUp = new Set<string>();
   #underWay = new Set<string>();
 
@@ -103,7 +103,7 @@ class Told {
     }
   }
 
-  /** Objects of a model call stay only if the run pauses or ends with them: if it is claimed again, they were in vain. */
+  /** Keeps a model call's objects if the run pauses or ends with them. If it is claimed again, the attempt was abandoned. */
   #follow(id: string, { object, status }: Record<string, unknown>): void {
     if (object !== "thread.run") {
       this.#underWay.add(id);
@@ -146,7 +146,7 @@ function* lastEvent(doc: RunDoc | StepDoc | MessageDoc, last: LastEvent | undefi
     yield { id: doc.id, detail: "its run's event log does not know it" };
     return;
   }
-  // A step waiting for outputs, say: its last event told how it began, not how far it has come.
+  // For example a step that waits for outputs: its last event shows how it began, not what it holds now.
   if (doc.status === "in_progress") return;
   if (last.event !== `${doc.object}.${doc.status}`) {
     yield { id: doc.id, detail: `is ${doc.status}, and its last event was ${last.event}` };
@@ -161,7 +161,7 @@ function* lastEvent(doc: RunDoc | StepDoc | MessageDoc, last: LastEvent | undefi
   }
 }
 
-/** What a dead driver had told last may be more than it had saved; a finished message is what was told. */
+/** A driver that died may have sent more text than it had saved; a completed message has exactly the text that was sent. */
 function* text(message: MessageDoc, told: string): Iterable<Finding> {
   const stored = textOf(message.content);
   const fits = message.status === "completed" ? told === stored : told.startsWith(stored);

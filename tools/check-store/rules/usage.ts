@@ -1,6 +1,6 @@
 /** What a run has used is what its steps have used. */
-import { addUsage, NO_USAGE, type Usage } from "../../resources/common.ts";
-import { isTerminal } from "../../resources/run.ts";
+import { addUsage, NO_USAGE, type Usage } from "../../../src/resources/common.ts";
+import { isTerminal } from "../../../src/resources/run.ts";
 import type { Finding } from "../rule.ts";
 import type { ThreadSnapshot } from "../snapshot.ts";
 

@@ -1,10 +1,10 @@
 /** A store in which everything is right, and one thing broken by hand: the checker names it. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { checkStore, type Report } from "../../../src/check/check-store.ts";
-import type { CheckOptions } from "../../../src/check/rule.ts";
 import type { Doc } from "../../../src/store/documents.ts";
+import { checkStore, type Report } from "../../../tools/check-store/check-store.ts";
+import type { CheckOptions } from "../../../tools/check-store/rule.ts";
 import { startWorld, type World } from "../../local/cosmos/harness.ts";
-import { CREATED, KEY, messageDoc, NOW, place, THREAD } from "../documents.ts";
+import { CREATED, KEY, messageDoc, NOW, place, THREAD } from "../../unit/documents.ts";
 import { allDocs, answeredThread, type GoodThread, secondAnswer, TTL, waitingThread } from "./good-threads.ts";
 
 let world: World;
@@ -80,7 +80,7 @@ const BROKEN: [what: string, rule: string, broken: Break][] = [
   ],
   ["a thread stays locked", "lock", ({ thread, run }) => void Object.assign(thread.internal, { active_run: run.id })],
   [
-    "a thread is locked by nobody",
+    "a thread is locked by a run that is missing",
     "lock",
     ({ thread }) => void Object.assign(thread.internal, { active_run: `run_${place(99)}` }),
   ],

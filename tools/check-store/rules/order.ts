@@ -1,10 +1,13 @@
 /** Places in a thread are unique, an answer is later than its question, and nothing comes between. */
-import { isTerminal } from "../../resources/run.ts";
-import { type RunDoc, seqOf } from "../../store/documents.ts";
+import { isTerminal } from "../../../src/resources/run.ts";
+import { type RunDoc, seqOf } from "../../../src/store/documents.ts";
 import type { Finding } from "../rule.ts";
 import type { ThreadSnapshot } from "../snapshot.ts";
 
-type Placed = { id: string; internal: { sort: string } };
+interface Placed {
+  id: string;
+  internal: { sort: string };
+}
 
 export function* everythingInOrder(snapshot: ThreadSnapshot): Iterable<Finding> {
   yield* sorts(snapshot);
@@ -36,7 +39,7 @@ function* sorts({ threads, tenant, runs, messages, steps }: ThreadSnapshot): Ite
   }
 }
 
-/** From the run's creation to its last step the thread is its own. */
+/** Between a run's creation and its last step, nothing is added to the thread but the run's own messages and steps. */
 function* within(snapshot: ThreadSnapshot, run: RunDoc): Iterable<Finding> {
   const start = placeOf(run);
   const end = run.internal.last_seq;
@@ -52,7 +55,7 @@ function* within(snapshot: ThreadSnapshot, run: RunDoc): Iterable<Finding> {
   }
 }
 
-/** What comes next must find a place behind all that is there. */
+/** No document is later than the thread's `last_seq`, behind which the next one is placed. */
 function* newest({ thread, runs, messages }: ThreadSnapshot): Iterable<Finding> {
   if (thread === undefined) return;
   const active = thread.internal.active_run;

@@ -1,7 +1,7 @@
-/** Steps: which fields each status fills (contract 3.2), and which statuses go with their run's. */
-import { isTerminal } from "../../resources/run.ts";
-import { runStepObject } from "../../resources/step.ts";
-import { apiObject, type RunDoc, type StepDoc } from "../../store/documents.ts";
+/** Steps: which fields each status fills (docs/contract.md 3.2), and which statuses go with their run's. */
+import { isTerminal } from "../../../src/resources/run.ts";
+import { runStepObject } from "../../../src/resources/step.ts";
+import { apiObject, type RunDoc, type StepDoc } from "../../../src/store/documents.ts";
 import type { CheckOptions, Finding } from "../rule.ts";
 import type { ThreadSnapshot } from "../snapshot.ts";
 import { filled, formOf, inOrder } from "./fields.ts";

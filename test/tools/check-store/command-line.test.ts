@@ -6,7 +6,7 @@ import { KEY as COSMOS_KEY } from "../../../local/cosmos/server.ts";
 import { startWorld, type World } from "../../local/cosmos/harness.ts";
 import { allDocs, answeredThread } from "./good-threads.ts";
 
-const MAIN = path.resolve(import.meta.dirname, "../../../src/check/main.ts");
+const MAIN = path.resolve(import.meta.dirname, "../../../tools/check-store/main.ts");
 
 let world: World;
 beforeAll(async () => {

@@ -1,6 +1,6 @@
 /** A run's messages are exactly those that its steps name: none is missing, none is doubled. */
-import { isTerminal } from "../../resources/run.ts";
-import { type StepDoc, seqOf } from "../../store/documents.ts";
+import { isTerminal } from "../../../src/resources/run.ts";
+import { type StepDoc, seqOf } from "../../../src/store/documents.ts";
 import type { CheckOptions, Finding } from "../rule.ts";
 import type { ThreadSnapshot } from "../snapshot.ts";
 

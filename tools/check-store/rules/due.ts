@@ -1,5 +1,5 @@
-/** Nothing is stuck: whatever has not ended has a due time, and that is not over yet. */
-import { isTerminal } from "../../resources/run.ts";
+/** Nothing is stuck: each run that has not ended, and each deleted thread, has a due time that is not long past. */
+import { isTerminal } from "../../../src/resources/run.ts";
 import type { CheckOptions, Finding } from "../rule.ts";
 import type { ThreadSnapshot } from "../snapshot.ts";
 

@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { CosmosClient } from "@azure/cosmos";
 import { DefaultAzureCredential } from "@azure/identity";
 import { z } from "zod";
-import { THREADS } from "../store/containers.ts";
+import { THREADS } from "../../src/store/containers.ts";
 import { checkStore, type Report } from "./check-store.ts";
 
 const settings = z.object({
