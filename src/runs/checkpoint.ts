@@ -2,9 +2,9 @@
 import type { RunDoc } from "../store/documents.ts";
 import { NO_PATIENCE } from "../store/trouble.ts";
 import { leaseDuration } from "./claim.ts";
-import type { Outcome } from "./drive.ts";
 import type { Engine } from "./engine.ts";
 import { isExpired, renewed } from "./lifecycle.ts";
+import type { Outcome } from "./outcome.ts";
 import type { Interruption, OwnedRun } from "./owned-run.ts";
 import { logOf, withOpen } from "./settle.ts";
 import type { Turn } from "./turn.ts";

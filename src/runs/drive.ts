@@ -10,11 +10,11 @@ import { StoreTrouble } from "../store/trouble.ts";
 import { beat } from "./checkpoint.ts";
 import { exhaustedBudget } from "./context.ts";
 import { readContext } from "./context-window.ts";
-import type { HANDED_BACK } from "./drives.ts";
 import type { Engine } from "./engine.ts";
 import { runEvent } from "./events.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { type Ending, retried } from "./lifecycle.ts";
+import { retried } from "./lifecycle.ts";
+import type { Outcome } from "./outcome.ts";
 import type { OwnedRun } from "./owned-run.ts";
 import {
   endDriven,
@@ -34,15 +34,6 @@ const HEARTBEAT = 1_000;
 
 /** How long a run waits whose context could not be read. Milliseconds. */
 const STORE_PAUSE = 5_000;
-
-/** What a drive came to. */
-export type Outcome =
-  | { kind: "ending"; ending: Ending }
-  | { kind: "calls" }
-  | { kind: "trouble"; trouble: ModelTrouble }
-  | { kind: "store-trouble" }
-  | { kind: "lost" }
-  | typeof HANDED_BACK;
 
 /**
  * Resolves when the run has paused, ended, or been left to another driver. `window`: the run's messages, if they are being
