@@ -4,7 +4,7 @@ import type { ThreadSnapshot } from "./snapshot.ts";
 export interface CheckOptions {
   /** milliseconds since 1970 */
   now: number;
-  /** how late somebody may be, and how far the clocks of instances may differ, in milliseconds */
+  /** how late a worker or the sweep may be, and how far the clocks of instances may differ, in milliseconds */
   tolerance: number;
   /** how long events are kept, as the app's setting says, in seconds; 0 if they are not */
   eventsTtl: number;

@@ -27,7 +27,7 @@ export class ThreadSnapshot {
     return this.threads.find((thread) => thread.id === this.threadId);
   }
 
-  /** What is left of a deleted thread goes, in any order: it keeps no rule but that it must go. */
+  /** What is left of a deleted or half-written thread is purged, in any order: few rules hold for it. */
   get isBeingDeleted(): boolean {
     return this.marks.length > 0;
   }

@@ -14,7 +14,7 @@ import type { FunctionToolCall } from "../resources/step.ts";
 import type { RunDoc, StepDoc } from "../store/documents.ts";
 import type { Partition, Versioned, Write } from "../store/partition.ts";
 import { readRun } from "../store/runs.ts";
-import type { StaleLock } from "../store/threads.ts";
+import type { StaleLock } from "../threads/lock.ts";
 import { reserveIds } from "./advance.ts";
 import { endUndriven, laterLook, withToolTokens } from "./ending.ts";
 import type { Engine } from "./engine.ts";

@@ -39,7 +39,7 @@ test("a page that ends with the last object says that there is no more", async (
   expect(page).toMatchObject({ has_more: false });
 });
 
-/** Contract section 7: `before` is the page just before its object, still in the order asked for. */
+/** docs/contract.md, 7: `before` is the page just before its object, still in the order asked for. */
 test.for([
   { query: { order: "asc", limit: 3 }, shown: [0, 1, 2], more: true },
   { query: { order: "asc", after: 6 }, shown: [7, 8, 9], more: false },

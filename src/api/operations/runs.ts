@@ -25,7 +25,9 @@ import { WAKE_UP_GRACE } from "../../runs/lifecycle.ts";
 import { apiObject, type MessageDoc, type RunDoc, runSort } from "../../store/documents.ts";
 import type { Partition } from "../../store/partition.ts";
 import { createRun as createStoredRun } from "../../store/runs.ts";
-import { draftThread, readThread, storeThread } from "../../store/threads.ts";
+import { storeThread } from "../../threads/create.ts";
+import { draftThread } from "../../threads/draft.ts";
+import { readThread } from "../../threads/read.ts";
 import type { Connection } from "../connections.ts";
 import { operation } from "../operation.ts";
 import { existing, page, pageQuery } from "../paging.ts";
@@ -126,7 +128,7 @@ const createThreadAndRun = operation({
     const assistant = await readAssistant(app.store, tenant, body.assistant_id);
     const { thread: threadRequest, tool_resources: _resources, ...request } = body;
     const { thread, messages } = await draftThread(tenant, threadRequest ?? {}, now);
-    await storeThread(app.store, tenant, thread, messages);
+    await storeThread(app.store, tenant, thread, messages, app.now);
     const before: RunEvent[] = [{ event: "thread.created", data: apiObject(thread) }];
     return startRun({ app, tenant, threadId: thread.id, assistant, request, now, connection, before });
   },

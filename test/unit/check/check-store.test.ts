@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { checkStore, type Report } from "../../../src/check/check-store.ts";
 import type { CheckOptions } from "../../../src/check/rule.ts";
-import type { Doc } from "../../../src/store/documents.ts";
+import { type DeletedThreadDoc, type Doc, deletedSort } from "../../../src/store/documents.ts";
 import { startWorld, type World } from "../../local/cosmos/harness.ts";
 import { CREATED, KEY, messageDoc, NOW, place, THREAD } from "../documents.ts";
 import { allDocs, answeredThread, type GoodThread, secondAnswer, TTL, waitingThread } from "./good-threads.ts";
@@ -265,10 +265,33 @@ describe("the checker finds that", () => {
     expect(violations).toMatchObject([{ rule: "place", id: THREAD, detail: "the thread is missing" }]);
   });
 
-  test("a deletion was never finished", async () => {
-    const mark: Doc = { id: THREAD, pk: KEY, kind: "deleted_thread", internal: { tenant: "acme", due: NOW } };
-    const docs = [...allDocs(answeredThread()).filter((doc) => doc.kind !== "thread"), mark];
+  test("nothing but messages is left of a thread", async () => {
+    const docs = allDocs(answeredThread()).filter((doc) => doc.kind === "message" && doc.run_id === null);
+    const { violations } = await check(docs);
+    expect(docs).toHaveLength(1);
+    expect(violations).toMatchObject([{ rule: "place", id: THREAD, detail: "the thread is missing" }]);
+  });
+
+  test.each(["sort", "due, as older builds wrote it"])("a deletion was never finished, by its %s", async (which) => {
+    const internal = { tenant: "acme", sort: deletedSort(NOW) };
+    const older = { tenant: "acme", due: NOW } as unknown as typeof internal;
+    const docs = [...withoutThread(allDocs(answeredThread())), mark(which === "sort" ? internal : older)];
     expect((await check(docs)).violations).toEqual([]);
     expect(rulesOf(await check(docs, { now: LONG_AFTER }))).toEqual(["due"]);
   });
+
+  test("a run could go on though its thread is deleted", async () => {
+    const { chunks, ...docs } = waitingThread();
+    const left = [...withoutThread(Object.values(docs)), ...chunks];
+    const report = await check([...left, mark({ tenant: "acme", sort: deletedSort(NOW) })]);
+    expect(report.violations).toMatchObject([{ rule: "deleted", id: docs.run.id }]);
+  });
+});
+
+const withoutThread = (docs: Doc[]) => docs.filter((doc) => doc.kind !== "thread");
+const mark = (internal: DeletedThreadDoc["internal"]): Doc => ({
+  id: THREAD,
+  pk: KEY,
+  kind: "deleted_thread",
+  internal,
 });
