@@ -70,6 +70,7 @@ export async function deleteMessage(partition: Partition, threadId: string, id: 
       { patch: threadId, add: count, condition: "c.kind = 'thread'" },
     ]);
     if (result.ok) return;
+    await assertThreadExists(partition, threadId);
   }
   throw overloaded(1);
 }

@@ -1,7 +1,7 @@
 /**
  * Purging what deleted and half-written threads left: a wake-up of its own, done in slices by the worker. A slice deletes
- * a bounded number of documents and bytes, and sends itself on; its last batch moves the mark's due time or, when nothing
- * else is left, deletes the mark. A slice that fails is not repeated at once: the mark becomes overdue, and the sweep
+ * a bounded number of documents and bytes, and sends itself on. Its first batch moves the mark's due time, so that no second
+ * worker does the same slice; the last batch of all deletes the mark. A slice that fails is not repeated at once: the mark becomes overdue, and the sweep
  * sends the next wake-up. So a store in trouble is not asked more than once a minute for each thread.
  */
 import { type PurgeWakeUp, purgeJob, type WakeUps, type WakeUpToSend } from "../jobs/wake-ups.ts";
@@ -27,7 +27,7 @@ const PAUSE = 1_000;
 /** How long a purge may take to begin or go on before the sweep sends another wake-up. Milliseconds. */
 export const PURGE_GRACE = 15_000;
 
-/** How often a slice looks again when documents were gone that it wanted to delete. */
+/** How often a slice looks at what is left, when documents are gone that it wanted to delete. */
 const LOOKS = 5;
 
 /** What a purge works with; the engine has it all. */
@@ -77,82 +77,80 @@ async function ownedMark(
   return { ...taken, _etag: result.etags[0] ?? "" };
 }
 
-/** Deletes a slice; the mark's new due time if there is more, else the mark is gone or another worker has it. */
+/** Deletes a slice. The mark's new due time if there is more; else the mark is gone, or another worker has it. */
 async function purgeSlice(
   partition: Partition,
   mark: Versioned<DeletedThreadDoc>,
   nextDue: number,
 ): Promise<number | undefined> {
   const due = Math.max(nextDue, dueOfMark(mark) + 1);
+  const held = { ...mark, internal: { tenant: mark.internal.tenant, sort: deletedSort(due) } };
   for (let look = 0; look < LOOKS; look++) {
-    const found = await partition.ids(SLICE_DOCUMENTS + 1);
-    const { documents, isAll } = slice(found.filter(({ id }) => id !== mark.id));
-    const end: Write = isAll
-      ? { delete: mark.id, ifMatch: mark._etag }
-      : { put: { ...mark, internal: { tenant: mark.internal.tenant, sort: deletedSort(due) } }, ifMatch: mark._etag };
-    switch (await deleteAll(partition, documents, end)) {
-      case "done":
-        return isAll ? undefined : due;
-      case "taken":
-        return undefined;
-      case "missing":
-      // Another worker deletes the same, or the time of an event log's document was over: look at what is left.
-    }
+    const { documents, isAll } = slice(await partition.ids(SLICE_DOCUMENTS + 1), mark.id);
+    const result = await deleteAll(partition, held, documents, isAll);
+    if (result === "taken") return undefined;
+    if (result === "done") return isAll ? undefined : due;
   }
   throw new Error("the documents of a deleted thread disappear faster than they can be deleted");
 }
 
-/** The first of the documents, as many as a slice may delete; whether that is all of them. */
-function slice(found: StoredSize[]): { documents: StoredSize[]; isAll: boolean } {
+/** The first of the documents, as many as a slice may delete; whether nothing but the mark is left without them. */
+function slice(found: StoredSize[], markId: string): { documents: StoredSize[]; isAll: boolean } {
   let size = 0;
   const documents: StoredSize[] = [];
-  for (const document of found) {
+  const others = found.filter(({ id }) => id !== markId);
+  for (const document of others) {
     size += sizeOf(document);
     if (documents.length === SLICE_DOCUMENTS || (documents.length > 0 && size > SLICE_SIZE)) break;
     documents.push(document);
   }
-  return { documents, isAll: documents.length === found.length };
+  // The mark may or may not be among what was found.
+  return { documents, isAll: found.length <= SLICE_DOCUMENTS && documents.length === others.length };
 }
 
 const sizeOf = ({ size }: StoredSize) => size ?? ASSUMED_SIZE;
 
-/** In batches, the last of which changes the mark as well. */
+/** `held` is the mark as it is to be; its etag is that of the stored one, and follows what is written. */
 async function deleteAll(
   partition: Partition,
+  held: Versioned<DeletedThreadDoc>,
   documents: StoredSize[],
-  end: Write,
+  isAll: boolean,
 ): Promise<"done" | "missing" | "taken"> {
   const batches = deletions(documents);
-  const last = batches.pop() ?? [];
-  for (const batch of batches) {
-    const result = await partition.batch(batch);
-    if (!result.ok) return missing(result.status);
-  }
-  const result = await partition.batch([end, ...last]);
-  if (result.ok) return "done";
-  return result.failed === 0 ? "taken" : missing(result.status);
-}
-
-/** A document to be deleted is not there any more; any other refusal is a bug. */
-function missing(status: number): "missing" {
-  if (status !== 404) throw new Error(`purging a thread was refused with status ${status}`);
-  return "missing";
-}
-
-/** Each batch leaves room for the mark. */
-function deletions(documents: StoredSize[]): Write[][] {
-  const batches: Write[][] = [];
-  let size = Number.POSITIVE_INFINITY;
-  for (const document of documents) {
-    const bytes = sizeOf(document);
-    const current = batches.at(-1);
-    if (current === undefined || current.length === MAX_BATCH_WRITES - 1 || size + bytes > BATCH_SIZE) {
-      batches.push([{ delete: document.id }]);
-      size = bytes;
-    } else {
-      current.push({ delete: document.id });
-      size += bytes;
+  for (const [index, batch] of batches.entries()) {
+    const change = changeOfMark(held, index === 0, isAll && index === batches.length - 1);
+    const result = await partition.batch([...change, ...batch]);
+    if (!result.ok) {
+      if (result.failed < change.length) return "taken";
+      // Of the documents: an event log's time was over, or an earlier try deleted them. Look at what is left.
+      if (result.status === 404) return "missing";
+      throw new Error(`purging a thread was refused with status ${result.status}`);
     }
+    if (index === 0) held._etag = result.etags[0] ?? "";
+  }
+  return "done";
+}
+
+/** The mark comes first in a batch: of it, the store can tell after a lost answer that it was this batch that wrote it. */
+function changeOfMark(held: Versioned<DeletedThreadDoc>, isFirst: boolean, isLast: boolean): Write[] {
+  if (isLast) return [{ delete: held.id, ifMatch: held._etag }];
+  return isFirst ? [{ put: held, ifMatch: held._etag }] : [];
+}
+
+/** One batch at least; each leaves room for the mark. */
+function deletions(documents: StoredSize[]): Write[][] {
+  let current: Write[] = [];
+  const batches = [current];
+  let size = 0;
+  for (const document of documents) {
+    size += sizeOf(document);
+    if (current.length === MAX_BATCH_WRITES - 1 || (current.length > 0 && size > BATCH_SIZE)) {
+      current = [];
+      batches.push(current);
+      size = sizeOf(document);
+    }
+    current.push({ delete: document.id });
   }
   return batches;
 }
