@@ -33,6 +33,8 @@ async function dueOf({ partition, id }: StoredThread): Promise<number> {
   return dueOfMark(mark);
 }
 
+const unitsSoFar = () => Object.values(world.app.cost.report()).reduce((sum, { units }) => sum + units, 0);
+
 const sweepLater = () => sweep({ ...world.engine, now: () => Date.now() + HOUR }, 100);
 
 describe("a purge", () => {
@@ -40,7 +42,10 @@ describe("a purge", () => {
     const thread = await world.thread(1_010);
     await remove(thread);
     const before = await dueOf(thread);
+    const units = unitsSoFar();
     expect(await slice(thread)).toBe(500);
+    // With what the test itself asks.
+    expect(unitsSoFar() - units).toBeLessThan(3_500);
     expect(await dueOf(thread)).toBeGreaterThan(before);
     expect(await slice(thread)).toBe(500);
     // The last ten, and the mark.
