@@ -1,9 +1,9 @@
-/** The safety net: wakes runs that somebody should have looked at. */
+/** The safety net: wakes runs and purges that are overdue. */
 import { app } from "@azure/functions";
 import { theApp } from "../src/app.ts";
 import { sweep } from "../src/runs/sweep.ts";
 
-/** Runs and deleted threads a tick. More than this are left for the next one. */
+/** Runs a tick, and as many purges. More than these are left for the next tick. */
 const LIMIT = 500;
 
 app.timer("sweep", {

@@ -153,9 +153,11 @@ async function addGuards(subject: Subject, trace: string, samples: Cost[]): Prom
 
 const tracedBy = (subject: Subject, trace: string) => cosmosRequests(trace, subject.local.cosmos.endpoint);
 
-/** Whether a client's poll caused the request. How often a client polls is its own choice, so polls are left out. */
+/** A client that waits makes the app read the run, and the thread of one that has ended: not the run's need. */
 const isPoll = ({ method, path, from, to }: TracedRequest, { looks }: Pollster) =>
-  method === "GET" && /\/docs\/run_/.test(path) && looks.some(([began, ended]) => began <= from && to <= ended);
+  method === "GET" &&
+  /\/docs\/(run|thread)_/.test(path) &&
+  looks.some(([began, ended]) => began <= from && to <= ended);
 
 const total = (bytes: Record<string, number>) => Object.values(bytes).reduce((sum, each) => sum + each, 0);
 

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { type List, listOf } from "../resources/common.ts";
 import { cursorNotFound } from "../resources/errors.ts";
 import { seqOfId } from "../resources/ids.ts";
-import { apiObject, type ObjectDoc } from "../store/documents.ts";
+import { apiObject, type DeletedThreadDoc, type ObjectDoc } from "../store/documents.ts";
 import type { Listable, Range } from "../store/partition.ts";
 import { wholeRange } from "../store/ranges.ts";
 
@@ -65,7 +65,8 @@ const CURSOR = /^[A-Za-z0-9_-]{1,128}$/;
 async function place(listing: Listing, name: "after" | "before", id: string, now: number): Promise<string> {
   // Cosmos DB refuses to look for some of what cannot be an id: nothing, slashes, very long texts.
   if (!CURSOR.test(id)) throw cursorNotFound(name, id);
-  const doc = await listing.partition.read<ObjectDoc>(id);
+  const found = await listing.partition.read<ObjectDoc | DeletedThreadDoc>(id);
+  const doc = found?.kind === "deleted_thread" ? undefined : found;
   if (doc?.internal.sort.startsWith(listing.sort("")) === true) return doc.internal.sort;
   const seq = doc === undefined ? seqOfId(id, now) : undefined;
   if (seq === undefined) throw cursorNotFound(name, id);

@@ -1,5 +1,10 @@
-/** Wake-ups: "look at this run". A message is never a command, so one that is lost, late or doubled costs only time. */
-import type { ServiceBusClient, ServiceBusMessage, ServiceBusSender } from "@azure/service-bus";
+/**
+ * Wake-ups: "look at this run", "look at this deleted thread". A message is never a command, so one that is lost, late or
+ * doubled costs only time. Instances of an older and a newer build share the queue: a kind that a build does not know is
+ * left for a newer one (newer-kinds.ts).
+ */
+import { createHash } from "node:crypto";
+import type { ServiceBusClient, ServiceBusMessage, ServiceBusMessageBatch, ServiceBusSender } from "@azure/service-bus";
 import { z } from "zod";
 import type { Config } from "../config.ts";
 import { identity } from "../identity.ts";
@@ -18,10 +23,52 @@ export const wakeUp = z.object({
 });
 export type WakeUp = z.output<typeof wakeUp>;
 
+const purgeWakeUp = z.object({
+  kind: z.literal("purge"),
+  tenant: z.string().min(1),
+  thread: z.string().min(1),
+  /** the due time of the mark that it is for, in milliseconds since 1970 */
+  due: z.number(),
+});
+export type PurgeWakeUp = z.output<typeof purgeWakeUp>;
+
+/**
+ * The name of a run that no thread has. Builds that know no kinds take every message for a run's: they read this run, do
+ * not find it, and are done. The sweep sends the wake-up again.
+ */
+const NO_RUN = "purge";
+
+export const purgeJob = (tenant: string, thread: string, due: number): PurgeWakeUp & WakeUp => ({
+  kind: "purge",
+  tenant,
+  thread,
+  due,
+  run: NO_RUN,
+  look: true,
+});
+
+/** The wake-up of a purge, if the message is one that this build understands. */
+export const purgeOf = (message: unknown): PurgeWakeUp | undefined => purgeWakeUp.safeParse(message).data;
+
+/** Whether the message names another kind than a run's: such a wake-up says nothing about a run. */
+export const namesKind = (message: unknown): message is { kind: unknown } =>
+  typeof message === "object" && message !== null && "kind" in message && message.kind !== "run";
+
+export interface WakeUpToSend {
+  job: object;
+  /** for duplicate detection: the same occasion has the same id */
+  id: string;
+  /** when it is to arrive, in milliseconds since 1970; at once if it is not said */
+  at?: number | undefined;
+}
+
+/** Service Bus takes no longer ids. Characters. */
+const MAX_MESSAGE_ID = 128;
+
 /** How long a client waits for the queue at the most; after that the sweep finds the run. Milliseconds. */
 const SEND_TIMEOUT = 3_000;
 
-/** Service Bus drops what nobody took: no run lives longer than a day. Milliseconds. */
+/** Service Bus drops a message that no worker took within this time: no run lives longer than a day. Milliseconds. */
 const TIME_TO_LIVE = 86_400_000;
 
 export class WakeUps {
@@ -51,30 +98,44 @@ export class WakeUps {
     return this.sendAll([{ job, id, at }]);
   }
 
-  async sendAll(wakeUps: { job: WakeUp; id: string; at?: number | undefined }[]): Promise<boolean> {
-    const messages = wakeUps.map(({ job, id, at }): ServiceBusMessage => {
-      const message: ServiceBusMessage = {
-        body: job,
-        messageId: id,
-        contentType: "application/json",
-        timeToLive: TIME_TO_LIVE,
-      };
-      if (at !== undefined) message.scheduledEnqueueTimeUtc = new Date(at);
-      return message;
+  /** As `send`, in as many batches as Service Bus wants; one that it does not take stops no other. Whether it has all. */
+  async sendAll(wakeUps: WakeUpToSend[]): Promise<boolean> {
+    const rest = wakeUps.map(toMessage);
+    const [only] = rest;
+    if (only === undefined) return true;
+    // The SDK makes a batch of every array, also of one.
+    if (rest.length === 1) return this.#hand(only, 1);
+    let hasAll = true;
+    while (rest.length > 0) {
+      const batch = await this.#patiently((sender, abortSignal) => sender.createMessageBatch({ abortSignal }));
+      if (batch === undefined) return false;
+      for (let next = rest[0]; next !== undefined && batch.tryAddMessage(next); next = rest[0]) rest.shift();
+      if (batch.count === 0) {
+        this.#failed(new Error(`wake-up ${rest.shift()?.messageId} is larger than the queue takes`));
+        hasAll = false;
+      } else if (!(await this.#hand(batch, batch.count))) hasAll = false;
+    }
+    return hasAll;
+  }
+
+  async #hand(messages: ServiceBusMessage | ServiceBusMessageBatch, count: number): Promise<boolean> {
+    const sent = await this.#patiently(async (sender, abortSignal) => {
+      await sender.sendMessages(messages, { abortSignal });
+      return true;
     });
+    if (sent) this.#sent += count;
+    return sent === true;
+  }
+
+  /** Does something with the queue, for a bounded time; `undefined` if it failed. */
+  async #patiently<T>(work: (sender: ServiceBusSender, signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
     const patience = new AbortController();
     const timer = setTimeout(() => patience.abort(), SEND_TIMEOUT);
     try {
-      const [only, ...others] = messages;
-      if (only === undefined) return true;
-      // The SDK makes a batch of every array, also of one.
-      const sender = await this.open();
-      await sender.sendMessages(others.length === 0 ? only : messages, { abortSignal: patience.signal });
-      this.#sent += messages.length;
-      return true;
+      return await work(await this.open(), patience.signal);
     } catch (error) {
       this.#failed(error);
-      return false;
+      return undefined;
     } finally {
       clearTimeout(timer);
     }
@@ -90,6 +151,17 @@ export class WakeUps {
     this.#sender ??= this.#client.then((client) => client.createSender(QUEUE));
     return this.#sender;
   }
+}
+
+function toMessage({ job, id, at }: WakeUpToSend): ServiceBusMessage {
+  const message: ServiceBusMessage = {
+    body: job,
+    messageId: id.length <= MAX_MESSAGE_ID ? id : createHash("sha256").update(id).digest("hex"),
+    contentType: "application/json",
+    timeToLive: TIME_TO_LIVE,
+  };
+  if (at !== undefined) message.scheduledEnqueueTimeUtc = new Date(at);
+  return message;
 }
 
 async function connect(config: Config): Promise<ServiceBusClient> {

@@ -8,12 +8,14 @@ import {
   expectedToolOutputs,
   overloaded,
   runTakesNoOutputs,
+  tooLarge,
 } from "../resources/errors.ts";
 import { isTerminal, type SubmitToolOutputsRequest } from "../resources/run.ts";
 import type { FunctionToolCall } from "../resources/step.ts";
 import type { RunDoc, StepDoc } from "../store/documents.ts";
+import { sizeOf } from "../store/limits.ts";
 import type { Partition, Versioned, Write } from "../store/partition.ts";
-import type { StaleLock } from "../store/threads.ts";
+import type { StaleLock } from "../threads/lock.ts";
 import { claimedHere } from "./claim.ts";
 import { readRun } from "./create.ts";
 import { endUndriven } from "./end-undriven.ts";
@@ -92,6 +94,7 @@ export async function submitToolOutputs(
     const now = engine.now();
     const calls = withOutputs(open.step_details.tool_calls, request.tool_outputs);
     const step = completedStep({ ...open, step_details: { type: "tool_calls", tool_calls: calls } }, now);
+    assertOutputsFit(step);
     const queued = withToolTokens(resumed(run, now), await outputTokens(calls));
     const events = [stepEvent(step, "completed"), runEvent(queued, "queued")];
     const { run: next, chunks } = logged(
@@ -109,6 +112,18 @@ export async function submitToolOutputs(
     return { run: { ...next, _etag: result.etags[0] ?? "" }, events };
   }
   throw overloaded(1);
+}
+
+/**
+ * What the step of tool calls may take: beside it, the batch that takes the outputs holds only the run and references to
+ * the step. Bytes of JSON.
+ */
+const MAX_CALLS_BYTES = 1_700_000;
+
+/** Throws the contract's 400. The limits of the outputs leave room for all but control characters, which take six bytes. */
+function assertOutputsFit(step: StepDoc): void {
+  const bytes = sizeOf(step);
+  if (bytes > MAX_CALLS_BYTES) throw tooLarge("tool_outputs", bytes, MAX_CALLS_BYTES);
 }
 
 async function outputTokens(calls: FunctionToolCall[]): Promise<number> {

@@ -4,19 +4,13 @@ import { NO_USAGE, toSeconds } from "../resources/common.ts";
 import { noRunFound, noThreadFound, nothingToRun, overloaded, threadHasActiveRun } from "../resources/errors.ts";
 import { mintId, nextSeq } from "../resources/ids.ts";
 import { assertStorable, assertStorableTogether } from "../resources/limits.ts";
-import { type CreateRunRequest, newRun } from "../resources/run.ts";
+import { type CreateRunRequest, isTerminal, newRun } from "../resources/run.ts";
 import { type RunDoc, runSort, type SnapshotDoc, threadKey } from "../store/documents.ts";
 import type { Partition, Versioned, Write } from "../store/partition.ts";
 import { snapshotOf } from "../store/snapshots.ts";
-import {
-  draftMessages,
-  MAX_ATTEMPTS,
-  readThread,
-  type StaleLock,
-  threadExists,
-  unlockedBefore,
-  userMessages,
-} from "../store/threads.ts";
+import { draftMessages, userMessages } from "../threads/draft.ts";
+import { MAX_ATTEMPTS, type StaleLock, unlockedBefore } from "../threads/lock.ts";
+import { assertThreadExists, readThread, threadExists } from "../threads/read.ts";
 import { WAKE_UP_GRACE } from "./lifecycle.ts";
 
 export interface RunDraft {
@@ -130,6 +124,8 @@ function draftRun(draft: RunDraft, seq: string): RunDoc {
 
 export async function readRun(partition: Partition, threadId: string, runId: string): Promise<Versioned<RunDoc>> {
   const run = await partition.read<RunDoc>(runId);
+  // A thread is deleted together with its active run: only a run that has ended may be a deleted thread's.
+  if (run?.kind === "run" && isTerminal(run.status)) await assertThreadExists(partition, threadId);
   if (run?.kind === "run") return run;
   throw (await threadExists(partition, threadId)) ? noRunFound(runId) : noThreadFound(threadId);
 }

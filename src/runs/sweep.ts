@@ -1,34 +1,62 @@
-/** The safety net: every active run has a due time, and whoever is overdue gets another wake-up. */
-import { purgeThread } from "../store/threads.ts";
+/**
+ * The safety net. Every active run and every mark of a deleted thread has a due time; what is overdue gets another
+ * wake-up. The sweep only sends: so its time does not depend on what there is to do.
+ */
+import type { WakeUpToSend } from "../jobs/wake-ups.ts";
+import { seqOf } from "../store/documents.ts";
+import { purgeWakeUp } from "../threads/purge.ts";
 import type { Engine } from "./engine.ts";
 
 /**
- * A run is woken by the sweep once in this time at the most, however long the queue is: wake-ups of the same moment have
- * the same id, and Service Bus drops duplicates. Not longer than the queue's duplicate detection window. Milliseconds.
+ * The sweep sends one wake-up in this time for each run or mark, however long the queue is: wake-ups of the same moment
+ * have the same id, and Service Bus drops duplicates. Not longer than the queue's duplicate detection window.
+ * Milliseconds.
  */
 const MOMENT = 60_000;
 
 /** A wake-up that is for this very moment is most probably on its way. Milliseconds. */
 const GRACE = 2_000;
 
-/** What a sweep clears away of one deleted thread. Documents. */
-const PURGE_LIMIT = 20_000;
+/** `due` in milliseconds since 1970. */
+interface Overdue extends WakeUpToSend {
+  due: number;
+}
 
-/** Sends wake-ups for overdue runs and finishes deletions that were cut off, `limit` of both together at the most. */
+/**
+ * Sends wake-ups for up to `limit` overdue runs and as many purges. They are looked for separately: neither keeps the
+ * other waiting, and if one cannot be read, the other is sent all the same. Then it throws.
+ */
 export async function sweep(engine: Engine, limit: number): Promise<void> {
   const now = engine.now();
-  const overdue = await engine.store.overdue(now - GRACE, limit);
-  const runs = overdue.filter((doc) => doc.kind === "run");
-  const threads = overdue.filter((doc) => doc.kind === "deleted_thread");
-  if (runs.length > 0) {
-    const moment = Math.floor(now / MOMENT);
-    const wakeUps = runs.map(({ tenant, thread, id: run }) => ({
-      job: { tenant, thread, run },
-      id: `${run}/sweep/${moment}`,
-    }));
-    await engine.wakeUps.sendAll(wakeUps);
-    const longest = Math.max(...runs.map(({ due }) => now - due));
-    engine.log.info("sweep woke overdue runs", { runs: runs.length, longestWaitSeconds: Math.round(longest / 1000) });
-  }
-  for (const { tenant, id } of threads) await purgeThread(engine.store.thread(tenant, id), id, PURGE_LIMIT);
+  const results = await Promise.allSettled([
+    overdueRuns(engine, now, limit).then((overdue) => send(engine, now, "runs", overdue)),
+    overdueMarks(engine, now, limit).then((overdue) => send(engine, now, "deleted threads", overdue)),
+  ]);
+  for (const result of results) if (result.status === "rejected") throw result.reason;
+}
+
+async function send(engine: Engine, now: number, what: string, overdue: Overdue[]): Promise<void> {
+  if (overdue.length === 0) return;
+  const moment = Math.floor(now / MOMENT);
+  await engine.wakeUps.sendAll(overdue.map(({ job, id }) => ({ job, id: `${id}/sweep/${moment}` })));
+  const longest = Math.max(...overdue.map(({ due }) => now - due));
+  const details = { number: overdue.length, longestWaitSeconds: Math.round(longest / 1000) };
+  engine.log.info(`sweep woke overdue ${what}`, details);
+}
+
+async function overdueRuns(engine: Engine, now: number, limit: number): Promise<Overdue[]> {
+  const overdue = await engine.store.overdueRuns(now - GRACE, limit);
+  return overdue.map((doc) =>
+    doc.kind === "run"
+      ? { job: { tenant: doc.tenant, thread: doc.thread, run: doc.id }, id: doc.id, due: doc.due }
+      : { ...purgeWakeUp(doc.tenant, doc.id, doc.due), due: doc.due },
+  );
+}
+
+async function overdueMarks(engine: Engine, now: number, limit: number): Promise<Overdue[]> {
+  const overdue = await engine.store.overdueMarks(now - GRACE, limit);
+  return overdue.map(({ tenant, id, sort }) => {
+    const due = Number(seqOf(sort));
+    return { ...purgeWakeUp(tenant, id, due), due };
+  });
 }

@@ -1,9 +1,11 @@
 /** What the queue brings: wake-ups, and those that failed so often that Service Bus has put them aside. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type WakeUp, wakeUp } from "../jobs/wake-ups.ts";
+import { leaveForNewerBuild } from "../jobs/newer-kinds.ts";
+import { namesKind, purgeOf, type WakeUp, wakeUp } from "../jobs/wake-ups.ts";
 import { isTerminal } from "../resources/run.ts";
 import type { RunDoc } from "../store/documents.ts";
 import { StoreTrouble } from "../store/trouble.ts";
+import { purge } from "../threads/purge.ts";
 import { advance } from "./advance.ts";
 import { endUndriven } from "./end-undriven.ts";
 import type { Engine } from "./engine.ts";
@@ -22,6 +24,9 @@ const MOST_TRIES = 6;
  * deliveries; only if it cannot be sent again does this throw, and Service Bus delivers it again.
  */
 export async function handleWakeUp(engine: Engine, message: unknown): Promise<void> {
+  const deletedThread = purgeOf(message);
+  if (deletedThread !== undefined) return purge(engine, deletedThread);
+  if (namesKind(message)) return leaveForNewerBuild(engine, message);
   const job = wakeUp.parse(message);
   try {
     await advance(engine, job);
@@ -43,6 +48,8 @@ function sendLater(engine: Engine, job: WakeUp): Promise<boolean> {
 
 /** Ends the run of a wake-up that failed at every delivery: something is wrong with it that no repetition mends. */
 export async function buryWakeUp(engine: Engine, message: unknown): Promise<void> {
+  // Not a run's. The sweep wakes what is overdue, and a newer build buries its own kinds.
+  if (namesKind(message)) return;
   const job = wakeUp.safeParse(message);
   if (!job.success) {
     engine.log.error("a message in the dead-letter queue is no wake-up; it is dropped");

@@ -59,13 +59,18 @@ export type MessageDoc = Message &
     }
   >;
 
-/** What is left of a thread while its messages and runs are being deleted: then nobody finds it any more. */
+/**
+ * Stands in a thread's place while the thread's documents are not a thread: it was deleted and is being purged, or it is
+ * being created in several batches. Its `sort` holds its due time: the sweep finds marks without meeting any run.
+ */
 export type DeletedThreadDoc = { id: string } & Stored<
   "deleted_thread",
-  {
+  Listed & {
     tenant: string;
-    /** when somebody should go on with it if it still exists, in milliseconds since 1970 */
-    due: number;
+    /** the thread is still being written; a purge takes the mark from its writer before it deletes anything */
+    unfinished?: true;
+    /** the due time, in marks that older builds wrote: those have no `sort` */
+    due?: number;
   }
 >;
 
@@ -166,6 +171,11 @@ export const threadSort = (tenant: string, seq: string) => `thread/${tenant}/${s
 export const messageSort = (seq: string) => `message/${seq}`;
 export const runSort = (seq: string) => `run/${seq}`;
 export const stepSort = (runId: string, seq: string) => `step/${runId}/${seq}`;
+
+/** `due`: when the sweep sends a wake-up for a mark that is still there, in milliseconds since 1970. */
+export const deletedSort = (due: number) => `deleted/${String(due).padStart(15, "0")}`;
+/** The due time of a mark, in milliseconds since 1970. */
+export const dueOfMark = ({ internal: { sort, due } }: DeletedThreadDoc) => due ?? Number(seqOf(sort));
 
 /** The `seq` in a `sort`. */
 export const seqOf = (sort: string) => sort.slice(sort.lastIndexOf("/") + 1);

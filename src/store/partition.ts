@@ -72,6 +72,12 @@ export interface ListOptions {
   runIds?: string[] | undefined;
 }
 
+/** A document by its id, and about how large it is: characters of JSON, if the store could tell. */
+export interface StoredSize {
+  id: string;
+  size?: number;
+}
+
 /** What lists are made of. */
 export interface Listable {
   read<D extends Doc>(id: string): Promise<Versioned<D> | undefined>;
@@ -236,13 +242,20 @@ export class Partition implements Listable {
     }
   }
 
-  /** Deletes the document if it exists; whether it did. */
+  /**
+   * Deletes the document; false if there was none. Not found on a repeated try counts as deleted: the answer that got
+   * lost was that of the delete.
+   */
   async delete(id: string): Promise<boolean> {
+    let tries = 0;
     try {
-      await retryTrouble(() => this.#health.answer(this.#container.item(id, this.#key).delete()));
+      await retryTrouble(() => {
+        tries += 1;
+        return this.#health.answer(this.#container.item(id, this.#key).delete());
+      });
       return true;
     } catch (error) {
-      if (statusOf(error) === 404) return false;
+      if (statusOf(error) === 404) return tries > 1;
       throw error;
     }
   }
@@ -270,7 +283,7 @@ export class Partition implements Listable {
     const found: Versioned<D>[] = [];
     while (iterator.hasMoreResults() && found.length < limit) {
       const page = await retryTrouble(() => this.#health.answer(iterator.fetchNext()));
-      found.push(...page.resources);
+      found.push(...(page.resources ?? []));
     }
     return this.#allWhole(found);
   }
@@ -282,14 +295,21 @@ export class Partition implements Listable {
     return whole;
   }
 
-  /** Ids of all documents, for deleting them. */
-  async ids(limit: number): Promise<string[]> {
-    const iterator = this.#container.items.query<string>(`SELECT TOP ${limit} VALUE c.id FROM c`, {
-      partitionKey: this.#key,
-      maxItemCount: limit,
-    });
-    const { resources } = await retryTrouble(() => this.#health.answer(iterator.fetchNext()));
-    return resources;
+  /**
+   * Up to `limit` of the partition's documents, for deleting them: fewer only if there are no more. A page may be empty
+   * though others follow. As fresh as the account's default: a document that is missed here stays for ever.
+   */
+  async ids(limit: number): Promise<StoredSize[]> {
+    const iterator = this.#container.items.query<StoredSize>(
+      `SELECT TOP ${limit} c.id, LENGTH(ToString(c)) AS size FROM c`,
+      { partitionKey: this.#key, maxItemCount: limit },
+    );
+    const found: StoredSize[] = [];
+    while (iterator.hasMoreResults() && found.length < limit) {
+      const page = await retryTrouble(() => this.#health.answer(iterator.fetchNext()));
+      found.push(...(page.resources ?? []));
+    }
+    return found;
   }
 }
 

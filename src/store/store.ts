@@ -1,19 +1,25 @@
 /** The store as the rest of the app sees it: partitions by what they belong to. */
 import type { Container } from "@azure/cosmos";
-import { catalogKey, threadKey } from "./documents.ts";
+import { catalogKey, deletedSort, threadKey } from "./documents.ts";
 import { type Freshness, Partition, type StoreAccess } from "./partition.ts";
 import type { SnapshotCache } from "./snapshots.ts";
 import { TenantThreads } from "./tenant-threads.ts";
 import type { StoreHealth } from "./trouble.ts";
 
-/** `due` in milliseconds since 1970. */
-export type Overdue =
+/** A run that is overdue, or a mark that an older build wrote; its id is the thread's. `due` in milliseconds since 1970. */
+export type OverdueRun =
   | { kind: "run"; tenant: string; thread: string; id: string; due: number }
   | { kind: "deleted_thread"; tenant: string; id: string; due: number };
 
 interface Containers {
   threads: Container;
   catalog: Container;
+}
+/** A mark of a deleted or half-written thread; the id is the thread's. */
+export interface OverdueMark {
+  tenant: string;
+  id: string;
+  sort: string;
 }
 
 /** What all stores of a process share. */
@@ -67,18 +73,19 @@ export class Store {
     await this.catalog("healthz").read("healthz");
   }
 
-  /** Of all tenants, how many somebody should have looked at before `now` (milliseconds). */
+  /** Of all tenants, how many runs should have been looked at before `now` (milliseconds). */
   async countOverdue(now: number): Promise<number> {
     const query = {
       query: "SELECT VALUE COUNT(1) FROM c WHERE c.internal.due < @now",
       parameters: [{ name: "@now", value: now }],
     };
     const { resources } = await this.#containers.threads.items.query<number>(query).fetchAll();
-    return resources[0] ?? 0;
+    // The gateway may answer with several counts, each of a part of the documents.
+    return resources.reduce((sum, count) => sum + count, 0);
   }
 
-  /** Of all tenants, what somebody should have looked at before `now` (milliseconds); the most overdue first. */
-  async overdue(now: number, limit: number): Promise<Overdue[]> {
+  /** Of all tenants, the runs that should have been looked at before `now` (milliseconds); the most overdue first. */
+  async overdueRuns(now: number, limit: number): Promise<OverdueRun[]> {
     const query = {
       query:
         `SELECT TOP ${limit} c.kind, c.internal.tenant AS tenant, c.thread_id AS thread, c.id, c.internal.due AS due FROM c ` +
@@ -86,7 +93,24 @@ export class Store {
       parameters: [{ name: "@now", value: now }],
     };
     const { resources } = await this.#containers.threads.items
-      .query<Overdue>(query, { maxItemCount: limit })
+      .query<OverdueRun>(query, { maxItemCount: limit })
+      .fetchAll();
+    return resources;
+  }
+
+  /** Of all tenants, the threads whose purge was due before `now` (milliseconds); the most overdue first. */
+  async overdueMarks(now: number, limit: number): Promise<OverdueMark[]> {
+    const query = {
+      query:
+        `SELECT TOP ${limit} c.internal.tenant AS tenant, c.id, c.internal.sort AS sort FROM c ` +
+        "WHERE c.internal.sort > @above AND c.internal.sort < @below ORDER BY c.internal.sort",
+      parameters: [
+        { name: "@above", value: deletedSort(0) },
+        { name: "@below", value: deletedSort(now) },
+      ],
+    };
+    const { resources } = await this.#containers.threads.items
+      .query<OverdueMark>(query, { maxItemCount: limit })
       .fetchAll();
     return resources;
   }

@@ -63,35 +63,71 @@ test("modifying a thread replaces what is named and leaves the rest", async () =
   expect(await threads.retrieve(thread.id)).toEqual(withOtherMetadata);
 });
 
+const goneFor = (threadId: string) => refused(404, `No thread found with id '${threadId}'.`);
+
 test("a deleted thread is gone with all that it held", async () => {
   const { openai } = newTenant();
   const { threads } = openai.beta;
-  const { thread, run: request } = await question(openai, [{ text: "Because." }]);
+  // So many messages that its purge takes some seconds.
+  const { run: request } = await question(openai, [{ text: "Because." }]);
+  const messages = Array.from({ length: 1_100 }, () => ({ role: "user" as const, content: "Why?" }));
+  const thread = await threads.create({ messages });
   const run = await threads.runs.createAndPoll(thread.id, request, { pollIntervalMs: 30 });
-  const [message] = (await threads.messages.list(thread.id)).data;
-  const [step] = (await threads.runs.steps.list(run.id, { thread_id: thread.id })).data;
+  const ids = (await threads.messages.list(thread.id, { limit: 100, order: "asc" })).data.map(({ id }) => id);
+  const message = (await threads.messages.list(thread.id)).data[0]?.id ?? "";
+  const step = (await threads.runs.steps.list(run.id, { thread_id: thread.id })).data[0]?.id ?? "";
   const inThread = { thread_id: thread.id };
+  const inRun = { ...inThread, run_id: run.id };
 
   expect(await threads.delete(thread.id)).toEqual({ id: thread.id, object: "thread.deleted", deleted: true });
 
-  const gone = refused(404, `No thread found with id '${thread.id}'.`);
-  const stepParams = { ...inThread, run_id: run.id };
+  const outputs = { ...inThread, tool_outputs: [{ tool_call_id: "call_1", output: "1" }] };
   const calls: (() => Promise<unknown>)[] = [
     () => threads.retrieve(thread.id),
     () => threads.update(thread.id, { metadata: {} }),
+    () => threads.update(thread.id, {}),
     () => threads.delete(thread.id),
     () => threads.messages.list(thread.id),
-    () => threads.messages.retrieve(message?.id ?? "", inThread),
-    () => threads.messages.update(message?.id ?? "", { ...inThread, metadata: {} }),
-    () => threads.messages.delete(message?.id ?? "", inThread),
-    () => threads.messages.create(thread.id, { role: "user", content: "Anybody?" }),
+    () => threads.messages.retrieve(message, inThread),
+    () => threads.messages.update(message, { ...inThread, metadata: {} }),
+    () => threads.messages.update(message, inThread),
+    () => threads.messages.delete(message, inThread),
+    () => threads.messages.create(thread.id, { role: "user", content: "Still there?" }),
     () => threads.runs.create(thread.id, request),
     () => threads.runs.list(thread.id),
     () => threads.runs.retrieve(run.id, inThread),
+    () => threads.runs.update(run.id, { ...inThread, metadata: {} }),
+    () => threads.runs.cancel(run.id, inThread),
+    () => threads.runs.submitToolOutputs(run.id, outputs),
     () => threads.runs.steps.list(run.id, inThread),
-    () => threads.runs.steps.retrieve(step?.id ?? "", stepParams),
+    () => threads.runs.steps.retrieve(step, inRun),
+    // Of the messages, the purge has all kinds before it: done, under way, and to come.
+    ...ids.map((id) => () => threads.messages.retrieve(id, inThread)),
   ];
-  for (const call of calls) expect(await refusal(call())).toEqual(gone);
+  for (const call of calls) expect(await refusal(call())).toEqual(goneFor(thread.id));
+});
+
+test("a run that waits for tool outputs goes with its thread: it takes none, and its model is not asked again", async () => {
+  const { openai } = newTenant();
+  const { threads } = openai.beta;
+  const { model, thread, assistant } = await question(openai, [
+    { toolCalls: [{ name: "f", arguments: "{}" }] },
+    { text: "Never said." },
+  ]);
+  const tools = [{ type: "function" as const, function: { name: "f" } }];
+  const request = { assistant_id: assistant.id, tools };
+  const run = await threads.runs.createAndPoll(thread.id, request, { pollIntervalMs: 30 });
+  const call = run.required_action?.submit_tool_outputs.tool_calls[0]?.id ?? "";
+  expect(run.status).toBe("requires_action");
+
+  await threads.delete(thread.id);
+
+  const inThread = { thread_id: thread.id };
+  const outputs = { ...inThread, tool_outputs: [{ tool_call_id: call, output: "1" }] };
+  expect(await refusal(threads.runs.submitToolOutputs(run.id, outputs))).toEqual(goneFor(thread.id));
+  expect(await refusal(threads.runs.retrieve(run.id, inThread))).toEqual(goneFor(thread.id));
+  expect(await refusal(threads.runs.cancel(run.id, inThread))).toEqual(goneFor(thread.id));
+  expect(await model.requests()).toHaveLength(1);
 });
 
 test("deleting a thread stops its run: the model is not asked any longer", async () => {

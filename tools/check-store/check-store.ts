@@ -40,7 +40,7 @@ const PAUSE = 300;
 export async function checkStore(container: Container, check: StoreCheck): Promise<Report> {
   const walk = new Walk(container, check);
   await walk.threads();
-  await walk.strayRuns();
+  await walk.strays();
   return walk.report;
 }
 
@@ -59,14 +59,16 @@ class Walk {
   async threads(): Promise<void> {
     const inSort = "c.internal.sort > 'thread/' AND c.internal.sort < 'thread/~'";
     for await (const pk of this.#keys(`SELECT VALUE c.pk FROM c WHERE ${inSort}`)) await this.#partition(pk);
-    const marks = "SELECT VALUE c.pk FROM c WHERE c.internal.due > 0 AND c.kind = 'deleted_thread'";
-    for await (const pk of this.#keys(marks)) await this.#partition(pk);
+    // The marks of older builds have no sort, but a due time.
+    for (const isMark of ["c.internal.sort > 'deleted/' AND c.internal.sort < 'deleted/~'", "c.internal.due > 0"]) {
+      const marks = `SELECT VALUE c.pk FROM c WHERE ${isMark} AND c.kind = 'deleted_thread'`;
+      for await (const pk of this.#keys(marks)) await this.#partition(pk);
+    }
   }
 
-  /** Partitions with runs whose thread is missing. */
-  async strayRuns(): Promise<void> {
-    const inSort = "c.internal.sort > 'run/' AND c.internal.sort < 'run/~'";
-    for await (const pk of this.#keys(`SELECT VALUE c.pk FROM c WHERE ${inSort}`)) {
+  /** Partitions whose thread is missing: no request finds what they hold, and nothing ever deletes it. */
+  async strays(): Promise<void> {
+    for await (const pk of this.#keys("SELECT VALUE c.pk FROM c")) {
       if (!this.#known.has(pk) && !(await this.#hasThread(pk))) await this.#partition(pk);
     }
   }

@@ -1,6 +1,7 @@
 /** All rules that one thread must keep, by name. */
 import type { CheckOptions, Finding, Rule } from "./rule.ts";
 import { answersAsStepsSay } from "./rules/answers.ts";
+import { deletedAtOnce } from "./rules/deleted.ts";
 import { nothingOverdue } from "./rules/due.ts";
 import { logsTellTheTruth } from "./rules/event-log.ts";
 import { locksMatchRuns } from "./rules/lock.ts";
@@ -15,6 +16,7 @@ import type { ThreadSnapshot } from "./snapshot.ts";
 const RULES = {
   place: everythingInItsPlace,
   due: nothingOverdue,
+  deleted: deletedAtOnce,
   lock: locksMatchRuns,
   run: runsAreWhole,
   step: stepsAreWhole,
@@ -33,7 +35,7 @@ export interface Violation extends Finding {
 }
 
 /** While a thread is being deleted, only these hold. */
-const OF_DELETED: RuleName[] = ["due"];
+const OF_DELETED: RuleName[] = ["due", "deleted"];
 
 export function checkThread(thread: ThreadSnapshot, options: CheckOptions): Violation[] {
   const names = Object.keys(RULES) as RuleName[];

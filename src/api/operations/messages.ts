@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { deleted, listObject } from "../../resources/common.ts";
-import { noMessageFound, noThreadFound } from "../../resources/errors.ts";
+import { noMessageFound } from "../../resources/errors.ts";
 import {
   createMessageRequest,
   deletedMessageObject,
@@ -9,8 +9,8 @@ import {
 } from "../../resources/message.ts";
 import { staleLock } from "../../runs/commands.ts";
 import { apiObject, type MessageDoc, messageSort } from "../../store/documents.ts";
-import type { Partition } from "../../store/partition.ts";
-import { addMessage, deleteMessage as deleteStoredMessage, readThread, threadExists } from "../../store/threads.ts";
+import { addMessage, deleteMessage as deleteStoredMessage } from "../../threads/messages.ts";
+import { assertThreadExists, readThread } from "../../threads/read.ts";
 import { operation } from "../operation.ts";
 import { existing, page, pageQuery } from "../paging.ts";
 
@@ -49,8 +49,8 @@ const getMessage = operation({
   response: messageObject,
   handler: async ({ app, tenant, params: { thread_id: threadId, message_id: id } }) => {
     const partition = app.store.thread(tenant, threadId);
-    const message = await partition.read<MessageDoc>(id);
-    if (message?.kind !== "message") throw await whichIsMissing(partition, threadId, id);
+    const message = await existing(assertThreadExists(partition, threadId), partition.read<MessageDoc>(id));
+    if (message?.kind !== "message") throw noMessageFound(id);
     return apiObject(message);
   },
 });
@@ -65,8 +65,9 @@ const modifyMessage = operation({
   handler: async ({ app, tenant, params: { thread_id: threadId, message_id: id }, body }) => {
     const partition = app.store.thread(tenant, threadId);
     const set = body.metadata === undefined ? {} : { "/metadata": body.metadata };
-    const result = await partition.patchIf<MessageDoc>(id, "c.kind = 'message'", set);
-    if ("refused" in result) throw await whichIsMissing(partition, threadId, id);
+    const patched = partition.patchIf<MessageDoc>(id, "c.kind = 'message'", set);
+    const result = await existing(assertThreadExists(partition, threadId), patched);
+    if ("refused" in result) throw noMessageFound(id);
     return apiObject(result.doc);
   },
 });
@@ -82,10 +83,5 @@ const deleteMessage = operation({
     return deleted(id, "thread.message.deleted");
   },
 });
-
-/** The thread if it does not exist, else the message. Only asked after a miss. */
-async function whichIsMissing(partition: Partition, threadId: string, messageId: string) {
-  return (await threadExists(partition, threadId)) ? noMessageFound(messageId) : noThreadFound(threadId);
-}
 
 export const messageOperations = [createMessage, listMessages, getMessage, modifyMessage, deleteMessage];

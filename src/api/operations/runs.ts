@@ -17,7 +17,9 @@ import {
 import type { RunEvent } from "../../runs/events.ts";
 import { type NewRun, startRun, startStreamedRun } from "../../runs/start.ts";
 import { apiObject, type RunDoc, runSort } from "../../store/documents.ts";
-import { draftThread, readThread, storeThread } from "../../store/threads.ts";
+import { storeThread } from "../../threads/create.ts";
+import { draftThread } from "../../threads/draft.ts";
+import { readThread } from "../../threads/read.ts";
 import type { Connection } from "../connections.ts";
 import { operation } from "../operation.ts";
 import { existing, page, pageQuery } from "../paging.ts";
@@ -66,7 +68,7 @@ const createThreadAndRun = operation({
     const assistant = await readAssistant(app.store, tenant, body.assistant_id);
     const { thread: threadRequest, tool_resources: _resources, ...request } = body;
     const { thread, messages } = await draftThread(tenant, threadRequest ?? {}, now);
-    await storeThread(app.store, tenant, thread, messages);
+    await storeThread(app.store, tenant, thread, messages, app.now);
     const before: RunEvent[] = [{ event: "thread.created", data: apiObject(thread) }];
     const run = { tenant, threadId: thread.id, assistant, request, now, before, isThreadNew: true };
     return start(app, run, connection);

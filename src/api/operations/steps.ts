@@ -1,10 +1,9 @@
 import { listObject } from "../../resources/common.ts";
-import { noRunFound, noRunStepFound, noThreadFound } from "../../resources/errors.ts";
+import { noRunFound, noRunStepFound } from "../../resources/errors.ts";
 import { type RunStep, runStepObject } from "../../resources/step.ts";
 import { readRun } from "../../runs/create.ts";
 import { apiObject, type StepDoc, stepSort } from "../../store/documents.ts";
-import type { Partition } from "../../store/partition.ts";
-import { threadExists } from "../../store/threads.ts";
+import { assertThreadExists } from "../../threads/read.ts";
 import { operation } from "../operation.ts";
 import { existing, page, pageQuery } from "../paging.ts";
 
@@ -31,20 +30,14 @@ const getStep = operation({
   response: runStepObject,
   handler: async ({ app, tenant, params: { thread_id: threadId, run_id: runId, step_id: id } }) => {
     const partition = app.store.thread(tenant, threadId);
-    const step = await partition.read<StepDoc>(id);
+    const step = await existing(assertThreadExists(partition, threadId), partition.read<StepDoc>(id));
     if (step?.kind === "step" && step.run_id === runId) return withoutPastExpiry(apiObject(step));
-    throw await whichIsMissing(partition, threadId, runId, id);
+    throw (await partition.read(runId)) === undefined ? noRunFound(runId) : noRunStepFound(id);
   },
 });
 
 /** The event of a step's end still tells when it would have expired; a later read does not (docs/contract.md 3.2). */
 const withoutPastExpiry = (step: RunStep): RunStep =>
   step.status === "in_progress" ? step : { ...step, expires_at: null };
-
-async function whichIsMissing(partition: Partition, threadId: string, runId: string, stepId: string) {
-  const [exists, run] = await Promise.all([threadExists(partition, threadId), partition.read(runId)]);
-  if (!exists) return noThreadFound(threadId);
-  return run === undefined ? noRunFound(runId) : noRunStepFound(stepId);
-}
 
 export const stepOperations = [listSteps, getStep];

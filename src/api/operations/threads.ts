@@ -1,8 +1,11 @@
 import { deleted, listObject } from "../../resources/common.ts";
 import { noThreadFound } from "../../resources/errors.ts";
 import { createThreadRequest, deletedThreadObject, modifyThreadRequest, threadObject } from "../../resources/thread.ts";
-import { apiObject, type ThreadDoc, threadSort } from "../../store/documents.ts";
-import { deleteThread as deleteStoredThread, draftThread, readThread, storeThread } from "../../store/threads.ts";
+import { apiObject, type DeletedThreadDoc, type ThreadDoc, threadSort } from "../../store/documents.ts";
+import { storeThread } from "../../threads/create.ts";
+import { deleteThread as deleteStoredThread } from "../../threads/delete.ts";
+import { draftThread } from "../../threads/draft.ts";
+import { readThread } from "../../threads/read.ts";
 import { operation } from "../operation.ts";
 import { page, pageQuery } from "../paging.ts";
 
@@ -15,7 +18,7 @@ const createThread = operation({
   response: threadObject,
   handler: async ({ app, tenant, body, now }) => {
     const { thread, messages } = await draftThread(tenant, body, now);
-    await storeThread(app.store, tenant, thread, messages);
+    await storeThread(app.store, tenant, thread, messages, app.now);
     return apiObject(thread);
   },
 });
@@ -55,8 +58,9 @@ const modifyThread = operation({
     if (body.metadata !== undefined) set["/metadata"] = body.metadata;
     if (body.tool_resources !== undefined) set["/tool_resources"] = body.tool_resources;
     // A patch: a run may lock or free the thread at the same moment.
-    const result = await partition.patchIf<ThreadDoc>(id, "c.kind = 'thread'", set);
-    if ("refused" in result) throw noThreadFound(id);
+    const result = await partition.patchIf<ThreadDoc | DeletedThreadDoc>(id, "c.kind = 'thread'", set);
+    // Without anything to set there was no condition, and a mark may stand in the thread's place.
+    if ("refused" in result || result.doc.kind !== "thread") throw noThreadFound(id);
     return apiObject(result.doc);
   },
 });
@@ -68,7 +72,7 @@ const deleteThread = operation({
   path: "threads/{thread_id}",
   response: deletedThreadObject,
   handler: async ({ app, tenant, params: { thread_id: id }, now }) => {
-    await deleteStoredThread(app.store, tenant, id, now);
+    await deleteStoredThread(app.store, app.wakeUps, tenant, id, now);
     return deleted(id, "thread.deleted");
   },
 });

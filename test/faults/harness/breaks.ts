@@ -83,7 +83,7 @@ export const BREAKS: Break[] = [
   },
   {
     what: "a locked thread takes runs and messages",
-    file: "store/threads.js",
+    file: "threads/lock.js",
     from: "`c.internal.active_run = null AND ",
     to: "`",
   },

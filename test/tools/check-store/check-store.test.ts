@@ -1,6 +1,6 @@
 /** A store in which everything is right, and one thing broken by hand: the checker names it. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Doc } from "../../../src/store/documents.ts";
+import { type DeletedThreadDoc, type Doc, deletedSort } from "../../../src/store/documents.ts";
 import { checkStore, type Report } from "../../../tools/check-store/check-store.ts";
 import type { CheckOptions } from "../../../tools/check-store/rule.ts";
 import { startWorld, type World } from "../../local/cosmos/harness.ts";
@@ -265,10 +265,33 @@ describe("the checker finds that", () => {
     expect(violations).toMatchObject([{ rule: "place", id: THREAD, detail: "the thread is missing" }]);
   });
 
-  test("a deletion was never finished", async () => {
-    const mark: Doc = { id: THREAD, pk: KEY, kind: "deleted_thread", internal: { tenant: "acme", due: NOW } };
-    const docs = [...allDocs(answeredThread()).filter((doc) => doc.kind !== "thread"), mark];
+  test("nothing but messages is left of a thread", async () => {
+    const docs = allDocs(answeredThread()).filter((doc) => doc.kind === "message" && doc.run_id === null);
+    const { violations } = await check(docs);
+    expect(docs).toHaveLength(1);
+    expect(violations).toMatchObject([{ rule: "place", id: THREAD, detail: "the thread is missing" }]);
+  });
+
+  test.each(["sort", "due, as older builds wrote it"])("a deletion was never finished, by its %s", async (which) => {
+    const internal = { tenant: "acme", sort: deletedSort(NOW) };
+    const older = { tenant: "acme", due: NOW } as unknown as typeof internal;
+    const docs = [...withoutThread(allDocs(answeredThread())), mark(which === "sort" ? internal : older)];
     expect((await check(docs)).violations).toEqual([]);
     expect(rulesOf(await check(docs, { now: LONG_AFTER }))).toEqual(["due"]);
   });
+
+  test("a run could go on though its thread is deleted", async () => {
+    const { chunks, ...docs } = waitingThread();
+    const left = [...withoutThread(Object.values(docs)), ...chunks];
+    const report = await check([...left, mark({ tenant: "acme", sort: deletedSort(NOW) })]);
+    expect(report.violations).toMatchObject([{ rule: "deleted", id: docs.run.id }]);
+  });
+});
+
+const withoutThread = (docs: Doc[]) => docs.filter((doc) => doc.kind !== "thread");
+const mark = (internal: DeletedThreadDoc["internal"]): Doc => ({
+  id: THREAD,
+  pk: KEY,
+  kind: "deleted_thread",
+  internal,
 });

@@ -5,10 +5,10 @@ import { App } from "../../../src/app.ts";
 import { readConfig } from "../../../src/config.ts";
 import { newThread } from "../../../src/resources/thread.ts";
 import type { Engine } from "../../../src/runs/engine.ts";
+import { inBatches } from "../../../src/store/batches.ts";
 import type { CostMeter } from "../../../src/store/cost.ts";
 import type { Doc, MessageDoc, RunDoc, StepDoc, ThreadDoc } from "../../../src/store/documents.ts";
 import type { Partition, Versioned, Write } from "../../../src/store/partition.ts";
-import { inBatches } from "../../../src/store/threads.ts";
 import { CREATED, NOW, place, THREAD } from "../documents.ts";
 import { silentLog } from "../silent-log.ts";
 

@@ -1,5 +1,6 @@
 /** Nothing is stuck: each run that has not ended, and each deleted thread, has a due time that is not long past. */
 import { isTerminal } from "../../../src/resources/run.ts";
+import { dueOfMark } from "../../../src/store/documents.ts";
 import type { CheckOptions, Finding } from "../rule.ts";
 import type { ThreadSnapshot } from "../snapshot.ts";
 
@@ -15,8 +16,9 @@ export function* nothingOverdue(thread: ThreadSnapshot, { now, tolerance }: Chec
       yield { id, detail: `is ${status} and should have expired ${seconds(now - expiresAt * 1000)} ago` };
     }
   }
-  for (const { id, internal } of thread.marks) {
-    if (internal.due < latest) yield { id, detail: `its deletion is overdue for ${seconds(now - internal.due)}` };
+  for (const mark of thread.marks) {
+    const due = dueOfMark(mark);
+    if (due < latest) yield { id: mark.id, detail: `its purge is overdue for ${seconds(now - due)}` };
   }
 }
 

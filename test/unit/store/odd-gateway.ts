@@ -1,0 +1,84 @@
+/** A gateway before the local store that answers queries as Cosmos DB may: with empty pages, and with counts in parts. */
+import http from "node:http";
+import type { AddressInfo } from "node:net";
+
+/** The continuation of a page that this gateway has made up; what is behind it is the store's first page. */
+const SECOND = "second-page";
+
+export interface OddGateway {
+  endpoint: string;
+  /** how many answers it has made up */
+  madeUp(): number;
+  stop(): Promise<void>;
+}
+
+/** `empty-pages`: each query begins with one. `partial-counts`: each count of a query comes as 1 and the rest. */
+export async function startOddGateway(target: string, oddity: "empty-pages" | "partial-counts"): Promise<OddGateway> {
+  let madeUp = 0;
+  const server = http.createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const body = Buffer.concat(chunks);
+    const isQuery = request.headers["content-type"]?.startsWith("application/query+json") === true;
+    const isPlan = request.headers["x-ms-cosmos-is-query-plan-request"] !== undefined;
+    const concerned = isQuery && !isPlan && (oddity === "empty-pages" || body.includes("COUNT("));
+    const { [CONTINUATION]: continuation, ...headers } = request.headers;
+    if (concerned && continuation === undefined) {
+      madeUp += 1;
+      const documents = oddity === "empty-pages" ? [] : [1];
+      response.writeHead(200, {
+        "content-type": "application/json",
+        [CONTINUATION]: SECOND,
+        "x-ms-request-charge": "1",
+      });
+      response.end(JSON.stringify({ _rid: "", Documents: documents, _count: documents.length }));
+      return;
+    }
+    const own = concerned && continuation === SECOND;
+    const answer = await forward(target, request, own || continuation === undefined ? headers : request.headers, body);
+    const text = own && oddity === "partial-counts" ? oneLess(answer.body) : answer.body;
+    const { "content-length": _length, ...answerHeaders } = answer.headers;
+    response.writeHead(answer.status, answerHeaders);
+    response.end(text);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    madeUp: () => madeUp,
+    async stop() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+const CONTINUATION = "x-ms-continuation";
+
+interface Answer {
+  status: number;
+  headers: http.IncomingHttpHeaders;
+  body: Buffer;
+}
+
+function forward(
+  target: string,
+  { method, url }: http.IncomingMessage,
+  headers: http.IncomingHttpHeaders,
+  body: Buffer,
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const request = http.request(new URL(url ?? "/", target), { method, headers }, async (response) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of response) chunks.push(chunk as Buffer);
+      resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) });
+    });
+    request.on("error", reject);
+    request.end(body);
+  });
+}
+
+/** The store's count without the one that was told already. */
+function oneLess(body: Buffer): string {
+  const page = JSON.parse(body.toString()) as { Documents: number[] };
+  return JSON.stringify({ ...page, Documents: page.Documents.map((count) => count - 1) });
+}
