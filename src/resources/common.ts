@@ -5,10 +5,25 @@ import { ID_PREFIXES, type IdKind } from "./ids.ts";
 export const MAX_METADATA_KEY = 64;
 const MAX_METADATA_PAIRS = 16;
 
+/**
+ * A list of at most `maximum` items. Its length is checked before its items are: checking a million wrong ones would take
+ * a minute.
+ */
+export function listUpTo<Item extends z.ZodType>(maximum: number, item: Item, minimum = 0) {
+  const list = z.array(item).max(maximum);
+  const checkLength = (value: unknown, context: z.RefinementCtx) => {
+    if (Array.isArray(value) && value.length > maximum) {
+      context.addIssue({ code: "too_big", origin: "array", maximum, inclusive: true, input: value });
+    }
+    return value;
+  };
+  // Without `nonoptional` the list could be left out, as far as the JSON schema tells.
+  return z.preprocess(checkLength, minimum === 0 ? list : list.min(minimum)).nonoptional();
+}
+
 /** Up to 16 pairs of short strings; `null` means none. */
 export const metadata = z
-  .record(z.string().max(MAX_METADATA_KEY), z.string().max(512))
-  .refine(...atMostProperties(MAX_METADATA_PAIRS))
+  .preprocess(atMostProperties(MAX_METADATA_PAIRS), z.record(z.string().max(MAX_METADATA_KEY), z.string().max(512)))
   // A rule of our own that zod cannot put into a JSON schema: documents about the API get it from here.
   .meta({ maxProperties: MAX_METADATA_PAIRS })
   .nullable()
@@ -39,12 +54,14 @@ export function idOf(kind: IdKind) {
   return schema;
 }
 
-/** The validator of the API turns `params` into its own words (see api/validation.ts). */
+/** Counted before the properties are checked. The validator of the API turns `params` into its own words. */
 function atMostProperties(maximum: number) {
-  return [
-    (value: object) => Object.keys(value).length <= maximum,
-    { params: { kind: "too_many_properties", maximum } },
-  ] as const;
+  return (value: unknown, context: z.RefinementCtx) => {
+    if (value instanceof Object && !Array.isArray(value) && Object.keys(value).length > maximum) {
+      context.addIssue({ code: "custom", params: { kind: "too_many_properties", maximum }, input: value });
+    }
+    return value;
+  };
 }
 
 /** Times on the wire are whole seconds since 1970. */
@@ -110,7 +127,7 @@ const fileSearchTool = fileSearchToolObject.extend({
 });
 
 export const tool = z.discriminatedUnion("type", [codeInterpreterTool, functionTool, fileSearchTool]);
-export const tools = z.array(tool).max(128);
+export const tools = listUpTo(128, tool);
 
 export const temperature = z.number().min(0).max(2);
 export const topP = z.number().min(0).max(1);
@@ -141,12 +158,15 @@ export const responseFormat = z
 export const responseFormatObject = z.union([z.literal("auto"), structuredFormat]);
 export type ResponseFormat = z.output<typeof responseFormatObject>;
 
-const fileIds = z.array(z.string()).max(20);
+/** Of files, vector stores and the like: the API's own have some 30 characters. */
+export const MAX_FILE_ID = 256;
+
+const fileIds = listUpTo(20, z.string().max(MAX_FILE_ID));
 
 /** Which files the hosted tools may use. */
 export const toolResourcesObject = z.strictObject({
   code_interpreter: z.strictObject({ file_ids: fileIds }).optional(),
-  file_search: z.strictObject({ vector_store_ids: z.array(z.string()).max(1).optional() }).optional(),
+  file_search: z.strictObject({ vector_store_ids: listUpTo(1, z.string().max(MAX_FILE_ID)).optional() }).optional(),
 });
 export type ToolResources = z.output<typeof toolResourcesObject>;
 

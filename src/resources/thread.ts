@@ -1,10 +1,21 @@
 /** Threads: a conversation with metadata (contract 2.1, 2.2). */
 import { z } from "zod";
-import { deletedObject, metadata, metadataObject, time, toolResources, toolResourcesObject } from "./common.ts";
+import {
+  deletedObject,
+  listUpTo,
+  metadata,
+  metadataObject,
+  time,
+  toolResources,
+  toolResourcesObject,
+} from "./common.ts";
 import { createMessageRequest } from "./message.ts";
 
+/** The original took 32. */
+const MAX_MESSAGES = 500;
+
 export const createThreadRequest = z.strictObject({
-  messages: z.array(createMessageRequest).optional(),
+  messages: listUpTo(MAX_MESSAGES, createMessageRequest).optional(),
   tool_resources: toolResources.optional(),
   metadata: metadata.optional(),
 });

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { App } from "../../app.ts";
 import type { Assistant } from "../../resources/assistant.ts";
 import { listObject } from "../../resources/common.ts";
+import { MAX_METADATA_BODY, MAX_RUN_BODY, MAX_THREAD_AND_RUN_BODY } from "../../resources/limits.ts";
 import {
   type CreateRunRequest,
   createRunRequest,
@@ -103,6 +104,7 @@ const createRun = operation({
   path: "threads/{thread_id}/runs",
   query: z.object({}),
   body: createRunRequest,
+  maxBody: MAX_RUN_BODY,
   response: runObject,
   streams: true,
   handler: async ({ app, tenant, params: { thread_id: threadId }, body, now, connection }) => {
@@ -118,6 +120,7 @@ const createThreadAndRun = operation({
   method: "POST",
   path: "threads/runs",
   body: createThreadAndRunRequest,
+  maxBody: MAX_THREAD_AND_RUN_BODY,
   response: runObject,
   streams: true,
   handler: async ({ app, tenant, body, now, connection }) => {
@@ -167,6 +170,7 @@ const modifyRun = operation({
   method: "POST",
   path: "threads/{thread_id}/runs/{run_id}",
   body: modifyRunRequest,
+  maxBody: MAX_METADATA_BODY,
   response: runObject,
   handler: async ({ app, tenant, params: { thread_id: threadId, run_id: id }, body }) =>
     apiObject(await modifyStoredRun(app.engine, refOf(app, tenant, threadId, id), body.metadata)),
