@@ -48,8 +48,8 @@ export function jsonBody(body: object): string | AsyncIterable<Uint8Array> {
   if (!("data" in body && Array.isArray(body.data))) return JSON.stringify(body);
   const pieces = listPieces(body);
   let beginning = "";
-  for (const piece of pieces) {
-    beginning += piece;
+  for (let next = pieces.next(); !next.done; next = pieces.next()) {
+    beginning += next.value;
     if (beginning.length > AT_ONCE) return inPieces(beginning, pieces);
   }
   return beginning;
