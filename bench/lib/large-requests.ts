@@ -1,4 +1,6 @@
 /** The largest request of each kind that the API takes, and larger ones that it refuses: none may hold up the others. */
+import type OpenAI from "openai";
+import type { controlModel } from "../../local/model/control.ts";
 
 export interface LargeRequest {
   what: string;
@@ -15,6 +17,33 @@ export interface Ids {
   thread: string;
   /** waits for the output of a call of this id */
   paused: { thread: string; run: string; call: string };
+}
+
+const FUNCTION = { type: "function" as const, function: { name: "f" } };
+
+/** What the requests belong to, with enough on one thread for a page of 8 MB. */
+export async function objectsFor(client: OpenAI, model: Pick<ReturnType<typeof controlModel>, "script">): Promise<Ids> {
+  const call = "call_1";
+  await model.script("calling", [{ toolCalls: [{ id: call, name: "f", arguments: {} }] }, { text: "Done." }]);
+  const { assistants, threads } = client.beta;
+  const calling = await assistants.create({ model: "calling", tools: [FUNCTION] });
+  const answering = await assistants.create({ model: "any" });
+  const full = await threads.create({ messages: times(31, { role: "user" as const, content: "x".repeat(MAX_TEXT) }) });
+  const empty = await threads.create();
+  const run = await threads.runs.createAndPoll(full.id, { assistant_id: calling.id }, { pollIntervalMs: 30 });
+  if (run.status !== "requires_action") throw new Error(`the run is ${run.status}`);
+  return { assistant: answering.id, thread: empty.id, paused: { thread: full.id, run: run.id, call } };
+}
+
+/** Reads the answer to its end, and answers with its status. */
+export async function sendLarge(baseUrl: string, key: string, { method, path, body }: LargeRequest): Promise<number> {
+  const response = await fetch(`${baseUrl}/${path}`, {
+    method,
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+    ...(body === undefined ? {} : { body: new Uint8Array(body) }),
+  });
+  await response.arrayBuffer();
+  return response.status;
 }
 
 const MAX_TEXT = 250_000;
