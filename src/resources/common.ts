@@ -5,22 +5,6 @@ import { ID_PREFIXES, type IdKind } from "./ids.ts";
 export const MAX_METADATA_KEY = 64;
 const MAX_METADATA_PAIRS = 16;
 
-/**
- * A list of at most `maximum` items. Its length is checked before its items are: checking a million wrong ones would take
- * a minute.
- */
-export function listUpTo<Item extends z.ZodType>(maximum: number, item: Item, minimum = 0) {
-  const list = z.array(item).max(maximum);
-  const checkLength = (value: unknown, context: z.RefinementCtx) => {
-    if (Array.isArray(value) && value.length > maximum) {
-      context.addIssue({ code: "too_big", origin: "array", maximum, inclusive: true, input: value });
-    }
-    return value;
-  };
-  // Without `nonoptional` the list could be left out, as far as the JSON schema tells.
-  return z.preprocess(checkLength, minimum === 0 ? list : list.min(minimum)).nonoptional();
-}
-
 /** Up to 16 pairs of short strings; `null` means none. */
 export const metadata = z
   .preprocess(atMostProperties(MAX_METADATA_PAIRS), z.record(z.string().max(MAX_METADATA_KEY), z.string().max(512)))
@@ -127,7 +111,7 @@ const fileSearchTool = fileSearchToolObject.extend({
 });
 
 export const tool = z.discriminatedUnion("type", [codeInterpreterTool, functionTool, fileSearchTool]);
-export const tools = listUpTo(128, tool);
+export const tools = z.array(tool).max(128);
 
 export const temperature = z.number().min(0).max(2);
 export const topP = z.number().min(0).max(1);
@@ -161,12 +145,12 @@ export type ResponseFormat = z.output<typeof responseFormatObject>;
 /** Of files, vector stores and the like: the API's own have some 30 characters. */
 export const MAX_FILE_ID = 256;
 
-const fileIds = listUpTo(20, z.string().max(MAX_FILE_ID));
+const fileIds = z.array(z.string().max(MAX_FILE_ID)).max(20);
 
 /** Which files the hosted tools may use. */
 export const toolResourcesObject = z.strictObject({
   code_interpreter: z.strictObject({ file_ids: fileIds }).optional(),
-  file_search: z.strictObject({ vector_store_ids: listUpTo(1, z.string().max(MAX_FILE_ID)).optional() }).optional(),
+  file_search: z.strictObject({ vector_store_ids: z.array(z.string().max(MAX_FILE_ID)).max(1).optional() }).optional(),
 });
 export type ToolResources = z.output<typeof toolResourcesObject>;
 

@@ -1,6 +1,6 @@
 /** Messages: what people and the assistant said in a thread (contract 2.1, 2.2, 3.3). */
 import { z } from "zod";
-import { deletedObject, listUpTo, MAX_FILE_ID, metadata, metadataObject, time } from "./common.ts";
+import { deletedObject, MAX_FILE_ID, metadata, metadataObject, time } from "./common.ts";
 
 /** Longest text of a message, in characters of Unicode. */
 export const MAX_TEXT = 256_000;
@@ -90,13 +90,16 @@ const MAX_ATTACHMENT_TOOLS = 10;
 
 export const attachment = attachmentObject.extend({
   file_id: z.string().min(1).max(MAX_FILE_ID),
-  tools: listUpTo(MAX_ATTACHMENT_TOOLS, attachmentObject.shape.tools.element).default(() => []),
+  tools: z
+    .array(attachmentObject.shape.tools.element)
+    .max(MAX_ATTACHMENT_TOOLS)
+    .default(() => []),
 });
 
 export const createMessageRequest = z.strictObject({
   role: messageObject.shape.role,
-  content: z.union([text, listUpTo(MAX_PARTS, contentPart, 1)]),
-  attachments: listUpTo(MAX_ATTACHMENTS, attachment).nullable().optional(),
+  content: z.union([text, z.array(contentPart).min(1).max(MAX_PARTS)]),
+  attachments: z.array(attachment).max(MAX_ATTACHMENTS).nullable().optional(),
   metadata: metadata.optional(),
 });
 export type CreateMessageRequest = z.output<typeof createMessageRequest>;

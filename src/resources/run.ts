@@ -4,7 +4,6 @@ import type { Assistant } from "./assistant.ts";
 import {
   idOf,
   instructions,
-  listUpTo,
   metadata,
   metadataObject,
   model,
@@ -77,7 +76,7 @@ const overrides = {
 export const createRunRequest = z.strictObject({
   ...overrides,
   additional_instructions: instructions.nullable().optional(),
-  additional_messages: listUpTo(MAX_ADDITIONAL_MESSAGES, createMessageRequest).nullable().optional(),
+  additional_messages: z.array(createMessageRequest).max(MAX_ADDITIONAL_MESSAGES).nullable().optional(),
 });
 export type CreateRunRequest = z.output<typeof createRunRequest>;
 
@@ -96,7 +95,9 @@ const bytesOf = (outputs: { output: string }[]) =>
   outputs.reduce((sum, { output }) => sum + Buffer.byteLength(output), 0);
 
 export const submitToolOutputsRequest = z.strictObject({
-  tool_outputs: listUpTo(MAX_TOOL_CALLS, toolOutput)
+  tool_outputs: z
+    .array(toolOutput)
+    .max(MAX_TOOL_CALLS)
     .refine((outputs) => bytesOf(outputs) <= MAX_TOOL_OUTPUT_BYTES, TOOL_OUTPUTS_TOO_LARGE)
     .superRefine((outputs, context) => {
       const bytes = Buffer.byteLength(JSON.stringify(outputs));

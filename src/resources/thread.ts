@@ -1,21 +1,13 @@
 /** Threads: a conversation with metadata (contract 2.1, 2.2). */
 import { z } from "zod";
-import {
-  deletedObject,
-  listUpTo,
-  metadata,
-  metadataObject,
-  time,
-  toolResources,
-  toolResourcesObject,
-} from "./common.ts";
+import { deletedObject, metadata, metadataObject, time, toolResources, toolResourcesObject } from "./common.ts";
 import { createMessageRequest } from "./message.ts";
 
 /** The original took 32. */
 const MAX_MESSAGES = 500;
 
 export const createThreadRequest = z.strictObject({
-  messages: listUpTo(MAX_MESSAGES, createMessageRequest).optional(),
+  messages: z.array(createMessageRequest).max(MAX_MESSAGES).optional(),
   tool_resources: toolResources.optional(),
   metadata: metadata.optional(),
 });

@@ -38,6 +38,23 @@ test.each(lists)("$what may have $maximum items", ({ body, place, item, maximum 
   expectRefusal(body, ["", place.with(many(maximum + 1, [])), ...arrayTooLong(path, maximum, maximum + 1)]);
 });
 
+const withMetadata = operations.filter(
+  ({ body }) => body !== undefined && "metadata" in (schemaOf(body).properties ?? {}),
+);
+
+test.each(withMetadata)("the pairs of $name's metadata are counted before they are looked at", ({ body }) => {
+  if (body === undefined) throw new Error("no body");
+  const required = simplest(schemaOf(body), KNOWN) as object;
+  const wrong = {
+    ...required,
+    metadata: Object.fromEntries(many(17, 7).map((value, index) => [`key${index}`, value])),
+  };
+  const text =
+    "Invalid 'metadata': too many properties. Expected an object with at most 16 properties, " +
+    "but got an object with 17 properties instead.";
+  expectRefusal(body, ["", wrong, text, "metadata", "object_above_max_properties"]);
+});
+
 const outputs = (...texts: string[]) => ({
   tool_outputs: texts.map((output, index) => ({ tool_call_id: `call_${index}`, output })),
 });
