@@ -48,9 +48,9 @@ export async function sendLarge(baseUrl: string, key: string, { method, path, bo
 
 const MAX_TEXT = 250_000;
 
-/** Letters in an order that no tokenizer has words for, the same every time. */
-function noise(length: number, alphabet: string): string {
-  let state = 1;
+/** Letters in an order that no tokenizer has words for, the same every time for a seed. */
+function noise(length: number, alphabet: string, seed = 1): string {
+  let state = seed;
   let text = "";
   for (let index = 0; index < length; index++) {
     state = (state * 48_271) % 2_147_483_647;
@@ -66,6 +66,9 @@ const escaped = (text: string) =>
   text.replaceAll(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
 const user = (content: string) => ({ role: "user", content });
+/** Texts that differ: what a tokenizer has met before is counted in no time. */
+const texts = (count: number, text: (seed: number) => string) =>
+  Array.from({ length: count }, (_, index) => user(text(index + 1)));
 const times = <T>(count: number, value: T): T[] => Array.from({ length: count }, () => value);
 const posted = (what: string, path: string, body: unknown, status = 200): LargeRequest => {
   const text = typeof body === "string" ? body : JSON.stringify(body);
@@ -80,19 +83,18 @@ export function largeRequests(ids: Ids): LargeRequest[] {
 }
 
 function taken({ assistant, thread, paused }: Ids): LargeRequest[] {
-  const chinese = noise(MAX_TEXT, CHINESE);
-  const word = noise(399, LETTERS);
-  const words = times(625, word).join(" ");
+  const chinese = (seed: number) => noise(MAX_TEXT, CHINESE, seed);
+  const words = (seed: number) => noise(MAX_TEXT, LETTERS, seed).replaceAll(/.{399}/g, "$& ");
   const schema = { type: "function", function: { name: "f", parameters: names(29_000) } };
   const outputs = { tool_outputs: [{ tool_call_id: paused.call, output: noise(520_000, LETTERS) }] };
   return [
-    posted("a thread of 8 MB of Chinese", "threads", { messages: times(10, user(chinese)) }),
-    posted("a thread of 8 MB of long words", "threads", { messages: times(31, user(words)) }),
-    posted("a thread of 500 messages", "threads", { messages: times(500, user(noise(2_000, LETTERS))) }),
+    posted("a thread of 8 MB of Chinese", "threads", { messages: texts(10, chinese) }),
+    posted("a thread of 7 MB of long words", "threads", { messages: times(4, texts(7, words)).flat() }),
+    posted("a thread of 500 messages", "threads", { messages: texts(500, (seed) => noise(2_000, LETTERS, seed)) }),
     posted(
       "a message of 1.5 MB of escaped Chinese",
       `threads/${thread}/messages`,
-      escaped(JSON.stringify(user(chinese))),
+      escaped(JSON.stringify(user(chinese(1)))),
     ),
     posted("an assistant of 29,000 values", "assistants", { model: "any", tools: [schema] }),
     posted("an assistant of 1 MB", "assistants", {
@@ -104,12 +106,12 @@ function taken({ assistant, thread, paused }: Ids): LargeRequest[] {
       assistant_id: assistant,
       instructions: noise(MAX_TEXT, LETTERS),
       additional_instructions: noise(MAX_TEXT, LETTERS),
-      additional_messages: times(90, user(noise(8_000, LETTERS))),
+      additional_messages: texts(90, (seed) => noise(8_000, LETTERS, seed)),
     }),
     posted("a thread and a run", "threads/runs", {
       assistant_id: assistant,
       instructions: noise(MAX_TEXT, LETTERS),
-      thread: { messages: times(10, user(chinese)) },
+      thread: { messages: times(10, user(chinese(1))) },
     }),
     posted("tool outputs", `threads/${paused.thread}/runs/${paused.run}/submit_tool_outputs`, outputs),
     {
