@@ -1,7 +1,7 @@
 /**
  * What is deployed: the app as a few files without node_modules, in dist/deploy (`npm run bundle`, or `-- --out DIR`).
  * Less to read makes for a faster cold start: what a first request does not need is in chunks of its own, which are loaded
- * when somebody needs them.
+ * when they are needed.
  */
 import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";

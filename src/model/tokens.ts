@@ -24,7 +24,9 @@ export async function countTokens(text: string): Promise<number> {
   return (await load()).count(text);
 }
 
+/** One part after the other: a request has one text waiting at a time, so that requests take turns. */
 export async function countMessageTokens(content: MessageContent[]): Promise<number> {
-  const counts = content.map((part) => (part.type === "text" ? countTokens(part.text.value) : PER_IMAGE));
-  return (await Promise.all(counts)).reduce((sum, count) => sum + count, PER_MESSAGE);
+  let sum = PER_MESSAGE;
+  for (const part of content) sum += part.type === "text" ? await countTokens(part.text.value) : PER_IMAGE;
+  return sum;
 }
