@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { App } from "../../app.ts";
 import { listObject } from "../../resources/common.ts";
+import { MAX_METADATA_BODY, MAX_RUN_BODY, MAX_THREAD_AND_RUN_BODY } from "../../resources/limits.ts";
 import {
   createRunRequest,
   createThreadAndRunRequest,
@@ -44,6 +45,7 @@ const createRun = operation({
   path: "threads/{thread_id}/runs",
   query: z.object({}),
   body: createRunRequest,
+  maxBody: MAX_RUN_BODY,
   response: runObject,
   streams: true,
   handler: async ({ app, tenant, params: { thread_id: threadId }, body, now, connection }) => {
@@ -60,6 +62,7 @@ const createThreadAndRun = operation({
   method: "POST",
   path: "threads/runs",
   body: createThreadAndRunRequest,
+  maxBody: MAX_THREAD_AND_RUN_BODY,
   response: runObject,
   streams: true,
   handler: async ({ app, tenant, body, now, connection }) => {
@@ -110,6 +113,7 @@ const modifyRun = operation({
   method: "POST",
   path: "threads/{thread_id}/runs/{run_id}",
   body: modifyRunRequest,
+  maxBody: MAX_METADATA_BODY,
   response: runObject,
   handler: async ({ app, tenant, params: { thread_id: threadId, run_id: id }, body }) =>
     apiObject(await modifyStoredRun(app.engine, refOf(app, tenant, threadId, id), body.metadata)),
