@@ -7,6 +7,9 @@ import { identity } from "../identity.ts";
 /** The queue's name, in Azure and locally. */
 export const QUEUE = "runs";
 
+/** The queue of wake-ups whose tenants have their share of a worker already (src/runs/fair-worker.ts). */
+export const OVERFLOW_QUEUE = "runs-overflow";
+
 export const wakeUp = z.object({
   tenant: z.string().min(1),
   thread: z.string().min(1),
@@ -26,7 +29,7 @@ export class WakeUps {
   readonly #config: Config;
   readonly #failed: (error: unknown) => void;
   #client: Promise<ServiceBusClient> | undefined;
-  #sender: Promise<ServiceBusSender> | undefined;
+  readonly #senders = new Map<string, Promise<ServiceBusSender>>();
   #sent = 0;
 
   /** `failed` hears of wake-ups that could not be sent. */
@@ -49,7 +52,15 @@ export class WakeUps {
     return this.sendAll([{ job, id, at }]);
   }
 
-  async sendAll(wakeUps: { job: WakeUp; id: string; at?: number | undefined }[]): Promise<boolean> {
+  /** Sends to the overflow queue, like `send`. */
+  async sendToOverflow(job: WakeUp, id: string): Promise<boolean> {
+    return this.sendAll([{ job, id }], OVERFLOW_QUEUE);
+  }
+
+  async sendAll(
+    wakeUps: { job: WakeUp; id: string; at?: number | undefined }[],
+    queue: string = QUEUE,
+  ): Promise<boolean> {
     const messages = wakeUps.map(({ job, id, at }): ServiceBusMessage => {
       const message: ServiceBusMessage = {
         body: job,
@@ -66,7 +77,7 @@ export class WakeUps {
       const [only, ...others] = messages;
       if (only === undefined) return true;
       // The SDK makes a batch of every array, also of one.
-      const sender = await this.open();
+      const sender = await this.open(queue);
       await sender.sendMessages(others.length === 0 ? only : messages, { abortSignal: patience.signal });
       this.#sent += messages.length;
       return true;
@@ -83,10 +94,11 @@ export class WakeUps {
   }
 
   /** Loads the library, which many requests do not need. */
-  open(): Promise<ServiceBusSender> {
+  open(queue: string = QUEUE): Promise<ServiceBusSender> {
     this.#client ??= connect(this.#config);
-    this.#sender ??= this.#client.then((client) => client.createSender(QUEUE));
-    return this.#sender;
+    const sender = this.#senders.get(queue) ?? this.#client.then((client) => client.createSender(queue));
+    this.#senders.set(queue, sender);
+    return sender;
   }
 }
 

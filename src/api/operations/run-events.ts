@@ -11,9 +11,13 @@ import { operation } from "../operation.ts";
 import { EventStream, errorEvent } from "../sse.ts";
 import { validated } from "../validation.ts";
 
-/** How often a run is looked at while it goes on: soon after something new, then less and less. Milliseconds. */
+/**
+ * How often a run is looked at while it goes on: soon after something new, then less and less. A pause is always about a
+ * fifth of the time that nothing has changed: what is driven, and saved once a second, is seen within a fraction of a
+ * second, and a run that waits for its worker for minutes costs a look every few seconds. Milliseconds.
+ */
 const SHORTEST_PAUSE = 10;
-const LONGEST_PAUSE = 400;
+const LONGEST_PAUSE = 4_000;
 const SLOWER = 1.25;
 
 const position = z.object({
@@ -78,7 +82,8 @@ async function follow(app: App, ref: RunRef, first: Versioned<RunDoc>, after: nu
       else if (chunk < log.chunks) tell([runEvent(run, run.status)], log.events - 1);
       return;
     }
-    await sleep(pause);
+    await sleep(pause, undefined, { signal: stream.gone }).catch(() => undefined);
+    if (stream.ended) return;
     const changed = await changedRun(app.engine, ref, run);
     pause = changed === undefined ? Math.min(pause * SLOWER, LONGEST_PAUSE) : SHORTEST_PAUSE;
     run = changed ?? run;

@@ -44,9 +44,9 @@ interface NewRun {
   before: RunEvent[];
 }
 
-/** A run that needs a worker is refused while too many wait for one. Asked before anything is stored. */
-function admit(app: App, request: { stream?: boolean | null | undefined }): void {
-  if (request.stream !== true) app.backlog.admit();
+/** A run that needs a worker is refused while too many of its tenant wait for one. Asked before anything is stored. */
+function admit(app: App, tenant: string, request: { stream?: boolean | null | undefined }): void {
+  if (request.stream !== true) app.backlog.admit(tenant);
 }
 
 /** Answers with the queued run, or with the stream of its events. */
@@ -106,7 +106,7 @@ const createRun = operation({
   response: runObject,
   streams: true,
   handler: async ({ app, tenant, params: { thread_id: threadId }, body, now, connection }) => {
-    admit(app, body);
+    admit(app, tenant, body);
     const assistant = await readAssistant(app.store, tenant, body.assistant_id);
     return startRun({ app, tenant, threadId, assistant, request: body, now, connection, before: [] });
   },
@@ -121,7 +121,7 @@ const createThreadAndRun = operation({
   response: runObject,
   streams: true,
   handler: async ({ app, tenant, body, now, connection }) => {
-    admit(app, body);
+    admit(app, tenant, body);
     // The assistant first: a wrong id must not leave a thread behind.
     const assistant = await readAssistant(app.store, tenant, body.assistant_id);
     const { thread: threadRequest, tool_resources: _resources, ...request } = body;
