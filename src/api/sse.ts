@@ -49,6 +49,7 @@ export class EventStream implements AsyncIterable<Uint8Array>, SlowStream {
   #last = "";
   #settle: () => void = () => {};
   #wake: (() => void) | undefined;
+  #roomMade: (() => void) | undefined;
 
   /** Resolves when nothing more will be pushed, and the client has taken everything or is gone. */
   readonly settled = new Promise<void>((resolve) => {
@@ -79,6 +80,15 @@ export class EventStream implements AsyncIterable<Uint8Array>, SlowStream {
     if (!this.#read && unread.take(this, this.#waiting)) this.#unread = unread;
   }
 
+  /** For events that need not be pushed now: resolves when little waits for the client, or nothing is wanted any more. */
+  async hasRoom(): Promise<void> {
+    while (!this.#ended && this.#waiting > PIECE) {
+      await new Promise<void>((resolve) => {
+        this.#roomMade = resolve;
+      });
+    }
+  }
+
   push(event: RunEvent, id?: number): void {
     if (this.#ended) return;
     const text = frame(event, id);
@@ -95,6 +105,7 @@ export class EventStream implements AsyncIterable<Uint8Array>, SlowStream {
     this.push(DONE);
     this.#ended = true;
     this.#pushed = true;
+    this.#roomMade?.();
     this.#wake?.();
     this.#settleIfOver();
   }
@@ -145,6 +156,7 @@ export class EventStream implements AsyncIterable<Uint8Array>, SlowStream {
     const given = Math.min(characters, this.#waiting);
     this.#waiting -= given;
     this.#unread?.give(this, given);
+    this.#roomMade?.();
   }
 
   #stop(): void {

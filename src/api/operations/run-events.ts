@@ -59,9 +59,11 @@ async function follow(app: App, ref: RunRef, first: Versioned<RunDoc>, after: nu
   let run = first;
   let chunk = 0;
   let next = after + 1;
-  const tell = (events: RunEvent[], number: number) => {
+  const tell = async (events: RunEvent[], number: number) => {
     for (const [index, event] of events.entries()) {
       if (number + index < next) continue;
+      // What is in the log need not wait in memory.
+      await stream.hasRoom();
       stream.push(event, number + index);
       next = number + index + 1;
     }
@@ -69,17 +71,17 @@ async function follow(app: App, ref: RunRef, first: Versioned<RunDoc>, after: nu
   for (let pause = SHORTEST_PAUSE; !stream.ended; ) {
     const { log, begins_with_thread: beginsWithThread } = run.internal;
     const over = isTerminal(run.status) || run.status === "requires_action";
-    if (log.events === 0 && !over && !beginsWithThread) tell(beginningOf(run), 0);
+    if (log.events === 0 && !over && !beginsWithThread) await tell(beginningOf(run), 0);
     while (chunk < log.chunks && !stream.ended) {
       const events = await readChunk(ref, chunk);
       if (events === undefined) break;
-      tell(decodeEvents(events.internal.entries, run), events.internal.first);
+      await tell(decodeEvents(events.internal.entries, run), events.internal.first);
       chunk += 1;
     }
     if (over) {
       // The log is kept for a while only, or not at all: what is left to tell is how it ended.
-      if (log.chunks === 0) tell([runEvent(run, run.status)], next);
-      else if (chunk < log.chunks) tell([runEvent(run, run.status)], log.events - 1);
+      if (log.chunks === 0) await tell([runEvent(run, run.status)], next);
+      else if (chunk < log.chunks) await tell([runEvent(run, run.status)], log.events - 1);
       return;
     }
     await sleep(pause, undefined, { signal: stream.gone }).catch(() => undefined);
