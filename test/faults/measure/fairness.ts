@@ -16,7 +16,7 @@ import { quantile } from "../../../bench/lib/quantiles.ts";
 import { controlModel } from "../../../local/model/control.ts";
 import { startStack } from "../../../local/stack.ts";
 import { buildIfStale } from "../../e2e/build.ts";
-import { until } from "./figures.ts";
+import { until, useOf } from "./figures.ts";
 
 /** Small limits, so that what is measured is their sharing and not the machine. */
 const LIMITS = {
@@ -38,7 +38,9 @@ const REQUESTS = 500;
 const STREAMS = 50;
 const RUNS = 50;
 /** Clients of the quiet tenant at a time. */
-const LANES = 5;
+const LANES = 3;
+/** Between what one of them does and does next: a quiet tenant does not use up the machine by itself. Milliseconds. */
+const PAUSE = 50;
 /** How often the flood tries again at each limit. Milliseconds. */
 const RETRY = 200;
 /** For what a busy machine needs its time for. Milliseconds. */
@@ -89,6 +91,7 @@ async function measure(): Promise<void> {
   await floodEverything();
   const { holds } = await costs();
   console.log(`the flood holds ${JSON.stringify(holds.tenants.flood)}, and was refused: ${JSON.stringify(refusals)}`);
+  console.log(`the flood alone keeps the app busy for ${(await cpuShare()).toFixed(2)} of a processor`);
   const beside = await figuresOf(kinds);
   console.log(`at the end it was refused: ${JSON.stringify(refusals)}`);
   let kept = true;
@@ -104,6 +107,14 @@ async function measure(): Promise<void> {
   }
   console.log(kept ? "kept" : "BROKEN");
   if (!kept) process.exitCode = 1;
+}
+
+/** Of the app, while nothing but the flood happens. */
+async function cpuShare(): Promise<number> {
+  const { pid = 0 } = stack.processes.functions;
+  const [before, started] = [useOf(pid).cpu, performance.now()];
+  await sleep(5_000);
+  return (useOf(pid).cpu - before) / ((performance.now() - started) / 1000);
 }
 
 async function quietKinds(): Promise<Kind[]> {
@@ -144,6 +155,7 @@ async function figuresOf(kinds: Kind[]): Promise<Record<string, Figures>> {
         if (error instanceof RateLimitError) refused += 1;
         else failed += 1;
       }
+      await sleep(PAUSE);
     });
     figures[name] = { p50: quantile(times, 0.5), refused, failed };
   }

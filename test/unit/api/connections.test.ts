@@ -98,6 +98,27 @@ test("no more than a piece waits in the socket: the rest counts as unread, until
   expect(stream?.waiting).toBe(0);
 });
 
+test("a stream whose client leaves keeps its place until its run has ended, and nothing more waits for it", async () => {
+  const load = new Load(LIMITS, 2);
+  let stream: EventStream | undefined;
+  serve = async (answer) => {
+    stream = new EventStream(connections.of("invocation-1"));
+    const opened = stream;
+    await load.open("a", async () => opened);
+    void writeAll(answer, opened);
+    opened.push({ event: "e", data: "x" });
+  };
+  const socket = ask();
+  await until(() => load.report().streams === 1);
+  socket.destroy();
+  await until(() => stream?.gone.aborted === true);
+  await new Promise(setImmediate);
+  stream?.push({ event: "e", data: "more" });
+  expect(load.report()).toMatchObject({ streams: 1, unread: 0 });
+  stream?.end();
+  await until(() => load.report().streams === 0);
+});
+
 test("a request keeps its place until its client has taken the answer, or was cut off", async () => {
   const load = new Load(LIMITS, 2);
   let response: ServerResponse | undefined;

@@ -73,6 +73,7 @@ test("a stream keeps its place after its run's end, until its client has taken e
   const stream = await opened(load, "a");
   stream.push({ event: "e", data: "some" });
   stream.end();
+  await new Promise(setImmediate);
   expect(load.report()).toMatchObject({ streams: 1, tenants: { a: { streams: 1, unread: stream.waiting } } });
   await textOf(stream);
   expect(load.report()).toMatchObject({ streams: 0, unread: 0, tenants: {} });
