@@ -72,7 +72,7 @@ export class Connections {
     subscribe(CHANNEL, this.#listener);
   }
 
-  /** Undefined where the host does not stream: then nobody can tell. */
+  /** Undefined where the host does not stream: it does not tell. */
   of(invocationId: string): Connection | undefined {
     return this.#open.get(invocationId);
   }

@@ -24,7 +24,7 @@ beforeAll(async () => {
       MAX_STREAMS: String(MAX_STREAMS),
       MAX_OVERDUE_RUNS: "0",
       SHOW_COSTS: "true",
-      // Whoever is overdue here stays so.
+      // Runs that are overdue here stay so.
       "AzureWebJobs.sweep.Disabled": "true",
     },
   });
