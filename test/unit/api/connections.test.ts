@@ -44,6 +44,46 @@ async function writeAll(response: ServerResponse, body: AsyncIterable<Uint8Array
   response.end();
 }
 
+/** As a model speaks: not all at once, and more than the sockets of both sides take. */
+async function speak(stream: EventStream): Promise<void> {
+  while (!stream.ended) {
+    stream.push({ event: "e", data: "x".repeat(500_000) });
+    await new Promise(setImmediate);
+  }
+}
+
+test("when more waits than its tenant may have, a stream ends with an error, which its client reads later", async () => {
+  connections.close();
+  connections = new Connections();
+  const load = new Load({ ...LIMITS, unread: 3_000_000 }, 2);
+  let [most, cut] = [0, false];
+  serve = async (answer) => {
+    const stream = new EventStream(connections.of("invocation-1"));
+    await load.open("a", async () => stream);
+    void writeAll(answer, stream);
+    while (!stream.ended) {
+      stream.push({ event: "e", data: "x".repeat(500_000) });
+      most = Math.max(most, stream.waiting);
+      await new Promise(setImmediate);
+    }
+    cut = true;
+    stream.end();
+  };
+  const socket = ask();
+  await until(() => cut);
+  // Half, and half of an event.
+  expect(most).toBeLessThan(1_800_000);
+  expect(load.report().streams).toBe(1);
+  let text = "";
+  socket.on("data", (piece) => {
+    text = (text + piece).slice(-1_000);
+  });
+  socket.resume();
+  await until(() => load.report().streams === 0);
+  await until(() => text.includes("[DONE]"));
+  expect(text).toMatch(/event: error\r?\n.*reads too slowly.*event: done\ndata: \[DONE\]/s);
+});
+
 test("a stream whose client never reads is cut, loses its connection and frees its place", async () => {
   const load = new Load(LIMITS, 2);
   let response: ServerResponse | undefined;
@@ -52,11 +92,7 @@ test("a stream whose client never reads is cut, loses its connection and frees i
     const stream = new EventStream(connections.of("invocation-1"));
     await load.open("a", async () => stream);
     void writeAll(answer, stream);
-    // As a model speaks: not all at once.
-    for (let i = 0; i < 60; i++) {
-      stream.push({ event: "e", data: "x".repeat(500_000) });
-      await new Promise(setImmediate);
-    }
+    await speak(stream);
     stream.end();
   };
   ask();
