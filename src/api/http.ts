@@ -9,7 +9,6 @@ import { StoreBusy } from "../store/trouble.ts";
 import { type Face, Keys } from "./auth.ts";
 import { readJson } from "./body.ts";
 import type { Connection, Connections } from "./connections.ts";
-import type { Load } from "./load.ts";
 import type { Operation } from "./operation.ts";
 import { type PathId, pathIdsOf, readParams, readQuery } from "./parameters.ts";
 import { pollAfter } from "./poll-after.ts";
@@ -57,12 +56,15 @@ async function perform(
   const query = readQuery(request.query);
   if (face === "azure" && !isSupportedVersion(query["api-version"])) throw routeNotFound();
   const tenant = keysOf(app).authenticate(request.headers, face);
-  const leave = app.load.enter("requests");
-  try {
-    return await call(app, tenant, served, query, request, connection);
-  } finally {
-    leave();
-  }
+  const bytes = bodyBytes(served.operation, request);
+  return app.load.handle(tenant, bytes, connection, () => call(app, tenant, served, query, request, connection));
+}
+
+/** What the body may take, told before it is read: all that is allowed where the client does not say. */
+function bodyBytes({ body, maxBody }: Operation, { headers }: HttpRequest): number {
+  if (body === undefined) return 0;
+  const told = Number(headers.get("content-length") ?? maxBody);
+  return told <= maxBody ? told : maxBody;
 }
 
 async function call(
@@ -88,25 +90,11 @@ async function call(
       headers: request.headers,
       connection,
     });
-  return wantsStream(operation, body) ? inStreamPlace(app.load, handle) : handle();
+  return wantsStream(operation, body) ? app.load.open(tenant, handle) : handle();
 }
 
 const wantsStream = ({ streams, response }: Operation, body: unknown) =>
   streams && (response === undefined || (body instanceof Object && Reflect.get(body, "stream") === true));
-
-/** Holds a stream's place until nobody has anything to say on it any more, or it is refused. */
-async function inStreamPlace(load: Load, handle: () => Promise<object>): Promise<object> {
-  const leave = load.enter("streams");
-  try {
-    const result = await handle();
-    if (result instanceof EventStream) void result.settled.then(leave);
-    else leave();
-    return result;
-  } catch (error) {
-    leave();
-    throw error;
-  }
-}
 
 const keysOfApp = new WeakMap<App, Keys>();
 

@@ -27,9 +27,9 @@ import { existing, page, pageQuery } from "../paging.ts";
 import { streamRun } from "../streaming.ts";
 import { readAssistant } from "./assistants.ts";
 
-/** A run that needs a worker is refused while too many wait for one. Asked before anything is stored. */
-function admit(app: App, request: { stream?: boolean | null | undefined }): void {
-  if (request.stream !== true) app.backlog.admit();
+/** A run that needs a worker is refused while too many of its tenant wait for one. Asked before anything is stored. */
+function admit(app: App, tenant: string, request: { stream?: boolean | null | undefined }): void {
+  if (request.stream !== true) app.backlog.admit(tenant);
 }
 
 /** Answers with the queued run, or with the stream of its events. */
@@ -49,7 +49,7 @@ const createRun = operation({
   response: runObject,
   streams: true,
   handler: async ({ app, tenant, params: { thread_id: threadId }, body, now, connection }) => {
-    admit(app, body);
+    admit(app, tenant, body);
     const assistant = await readAssistant(app.store, tenant, body.assistant_id);
     const run = { tenant, threadId, assistant, request: body, now, before: [], isThreadNew: false };
     return start(app, run, connection);
@@ -66,7 +66,7 @@ const createThreadAndRun = operation({
   response: runObject,
   streams: true,
   handler: async ({ app, tenant, body, now, connection }) => {
-    admit(app, body);
+    admit(app, tenant, body);
     // The assistant first: a wrong id must not leave a thread behind.
     const assistant = await readAssistant(app.store, tenant, body.assistant_id);
     const { thread: threadRequest, tool_resources: _resources, ...request } = body;
