@@ -6,14 +6,14 @@ import { Journal } from "./journal.ts";
 import type { Json, JsonObject } from "./sql/values.ts";
 import { storedItem } from "./transaction.ts";
 
-export type Database = {
+export interface Database {
   id: string;
   number: number;
   rid: string;
   etag: string;
   timestamp: number;
   containers: Map<string, Container>;
-};
+}
 
 /** A line of the journal. The values of a partition key are written as in the request header, `{}` for none. */
 type JournalRecord =
@@ -26,31 +26,31 @@ type JournalRecord =
   | { kind: "numbers"; database: string; container: string; lsn: number; sequence: number };
 
 /** `puts` has the sequence, the LSN and the body of each item, `deletes` the ids. */
-type Commit = {
+interface Commit {
   changes: { key: unknown[]; puts: [number, number, JsonObject & { id: string }][]; deletes: string[] }[];
-};
+}
 
-export type AccountOptions = {
+export interface AccountOptions {
   /** The folder of the journal; without it everything is in memory only. */
   data?: string | undefined;
   now?: (() => number) | undefined;
   /** The smallest journal, in bytes, that is ever compacted. */
   compactFrom?: number | undefined;
-};
+}
 
 /** Everything that is stored, and the journal that it can be rebuilt from. */
 export class Account {
   readonly databases = new Map<string, Database>();
   readonly identities: Identities;
-  private readonly journal: Journal | undefined;
-  private readonly pending: string[] = [];
-  private lastDatabase = 0;
-  private lastContainer = 0;
+  readonly #journal: Journal | undefined;
+  readonly #pending: string[] = [];
+  #lastDatabase = 0;
+  #lastContainer = 0;
 
   constructor({ data, now, compactFrom }: AccountOptions) {
     this.identities = new Identities(now);
     if (data !== undefined) {
-      this.journal = Journal.open(data, (record) => this.replay(record as JournalRecord), compactFrom);
+      this.#journal = Journal.open(data, (record) => this.#replay(record as JournalRecord), compactFrom);
     }
   }
 
@@ -68,17 +68,17 @@ export class Account {
 
   createDatabase(id: string): Database {
     if (this.databases.has(id)) throw alreadyExists();
-    const record: JournalRecord = { kind: "database", id, number: this.lastDatabase + 1 };
-    this.record(record);
-    return this.replayDatabase(record);
+    const record: JournalRecord = { kind: "database", id, number: this.#lastDatabase + 1 };
+    this.#record(record);
+    return this.#replayDatabase(record);
   }
 
   createContainer(databaseId: string, definition: JsonObject, throughput: number | undefined): Container {
     const database = this.database(databaseId);
     if (typeof definition.id === "string" && database.containers.has(definition.id)) throw alreadyExists();
-    const number = this.lastContainer + 1;
-    const container = this.addContainer(database, number, definition, throughput);
-    this.record({
+    const number = this.#lastContainer + 1;
+    const container = this.#addContainer(database, number, definition, throughput);
+    this.#record({
       kind: "container",
       database: databaseId,
       number,
@@ -90,7 +90,7 @@ export class Account {
 
   redefine(container: Container, definition: JsonObject): void {
     container.redefine(definition);
-    this.record({
+    this.#record({
       kind: "redefine",
       database: container.database,
       container: container.id,
@@ -101,7 +101,7 @@ export class Account {
   setThroughput(container: Container, throughput: number): void {
     if (container.throughput.limit === undefined) throw badRequest("The container has no throughput to change.");
     container.throughput.set(throughput);
-    this.record({ kind: "throughput", database: container.database, container: container.id, throughput });
+    this.#record({ kind: "throughput", database: container.database, container: container.id, throughput });
   }
 
   drop(databaseId: string, containerId?: string): void {
@@ -112,31 +112,31 @@ export class Account {
       this.container(databaseId, containerId);
       this.database(databaseId).containers.delete(containerId);
     }
-    this.record({ kind: "drop", database: databaseId, ...(containerId !== undefined && { container: containerId }) });
+    this.#record({ kind: "drop", database: databaseId, ...(containerId !== undefined && { container: containerId }) });
   }
 
   /** Notes what a request changed; one call, one record. */
   committed(container: Container, changes: Change[]): void {
-    if (this.journal && changes.length > 0) this.pending.push(commitRecord(container, changes));
+    if (this.#journal && changes.length > 0) this.#pending.push(commitRecord(container, changes));
   }
 
   /** Writes what was noted. To be called before a request is answered. */
   flush(): void {
-    if (!this.journal) return;
-    this.journal.append(this.pending.splice(0));
-    this.journal.compactIfDue(this.liveBytes(), () => this.snapshot());
+    if (!this.#journal) return;
+    this.#journal.append(this.#pending.splice(0));
+    this.#journal.compactIfDue(this.#liveBytes(), () => this.#snapshot());
   }
 
   close(): void {
     this.flush();
-    this.journal?.close();
+    this.#journal?.close();
   }
 
-  private record(record: JournalRecord): void {
-    if (this.journal) this.pending.push(JSON.stringify(record));
+  #record(record: JournalRecord): void {
+    if (this.#journal) this.#pending.push(JSON.stringify(record));
   }
 
-  private liveBytes(): number {
+  #liveBytes(): number {
     let bytes = 0;
     for (const { containers } of this.databases.values()) {
       for (const container of containers.values()) bytes += container.bytes;
@@ -144,20 +144,20 @@ export class Account {
     return bytes;
   }
 
-  private *snapshot(): Generator<string> {
+  *#snapshot(): Generator<string> {
     for (const { id, number, containers } of this.databases.values()) {
       yield JSON.stringify({ kind: "database", id, number } satisfies JournalRecord);
       for (const container of containers.values()) yield* containerSnapshot(container);
     }
   }
 
-  private replay(record: JournalRecord): void {
+  #replay(record: JournalRecord): void {
     switch (record.kind) {
       case "database":
-        this.replayDatabase(record);
+        this.#replayDatabase(record);
         break;
       case "container":
-        this.addContainer(this.database(record.database), record.number, record.definition, record.throughput);
+        this.#addContainer(this.database(record.database), record.number, record.definition, record.throughput);
         break;
       case "redefine":
         this.container(record.database, record.container).redefine(record.definition);
@@ -181,7 +181,7 @@ export class Account {
     }
   }
 
-  private replayDatabase({ id, number }: { id: string; number: number }): Database {
+  #replayDatabase({ id, number }: { id: string; number: number }): Database {
     const database: Database = {
       id,
       number,
@@ -190,12 +190,12 @@ export class Account {
       timestamp: this.identities.seconds(),
       containers: new Map(),
     };
-    this.lastDatabase = Math.max(this.lastDatabase, number);
+    this.#lastDatabase = Math.max(this.#lastDatabase, number);
     this.databases.set(id, database);
     return database;
   }
 
-  private addContainer(database: Database, number: number, definition: JsonObject, throughput: number | undefined) {
+  #addContainer(database: Database, number: number, definition: JsonObject, throughput: number | undefined) {
     const container = new Container({
       database: database.id,
       number,
@@ -204,7 +204,7 @@ export class Account {
       identities: this.identities,
       throughput,
     });
-    this.lastContainer = Math.max(this.lastContainer, number);
+    this.#lastContainer = Math.max(this.#lastContainer, number);
     database.containers.set(container.id, container);
     return container;
   }

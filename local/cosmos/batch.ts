@@ -6,18 +6,25 @@ import { failureCharge, fullPartitionKey, type Operation, type OperationName, ty
 import { isObject, type JsonObject, type Value } from "./sql/values.ts";
 import { Transaction } from "./transaction.ts";
 
-export type BatchResult = { status: number; results: OperationResult[]; charge: number; changes: Change[] };
+export interface BatchResult {
+  status: number;
+  results: OperationResult[];
+  charge: number;
+  changes: Change[];
+}
 
-type OperationResult = {
+interface OperationResult {
   statusCode: number;
   requestCharge: number;
   subStatusCode?: number;
   eTag?: string;
   resourceBody?: JsonObject;
   message?: string;
-};
+}
 
-type BatchOperation = Operation & { partitionKey: PartitionKey | undefined };
+interface BatchOperation extends Operation {
+  partitionKey: PartitionKey | undefined;
+}
 
 const MAX_OPERATIONS = 100;
 const FAILED_DEPENDENCY: OperationResult = { statusCode: 424, requestCharge: 0 };

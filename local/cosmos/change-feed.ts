@@ -2,16 +2,20 @@ import type { Container } from "./container.ts";
 import { badRequest, unsupported } from "./errors.ts";
 import type { PartitionKey } from "./item.ts";
 
-export type FeedRequest = {
+export interface FeedRequest {
   mode: string;
   key: PartitionKey | undefined;
   /** The etag of the last answer, `*` for "from now", absent for the beginning. */
   ifNoneMatch: string | undefined;
   ifModifiedSince: string | undefined;
   pageSize: number;
-};
+}
 
-export type FeedPage = { documents: string[]; bytes: number; etag: string };
+export interface FeedPage {
+  documents: string[];
+  bytes: number;
+  etag: string;
+}
 
 /** The latest version of each item that changed after the given point, oldest change first; no items means 304. */
 export function readChanges(container: Container, request: FeedRequest): FeedPage {

@@ -16,7 +16,10 @@
  */
 
 /** What a stored item costs to handle: its JSON in bytes and how many of its leaf paths are indexed. */
-export type Weight = { bytes: number; indexedPaths: number };
+export interface Weight {
+  bytes: number;
+  indexedPaths: number;
+}
 
 const kilobytes = (bytes: number) => Math.max(1, bytes / 1024);
 

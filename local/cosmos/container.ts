@@ -10,12 +10,21 @@ import type { JsonObject, Path, Value } from "./sql/values.ts";
 import { Throughput } from "./throughput.ts";
 
 /** A container's settings as the client sent them, completed with the service's defaults. */
-export type Definition = JsonObject & { id: string };
+export interface Definition extends JsonObject {
+  id: string;
+}
 
-export type Partition = { key: PartitionKey; items: Map<string, Item>; indexes: SortedIndexes };
+export interface Partition {
+  key: PartitionKey;
+  items: Map<string, Item>;
+  indexes: SortedIndexes;
+}
 
 /** One write: the version that it makes current (absent for a delete) and the one that it ends (absent for a create). */
-export type Change = { before?: Item; after?: Item };
+export interface Change {
+  before?: Item;
+  after?: Item;
+}
 
 const INDEXES_PER_PARTITION = 12;
 const INDEXES_PER_CONTAINER = 8;
@@ -47,8 +56,8 @@ export class Container {
   sequence = 0;
   /** The size of all items, as text. */
   bytes = 0;
-  private readonly indexes = new SortedIndexes(INDEXES_PER_CONTAINER);
-  private readonly expiry: Expiry;
+  readonly #indexes = new SortedIndexes(INDEXES_PER_CONTAINER);
+  readonly #expiry: Expiry;
 
   constructor(options: {
     database: string;
@@ -63,7 +72,7 @@ export class Container {
     this.rid = options.rid;
     this.identities = options.identities;
     this.throughput = new Throughput(options.throughput, options.identities.now);
-    this.expiry = new Expiry(options.identities.seconds());
+    this.#expiry = new Expiry(options.identities.seconds());
     this.definition = completed(options.definition);
     this.indexing = new Indexing(this.definition.indexingPolicy as IndexingPolicy);
     this.partitionPaths = partitionPaths(pathsOf(this.definition));
@@ -90,7 +99,7 @@ export class Container {
     this.indexing = new Indexing(next.indexingPolicy as IndexingPolicy);
     this.etag = this.identities.etag();
     this.timestamp = this.identities.seconds();
-    this.refreshItems();
+    this.#refreshItems();
   }
 
   /** When an item written at this second goes away; 0 for never. */
@@ -101,9 +110,9 @@ export class Container {
     return ttl > 0 && typeof body._ts === "number" ? body._ts + ttl : 0;
   }
 
-  /** Must run before every look at the items, so that nobody sees one that has outlived its time. */
+  /** Must run before every look at the items, so that no client sees one that has outlived its time. */
   removeExpired(): void {
-    for (const item of this.expiry.due(this.identities.seconds())) this.apply([{ before: item }]);
+    for (const item of this.#expiry.due(this.identities.seconds())) this.apply([{ before: item }]);
   }
 
   find(key: PartitionKey, id: string): Item | undefined {
@@ -117,8 +126,8 @@ export class Container {
   /** Makes writes visible, all at once. */
   apply(changes: Change[]): void {
     for (const { before, after } of changes) {
-      if (before) this.forget(before);
-      if (after) this.remember(after);
+      if (before) this.#forget(before);
+      if (after) this.#remember(after);
     }
     this.changes.trim((item) => this.isCurrent(item));
   }
@@ -128,14 +137,14 @@ export class Container {
   }
 
   index(fields: readonly SortField[], sparse: boolean): SortedIndex {
-    return this.indexes.get(fields, sparse, () => this.items());
+    return this.#indexes.get(fields, sparse, () => this.items());
   }
 
   *items(): Generator<Item> {
     for (const partition of this.partitions.values()) yield* partition.items.values();
   }
 
-  private remember(item: Item): void {
+  #remember(item: Item): void {
     let partition = this.partitions.get(item.partition.text);
     if (!partition) {
       partition = { key: item.partition, items: new Map(), indexes: new SortedIndexes(INDEXES_PER_PARTITION) };
@@ -144,30 +153,30 @@ export class Container {
     partition.items.set(item.id, item);
     this.bytes += item.bytes;
     partition.indexes.add(item);
-    this.indexes.add(item);
-    this.expiry.add(item);
+    this.#indexes.add(item);
+    this.#expiry.add(item);
     this.changes.add(item);
   }
 
-  private forget(item: Item): void {
+  #forget(item: Item): void {
     const partition = this.partitions.get(item.partition.text);
     if (!partition) return;
     partition.items.delete(item.id);
     this.bytes -= item.bytes;
     partition.indexes.remove(item);
-    this.indexes.remove(item);
-    this.expiry.remove(item);
+    this.#indexes.remove(item);
+    this.#expiry.remove(item);
     this.changes.ended();
     if (partition.items.size === 0) this.partitions.delete(item.partition.text);
   }
 
   /** After new settings: what they decide about each item. */
-  private refreshItems(): void {
+  #refreshItems(): void {
     for (const item of this.items()) {
-      this.expiry.remove(item);
+      this.#expiry.remove(item);
       item.expiresAt = this.expiresAt(item.body);
       item.indexedPaths = this.indexedPaths(item.body);
-      this.expiry.add(item);
+      this.#expiry.add(item);
     }
   }
 

@@ -6,7 +6,7 @@ import type { Json, Value } from "./sql/values.ts";
  * Where a query goes on. It says what the last result was, not how many there were, so items that come or go between
  * two pages neither repeat nor hide others.
  */
-export type Continuation = {
+export interface Continuation {
   /** The values that the last result is sorted by. */
   values: Value[];
   /** What tells it from results with the same values: an item's sequence number, or a canonical text. */
@@ -15,7 +15,7 @@ export type Continuation = {
   rows: number;
   /** How many results all pages so far had, for TOP and LIMIT. */
   taken: number;
-};
+}
 
 /** A header must hold it, and Node takes 16 KB of headers. */
 const MAX_LENGTH = 8 * 1024;

@@ -22,7 +22,7 @@ export class CosmosError extends Error {
 export const badRequest = (message: string, substatus?: number) =>
   new CosmosError(400, "BadRequest", message, substatus === undefined ? {} : { substatus });
 
-/** What the real service has and this server does not: refused by name, so that nobody gets a silently wrong answer. */
+/** What the real service has and this server does not: refused by name, so that no client gets a silently wrong answer. */
 export const unsupported = (feature: string) => badRequest(`Not supported by the local Cosmos DB server: ${feature}.`);
 
 export const unauthorized = (message: string) => new CosmosError(401, "Unauthorized", message);

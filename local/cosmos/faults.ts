@@ -12,7 +12,7 @@ export const FAULT_OPERATIONS = ["create", "replace", "patch", "batch", "query",
 export type Fault = (typeof FAULTS)[number];
 export type FaultOperation = (typeof FAULT_OPERATIONS)[number];
 
-export type FaultRule = {
+export interface FaultRule {
   fault: Fault;
   /** The share of the matching requests that it strikes; 1 unless given. */
   rate?: number;
@@ -26,57 +26,64 @@ export type FaultRule = {
   containing?: string[];
   /** The delay of `latency` (100 unless given), or what 429 asks the client to wait (10 unless given). */
   ms?: number;
-};
+}
 
 /** What a rule has done so far, and how many requests it holds now. */
-export type FaultReport = FaultRule & { fired: number; held: number };
+export interface FaultReport extends FaultRule {
+  fired: number;
+  held: number;
+}
 
 type Moment = "before" | "after";
 
 /** What is to be done to one request. */
-export type Strike = {
+export interface Strike {
   delayMs: number;
   error?: CosmosError;
   cut?: Moment;
   hold?: { when: Moment; holds: Holds };
-};
+}
 
 /** What rules look at. */
-export type Target = { operation: string; container: string; text: () => string };
+export interface Target {
+  operation: string;
+  container: string;
+  text: () => string;
+}
 
 const DEFAULT_LATENCY_MS = 100;
 const DEFAULT_RETRY_AFTER_MS = 10;
 
 /** The injected faults, and the seeded chance by which they strike. */
 export class Faults {
-  private rules: ActiveRule[] = [];
-  private state: number;
+  #rules: ActiveRule[] = [];
+  #state: number;
 
   constructor(seed: number) {
-    this.state = seed;
+    this.#state = seed;
   }
 
   /** Replaces the rules and lets go of every request that the old ones hold. */
   set(rules: FaultRule[]): void {
-    const old = this.rules;
-    this.rules = rules.map((rule) => ({ rule, fired: 0, holds: new Holds() }));
+    const old = this.#rules;
+    this.#rules = rules.map((rule) => ({ rule, fired: 0, holds: new Holds() }));
     for (const { holds } of old) holds.release();
   }
 
   list(): FaultReport[] {
-    return this.rules.map(({ rule, fired, holds }) => ({ ...rule, fired, held: holds.size }));
+    return this.#rules.map(({ rule, fired, holds }) => ({ ...rule, fired, held: holds.size }));
   }
 
   /** Draws for a request. Delays add up; of the others the first rule that strikes wins. */
   next(target: Target): Strike {
     const strike: Strike = { delayMs: 0 };
-    for (const entry of this.rules) {
+    for (const entry of this.#rules) {
       const { rule, fired } = entry;
       const settled = strike.error !== undefined || strike.cut !== undefined || strike.hold !== undefined;
       if (settled && rule.fault !== "latency") continue;
       if (rule.times !== undefined && fired >= rule.times) continue;
       if (!concerns(rule, target)) continue;
-      if (this.random() >= (rule.rate ?? 1)) continue;
+      if (this.#random() >= (rule.rate ?? 1)) continue;
       entry.fired++;
       apply(entry, strike);
     }
@@ -84,15 +91,19 @@ export class Faults {
   }
 
   /** Mulberry32: small, and the same sequence for the same seed. */
-  private random(): number {
-    this.state = (this.state + 0x6d2b79f5) | 0;
-    let t = Math.imul(this.state ^ (this.state >>> 15), 1 | this.state);
+  #random(): number {
+    this.#state = (this.#state + 0x6d2b79f5) | 0;
+    let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   }
 }
 
-type ActiveRule = { rule: FaultRule; fired: number; holds: Holds };
+interface ActiveRule {
+  rule: FaultRule;
+  fired: number;
+  holds: Holds;
+}
 
 function concerns(
   { container, operations = [...FAULT_OPERATIONS], containing = [] }: FaultRule,

@@ -11,7 +11,11 @@ import { type Answer, type CosmosRequest, operationOf, readRequest } from "./req
 import type { Service } from "./service.ts";
 import type { Counters } from "./stats.ts";
 
-export type Context = { service: Service; faults: Faults; counters: Counters };
+export interface Context {
+  service: Service;
+  faults: Faults;
+  counters: Counters;
+}
 
 /** Longer than the SDK keeps idle connections, so that it never writes into one that this side is closing. */
 export const KEEP_ALIVE_MS = 65_000;

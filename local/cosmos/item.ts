@@ -3,7 +3,7 @@ import { pathSegments } from "./indexing.ts";
 import { isObject, type JsonObject, type Path, type Value, valueAt } from "./sql/values.ts";
 
 /** One version of a stored item. Never changed: a write makes a new one. */
-export type Item = {
+export interface Item {
   id: string;
   /** Order of creation in the container; a replaced item keeps it. */
   sequence: number;
@@ -18,10 +18,13 @@ export type Item = {
   /** Unix seconds from which on the item is gone; 0 for never. */
   expiresAt: number;
   partition: PartitionKey;
-};
+}
 
 /** `undefined` among the values is an item without that property ("None" in the SDKs). */
-export type PartitionKey = { values: Value[]; text: string };
+export interface PartitionKey {
+  values: Value[];
+  text: string;
+}
 
 export const MAX_ITEM_BYTES = 2 * 1024 * 1024;
 const MAX_ID_LENGTH = 1023;

@@ -9,16 +9,20 @@ import type { Transaction } from "./transaction.ts";
 /** The six things that can be done to one item, alone or as part of a batch. */
 export type OperationName = "create" | "upsert" | "replace" | "read" | "delete" | "patch";
 
-export type Operation = {
+export interface Operation {
   name: OperationName;
   /** Absent for create and upsert, which find it in the body. */
   id?: string;
   body?: Value;
   ifMatch?: string | undefined;
   ifNoneMatch?: string | undefined;
-};
+}
 
-export type Outcome = { status: number; item: Item | undefined; charge: number };
+export interface Outcome {
+  status: number;
+  item: Item | undefined;
+  charge: number;
+}
 
 /** Does one operation inside a transaction. Throws what the client gets when it cannot be done. */
 export function perform(transaction: Transaction, operation: Operation): Outcome {

@@ -39,7 +39,7 @@ async function start(): Promise<CosmosServer> {
   }
 }
 
-/** Also when the parent is gone: nobody else would end this process. */
+/** Also when the parent process is gone: no other process would end this one. */
 function stopWhenAsked(running: CosmosServer): void {
   let stopping = false;
   const stop = () => {

@@ -2,9 +2,18 @@ import { badRequest } from "./errors.ts";
 import { define, isObject, type Json, type JsonObject, type Value } from "./sql/values.ts";
 
 /** The operations of a partial update and the condition that the item must meet. */
-export type Patch = { operations: PatchOperation[]; condition: string | undefined };
+export interface Patch {
+  operations: PatchOperation[];
+  condition: string | undefined;
+}
 
-type PatchOperation = { op: string; path: string[]; from: string[]; value: Value; text: string };
+interface PatchOperation {
+  op: string;
+  path: string[];
+  from: string[];
+  value: Value;
+  text: string;
+}
 
 type Node = Json[] | JsonObject;
 

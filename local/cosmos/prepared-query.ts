@@ -7,13 +7,13 @@ import { type CompiledSelect, compileSelect } from "./sql/select.ts";
 import { isObject, type Json, type JsonObject, type Value } from "./sql/values.ts";
 
 /** A query text, parsed, compiled and looked through for what an index can use. */
-export type PreparedQuery = {
+export interface PreparedQuery {
   compiled: CompiledSelect;
   conditions: Condition[];
   order: SortField[];
   /** Results come straight from the items, in their order, with no need to see all of them first. */
   streams: boolean;
-};
+}
 
 const prepared = new Map<string, PreparedQuery>();
 const MAX_PREPARED = 1000;

@@ -9,16 +9,21 @@ import type { Parameters, Row } from "./sql/compile.ts";
 import type { Result } from "./sql/select.ts";
 import { canonical, type Value } from "./sql/values.ts";
 
-export type QueryRequest = {
+export interface QueryRequest {
   text: string;
   parameters: Parameters;
   /** From the request's header: a whole key, or the start of a hierarchical one. */
   key: PartitionKey | undefined;
   pageSize: number;
   continuation: string | undefined;
-};
+}
 
-export type QueryPage = { documents: string[]; continuation: string | undefined; examined: number; bytes: number };
+export interface QueryPage {
+  documents: string[];
+  continuation: string | undefined;
+  examined: number;
+  bytes: number;
+}
 
 /** The service cuts a page at 4 MB. */
 const MAX_PAGE_BYTES = 4 * 1024 * 1024;
@@ -41,9 +46,17 @@ export function runQuery(container: Container, request: QueryRequest): QueryPage
 }
 
 /** The items that a query may see: one partition, those under the start of a hierarchical key, or all. */
-type Scope = { partition: Partition | undefined; prefix: Value[]; empty: boolean };
+interface Scope {
+  partition: Partition | undefined;
+  prefix: Value[];
+  empty: boolean;
+}
 
-type Ways = { access: Access | undefined; scope: Scope; after: Continuation | undefined };
+interface Ways {
+  access: Access | undefined;
+  scope: Scope;
+  after: Continuation | undefined;
+}
 
 function scopeOf(container: Container, { conditions, compiled }: PreparedQuery, request: QueryRequest): Scope {
   const values = request.key?.values ?? partitionFromConditions(container, conditions, request.parameters) ?? [];
@@ -105,7 +118,12 @@ function* walk({ access, scope, after }: Ways): Generator<Item> {
   }
 }
 
-type Page = { documents: string[]; bytes: number; examined: number; next: Continuation | undefined };
+interface Page {
+  documents: string[];
+  bytes: number;
+  examined: number;
+  next: Continuation | undefined;
+}
 
 /** Item by item, as far as the page goes. */
 function streamed({ compiled }: PreparedQuery, request: QueryRequest, ways: Ways): Page {
@@ -192,4 +210,6 @@ function gathered({ compiled }: PreparedQuery, request: QueryRequest, ways: Ways
   return page;
 }
 
-type KeyedResult = Result & { key: string };
+interface KeyedResult extends Result {
+  key: string;
+}

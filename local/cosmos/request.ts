@@ -4,7 +4,7 @@ import { badRequest, tooLarge } from "./errors.ts";
 import { header, isTrue } from "./headers.ts";
 import type { Value } from "./sql/values.ts";
 
-export type CosmosRequest = {
+export interface CosmosRequest {
   method: string;
   /** As sent, without the query string: what the client signed. */
   path: string;
@@ -12,16 +12,16 @@ export type CosmosRequest = {
   parts: string[];
   headers: IncomingHttpHeaders;
   body: string;
-};
+}
 
-export type Answer = {
+export interface Answer {
   status: number;
   /** JSON text; none for 204 and 304. */
   body?: string;
   headers?: Record<string, string>;
   charge: number;
   container?: Container;
-};
+}
 
 /** A transactional batch may have 2 MB, and so may an item; JSON escapes and system properties come on top. */
 const MAX_BODY_BYTES = 16 * 1024 * 1024;

@@ -9,7 +9,7 @@ export { KEY } from "./auth.ts";
 export type { Fault, FaultOperation, FaultReport, FaultRule } from "./faults.ts";
 export type { Stats, Tally } from "./stats.ts";
 
-export type CosmosOptions = {
+export interface CosmosOptions {
   /** 0, and the default, for any free port. */
   port?: number;
   /** The folder of the journal; without it everything is in memory only. */
@@ -22,9 +22,9 @@ export type CosmosOptions = {
   now?: () => number;
   /** The smallest journal, in bytes, that is ever compacted. */
   compactFrom?: number;
-};
+}
 
-export type CosmosServer = {
+export interface CosmosServer {
   endpoint: string;
   port: number;
   key: string;
@@ -36,7 +36,7 @@ export type CosmosServer = {
   faults(): FaultReport[];
   stats(): Stats;
   resetStats(): void;
-};
+}
 
 const HOST = "127.0.0.1";
 const IDLE_CHECK_MS = 20;
@@ -45,7 +45,7 @@ const IDLE_CHECK_MS = 20;
 export async function startCosmos(options: CosmosOptions = {}): Promise<CosmosServer> {
   const server = createHttpServer({ keepAliveTimeout: KEEP_ALIVE_MS });
   await listen(server, options.port ?? 0);
-  // Only whoever has the port may touch the journal. No connection is served before this line.
+  // The process that holds the port owns the journal. The server serves no connection before this line.
   const { service, faults, counters } = attach(server, options);
   const port = portOf(server);
   return {

@@ -13,25 +13,25 @@ import { Transaction } from "./transaction.ts";
 /** The Cosmos DB service without the sockets: one request in, one answer out, at once. */
 export class Service {
   readonly account: Account;
-  private readonly key: Buffer;
+  readonly #key: Buffer;
 
   constructor(options: AccountOptions & { key: string }) {
     this.account = new Account(options);
-    this.key = Buffer.from(options.key, "base64");
+    this.#key = Buffer.from(options.key, "base64");
   }
 
   /** Answers, and has written the change to the journal by then. Throws what the client gets as an error. */
   answer(request: CosmosRequest): Answer {
     const { headers, method, path } = request;
     const authorization = header(headers, "authorization");
-    checkSignature(this.key, { method, path, date: header(headers, "x-ms-date"), authorization });
+    checkSignature(this.#key, { method, path, date: header(headers, "x-ms-date"), authorization });
     checkHeaders(headers);
-    const answer = this.route(request);
+    const answer = this.#route(request);
     this.account.flush();
     return answer;
   }
 
-  private route(request: CosmosRequest): Answer {
+  #route(request: CosmosRequest): Answer {
     const { account } = this;
     const [kind, database = "", collections, id = "", resource, name] = request.parts;
     if (kind === undefined) return answerAccount(request);
@@ -42,13 +42,13 @@ export class Service {
     if (resource === undefined) return answerContainers(account, request);
     const container = account.container(database, id);
     container.removeExpired();
-    if (resource === "docs") return this.throttled(container, () => answerDocuments(account, container, request));
+    if (resource === "docs") return this.#throttled(container, () => answerDocuments(account, container, request));
     if (resource === "pkranges" && name === undefined) return answerPartitionRanges(request, container);
-    if (resource === "operations" && name === "partitionkeydelete") return this.deletePartition(container, request);
+    if (resource === "operations" && name === "partitionkeydelete") return this.#deletePartition(container, request);
     throw unsupported(`the resource '${FEATURES[resource] ?? resource}'`);
   }
 
-  private throttled(container: Container, work: () => Answer): Answer {
+  #throttled(container: Container, work: () => Answer): Answer {
     container.throughput.check();
     let charge = failedWriteCharge;
     try {
@@ -60,7 +60,7 @@ export class Service {
     }
   }
 
-  private deletePartition(container: Container, request: CosmosRequest): Answer {
+  #deletePartition(container: Container, request: CosmosRequest): Answer {
     if (request.method !== "POST") throw badRequest(`${request.method} is not allowed on ${request.path}.`);
     const key = fullPartitionKey(partitionKeyHeader(request.headers), container.partitionPaths.length);
     const transaction = new Transaction(container, key);

@@ -9,7 +9,7 @@ export class Transaction {
   readonly container: Container;
   readonly key: PartitionKey;
   /** What this transaction has made of each item that it touched; undefined for deleted. */
-  private readonly staged = new Map<string, Item | undefined>();
+  readonly #staged = new Map<string, Item | undefined>();
 
   constructor(container: Container, key: PartitionKey) {
     this.container = container;
@@ -17,26 +17,26 @@ export class Transaction {
   }
 
   get(id: string): Item | undefined {
-    return this.staged.has(id) ? this.staged.get(id) : this.container.find(this.key, id);
+    return this.#staged.has(id) ? this.#staged.get(id) : this.container.find(this.key, id);
   }
 
   /** Stages a new version. The body is taken over: it gets the properties that the service adds. */
   put(body: JsonObject & { id: string }): Item {
     const before = this.get(body.id);
-    const item = this.version(body, before);
-    this.checkUniqueKeys(item);
-    this.staged.set(item.id, item);
+    const item = this.#version(body, before);
+    this.#checkUniqueKeys(item);
+    this.#staged.set(item.id, item);
     return item;
   }
 
   delete(item: Item): void {
-    this.staged.set(item.id, undefined);
+    this.#staged.set(item.id, undefined);
   }
 
   /** Makes everything staged visible; returns what changed, in order of writing. */
   commit(): Change[] {
     const changes: Change[] = [];
-    for (const [id, after] of this.staged) {
+    for (const [id, after] of this.#staged) {
       const before = this.container.find(this.key, id);
       if (before || after) changes.push({ ...(before && { before }), ...(after && { after }) });
     }
@@ -45,7 +45,7 @@ export class Transaction {
     return changes;
   }
 
-  private version(given: JsonObject & { id: string }, before: Item | undefined): Item {
+  #version(given: JsonObject & { id: string }, before: Item | undefined): Item {
     const { container } = this;
     const { identities } = container;
     const sequence = before?.sequence ?? ++container.sequence;
@@ -63,14 +63,14 @@ export class Transaction {
     return storedItem(container, this.key, { body, sequence, lsn: ++container.lsn });
   }
 
-  private checkUniqueKeys(item: Item): void {
+  #checkUniqueKeys(item: Item): void {
     const { container } = this;
     const partition = container.partitions.get(this.key.text);
     for (const paths of container.uniqueKeys) {
       const wanted = uniqueValues(item.body, paths);
       const taken = (other: Item | undefined) =>
         other !== undefined && other.id !== item.id && uniqueValues(other.body, paths) === wanted;
-      if ([...this.staged.values()].some(taken)) throw uniqueKeyTaken();
+      if ([...this.#staged.values()].some(taken)) throw uniqueKeyTaken();
       if (!partition) continue;
       const index = container.partitionIndex(
         partition,
@@ -80,7 +80,7 @@ export class Transaction {
       for (let i = index.seek((other) => index.comparePosition(other, position) < 0); ; i++) {
         const other = index.at(i);
         if (!other || uniqueValues(other.body, paths) !== wanted) break;
-        if (!this.staged.has(other.id) && taken(other)) throw uniqueKeyTaken();
+        if (!this.#staged.has(other.id) && taken(other)) throw uniqueKeyTaken();
       }
     }
   }

@@ -17,14 +17,18 @@ export type Expression =
   | { kind: "call"; name: string; args: Expression[] }
   | { kind: "subquery"; form: "exists" | "array" | "scalar"; select: Select };
 
-export type Source = { iterate: boolean; alias: string | undefined; from: Expression | Select };
+export interface Source {
+  iterate: boolean;
+  alias: string | undefined;
+  from: Expression | Select;
+}
 
 export type Projection =
   | { kind: "star" }
   | { kind: "value"; value: Expression }
   | { kind: "list"; columns: { value: Expression; alias: string | undefined }[] };
 
-export type Select = {
+export interface Select {
   kind: "select";
   distinct: boolean;
   top: Expression | undefined;
@@ -35,7 +39,7 @@ export type Select = {
   orderBy: { value: Expression; descending: boolean }[] | undefined;
   offset: Expression | undefined;
   limit: Expression | undefined;
-};
+}
 
 export const AGGREGATES: ReadonlySet<string> = new Set(["COUNT", "SUM", "AVG", "MIN", "MAX"]);
 

@@ -16,13 +16,13 @@ export function clientFor(endpoint: string, options: Partial<CosmosClientOptions
   });
 }
 
-export type World = {
+export interface World {
   server: CosmosServer;
   client: CosmosClient;
   /** A container of its own for each test, partitioned by /pk. */
   container(definition?: Partial<ContainerDefinition>, throughput?: number): Promise<Container>;
   stop(): Promise<void>;
-};
+}
 
 export async function startWorld(options: CosmosOptions = {}): Promise<World> {
   const server = await startCosmos(options);

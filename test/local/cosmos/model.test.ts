@@ -12,12 +12,12 @@ afterAll(() => world.stop());
 /** What the container should hold: values by partition and id. */
 type Model = Map<string, number>;
 
-type Step = {
+interface Step {
   kind: "create" | "upsert" | "delete" | "patch" | "batch" | "query";
   pk: string;
   ids: string[];
   v: number;
-};
+}
 
 const steps = fc.array(
   fc.record<Step>({
