@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { badRequest, unsupported } from "./errors.ts";
+import type { Interval } from "./ranges.ts";
 import type { Json, Value } from "./sql/values.ts";
 
 /**
@@ -15,6 +16,22 @@ export interface Continuation {
   rows: number;
   /** How many results all pages so far had, for TOP and LIMIT. */
   taken: number;
+}
+
+/** Where a query goes on that visits one physical partition after the other: in which part, and where in that. */
+export interface Walk extends Interval {
+  inner: string | undefined;
+}
+
+export const encodeWalk = ({ min, max, inner = "" }: Walk) => `${min}.${max}.${inner}`;
+
+/** Throws 400 for a token that is not one of these. */
+export function decodeWalk(token: string): Walk {
+  const [min, max, inner, more] = token.split(".");
+  if (min === undefined || max === undefined || inner === undefined || more !== undefined || !(min < max)) {
+    throw badRequest("Invalid Continuation Token");
+  }
+  return { min, max, inner: inner === "" ? undefined : inner };
 }
 
 /** A header must hold it, and Node takes 16 KB of headers. */

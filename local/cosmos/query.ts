@@ -4,9 +4,10 @@ import { badRequest } from "./errors.ts";
 import { type Item, type PartitionKey, partitionKey } from "./item.ts";
 import { type PreparedQuery, prepare, rowOf } from "./prepared-query.ts";
 import { type Access, chooseAccess, givenValue, hasPrefix, partitionFromConditions } from "./query-plan.ts";
+import { contains, type Interval } from "./ranges.ts";
 import { SortedIndex } from "./sorted-index.ts";
 import type { Parameters, Row } from "./sql/compile.ts";
-import type { Result } from "./sql/select.ts";
+import type { CompiledSelect, Result } from "./sql/select.ts";
 import { canonical, type Value } from "./sql/values.ts";
 
 export interface QueryRequest {
@@ -14,8 +15,12 @@ export interface QueryRequest {
   parameters: Parameters;
   /** From the request's header: a whole key, or the start of a hierarchical one. */
   key: PartitionKey | undefined;
+  /** Only items whose effective partition key is in it; all unless given. */
+  interval?: Interval | undefined;
   pageSize: number;
   continuation: string | undefined;
+  /** Answers an aggregate in two parts, the first of half of the rows, as the service may at any time. */
+  partial?: boolean;
 }
 
 export interface QueryPage {
@@ -23,6 +28,8 @@ export interface QueryPage {
   continuation: string | undefined;
   examined: number;
   bytes: number;
+  /** How many values the IN lists of its conditions have. */
+  listed: number;
 }
 
 /** The service cuts a page at 4 MB. */
@@ -42,7 +49,7 @@ export function runQuery(container: Container, request: QueryRequest): QueryPage
     ? streamed(query, request, { access, scope, after })
     : gathered(query, request, { access, scope, after });
   const continuation = page.next && encodeContinuation(page.next, name);
-  return { documents: page.documents, bytes: page.bytes, examined: page.examined, continuation };
+  return { documents: page.documents, bytes: page.bytes, examined: page.examined, continuation, listed: query.listed };
 }
 
 /** The items that a query may see: one partition, those under the start of a hierarchical key, or all. */
@@ -50,6 +57,8 @@ interface Scope {
   partition: Partition | undefined;
   prefix: Value[];
   empty: boolean;
+  /** Whether the items of a partition are in the part of the container that the query is for. */
+  covers: (key: PartitionKey) => boolean;
 }
 
 interface Ways {
@@ -62,11 +71,13 @@ function scopeOf(container: Container, { conditions, compiled }: PreparedQuery, 
   const values = request.key?.values ?? partitionFromConditions(container, conditions, request.parameters) ?? [];
   const paths = container.partitionPaths.length;
   if (values.length > paths) throw badRequest("The partition key has more values than the container has paths.");
+  const { interval } = request;
+  const covers = interval ? (key: PartitionKey) => contains(interval, container.effectiveKey(key)) : () => true;
   if (compiled.rootSlot === undefined || values.length < paths) {
-    return { partition: undefined, prefix: values, empty: false };
+    return { partition: undefined, prefix: values, empty: false, covers };
   }
   const partition = container.partitions.get(partitionKey(values).text);
-  return { partition, prefix: [], empty: !partition };
+  return { partition, prefix: [], empty: !partition || !covers(partition.key), covers };
 }
 
 function accessFor(container: Container, query: PreparedQuery, { partition }: Scope, parameters: Parameters) {
@@ -114,7 +125,7 @@ function* walk({ access, scope, after }: Ways): Generator<Item> {
   }
   for (let step = 0; step < end - start; step++) {
     const item = index.at(backwards ? end - 1 - step : start + step);
-    if (item && hasPrefix(item.partition, scope.prefix)) yield item;
+    if (item && hasPrefix(item.partition, scope.prefix) && scope.covers(item.partition)) yield item;
   }
 }
 
@@ -187,6 +198,7 @@ function gathered({ compiled }: PreparedQuery, request: QueryRequest, ways: Ways
       for (const row of compiled.expand(rowOf(item.body, parameters))) rows.push(row);
     }
   }
+  if (request.partial && compiled.hasSummableParts) return partOfAggregate(compiled, rows, request, ways, page);
   const results = compiled.results(rows, parameters).map((result) => ({ ...result, key: canonical(result.value) }));
   // By value where the query asks for no order, so that a next page has a place to go on from.
   const compare = (a: KeyedResult, b: KeyedResult) =>
@@ -212,4 +224,19 @@ function gathered({ compiled }: PreparedQuery, request: QueryRequest, ways: Ways
 
 interface KeyedResult extends Result {
   key: string;
+}
+
+/** The aggregate of the first half of the rows, then that of the rest. */
+function partOfAggregate(
+  compiled: CompiledSelect,
+  rows: Row[],
+  { parameters }: QueryRequest,
+  { after }: Ways,
+  page: Page,
+): Page {
+  const half = after?.rows ?? Math.floor(rows.length / 2);
+  const part = after ? rows.slice(half) : rows.slice(0, half);
+  for (const { value } of compiled.results(part, parameters)) addDocument(page, value);
+  if (!after) page.next = { values: [], tie: "", rows: half, taken: 0 };
+  return page;
 }

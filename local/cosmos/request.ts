@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
-import type { Container } from "./container.ts";
-import { badRequest, tooLarge } from "./errors.ts";
+import { badRequest, type CosmosError, tooLarge } from "./errors.ts";
 import { header, isTrue } from "./headers.ts";
 import type { Value } from "./sql/values.ts";
+import type { View } from "./views.ts";
 
 export interface CosmosRequest {
   method: string;
@@ -12,6 +12,24 @@ export interface CosmosRequest {
   parts: string[];
   headers: IncomingHttpHeaders;
   body: string;
+  /** What injected faults do to this request beside answering it with an error. */
+  trouble?: Trouble;
+}
+
+/** How the pages of a query come. */
+export interface PageTrouble {
+  /** An empty page with a continuation token before each page. */
+  empty?: boolean;
+  /** The most results of a page. */
+  short?: number;
+  /** An aggregate in two parts. */
+  partial?: boolean;
+}
+
+export interface Trouble {
+  pages?: PageTrouble;
+  /** One operation of a batch fails; `index` counts from 0, the last one unless given. */
+  inBatch?: { error: CosmosError; index?: number | undefined };
 }
 
 export interface Answer {
@@ -20,7 +38,8 @@ export interface Answer {
   body?: string;
   headers?: Record<string, string>;
   charge: number;
-  container?: Container;
+  /** Whose progress the session token of the answer tells. */
+  session?: View;
 }
 
 /** A transactional batch may have 2 MB, and so may an item; JSON escapes and system properties come on top. */

@@ -1,4 +1,5 @@
-import { type Change, type Container, SYSTEM_PROPERTIES } from "./container.ts";
+import type { Change, Container } from "./container.ts";
+import { SYSTEM_PROPERTIES } from "./definition.ts";
 import { tooLarge, uniqueKeyTaken } from "./errors.ts";
 import { itemRid } from "./identities.ts";
 import { type Item, MAX_ITEM_BYTES, type PartitionKey } from "./item.ts";
@@ -30,6 +31,8 @@ export class Transaction {
   }
 
   delete(item: Item): void {
+    // A write too: a session token that has seen it must not be served by a copy that has not.
+    this.container.lsn++;
     this.#staged.set(item.id, undefined);
   }
 
@@ -41,7 +44,7 @@ export class Transaction {
       if (before || after) changes.push({ ...(before && { before }), ...(after && { after }) });
     }
     changes.sort((a, b) => (a.after?.lsn ?? 0) - (b.after?.lsn ?? 0));
-    this.container.apply(changes);
+    this.container.commit(this.key, changes);
     return changes;
   }
 

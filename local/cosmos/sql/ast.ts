@@ -23,10 +23,12 @@ export interface Source {
   from: Expression | Select;
 }
 
-export type Projection =
-  | { kind: "star" }
-  | { kind: "value"; value: Expression }
-  | { kind: "list"; columns: { value: Expression; alias: string | undefined }[] };
+export type Projection = { kind: "star" } | { kind: "value"; value: Expression } | { kind: "list"; columns: Column[] };
+
+export interface Column {
+  value: Expression;
+  alias: string | undefined;
+}
 
 export interface Select {
   kind: "select";
@@ -72,6 +74,12 @@ export function children(expression: Expression): Expression[] {
     case "call":
       return expression.args;
   }
+}
+
+/** Whether a function is called anywhere in an expression. */
+export function calls(expression: Expression, name: string): boolean {
+  if (expression.kind === "call" && expression.name === name) return true;
+  return children(expression).some((child) => calls(child, name));
 }
 
 export function hasAggregate(expression: Expression): boolean {

@@ -1,5 +1,5 @@
 import { badRequest, unsupported } from "../errors.ts";
-import { type Expression, hasAggregate, type Select, type Source } from "./ast.ts";
+import { type Column, calls, type Expression, hasAggregate, type Select, type Source } from "./ast.ts";
 import { compile, compileObject, type Evaluate, type Parameters, type Row, Scope } from "./compile.ts";
 import { canonical, compare, type Json, type Value } from "./values.ts";
 
@@ -97,6 +97,12 @@ export class CompiledSelect {
     return this.select.distinct ? distinct(results) : results;
   }
 
+  /** One row of aggregates whose parts a client can put together: all but averages. */
+  get hasSummableParts(): boolean {
+    const { groupBy, distinct } = this.select;
+    return this.aggregated && !groupBy && !distinct && !projected(this.select).some((value) => calls(value, "AVG"));
+  }
+
   compareOrder(a: Value[], b: Value[]): number {
     for (const [i, { sign }] of this.#orderBy.entries()) {
       const difference = compare(a[i], b[i]);
@@ -182,13 +188,14 @@ function compileProjection(select: Select, scope: Scope): Evaluate {
     return ({ slots }) => slots[slot];
   }
   if (projection.kind === "value") return compile(projection.value, scope);
+  const names = columnNames(projection.columns);
+  return compileObject(projection.columns.map(({ value }, i) => [names[i] ?? "", compile(value, scope)]));
+}
+
+/** The properties that the columns of a SELECT list become. */
+export function columnNames(columns: Column[]): string[] {
   let unnamed = 0;
-  return compileObject(
-    projection.columns.map(({ value, alias }) => [
-      alias ?? columnName(value) ?? `$${++unnamed}`,
-      compile(value, scope),
-    ]),
-  );
+  return columns.map(({ value, alias }) => alias ?? columnName(value) ?? `$${++unnamed}`);
 }
 
 function columnName(expression: Expression): string | undefined {

@@ -165,7 +165,9 @@ test("the same seed strikes the same requests, at about the given rate", async (
 test("a rule that could never strike is refused", async () => {
   const wrong: unknown[] = [
     {},
-    [{ fault: "500" }],
+    [{ fault: "501" }],
+    [{ fault: "500", when: "later" }],
+    [{ fault: "410", body: "xml" }],
     [{ fault: "429", rate: 2 }],
     [{ fault: "429", operations: ["write"] }],
     [{ fault: "429", op: "read" }],
@@ -185,7 +187,7 @@ test("statistics count operations and request units by container, until they are
   const stats = (await (await control("stats")).json()) as ReturnType<typeof world.server.stats>;
   const mine = stats.containers[container.id];
   expect(mine?.create).toEqual({ count: 1, charge: Number(requestCharge), failed: 0 });
-  expect(mine?.read).toEqual({ count: 2, charge: 2, failed: 1 });
+  expect(mine?.read).toEqual({ count: 2, charge: 4, failed: 1 });
   expect(mine?.query?.count).toBe(1);
   await control("stats/reset", "POST");
   expect(world.server.stats().total).toEqual({ count: 0, charge: 0, failed: 0 });
