@@ -12,7 +12,7 @@ import { type QueryPage, type QueryRequest, runQuery } from "./query.ts";
 import { partitionFromConditions } from "./query-plan.ts";
 import { EVERYTHING, type Interval } from "./ranges.ts";
 import { type Answer, type CosmosRequest, jsonBody } from "./request.ts";
-import { targetInterval } from "./routing.ts";
+import { RANGE_ID, targetInterval } from "./routing.ts";
 import type { Parameters } from "./sql/compile.ts";
 import { isObject } from "./sql/values.ts";
 import { readFactor, type View, viewFor } from "./views.ts";
@@ -69,6 +69,7 @@ export function answerQuery(account: Account, container: Container, request: Cos
     ...spec,
     key: target.key,
     interval: target.interval,
+    ranged: header(headers, RANGE_ID) !== undefined,
     pageSize: size,
     continuation: withoutMark(token),
     partial: pages.partial ?? false,

@@ -4,7 +4,7 @@ import { rangeGone } from "./errors.ts";
 import { header, partitionKeyHeader } from "./headers.ts";
 import { EVERYTHING, type Interval, overlaps, type Range } from "./ranges.ts";
 
-const RANGE_ID = "x-ms-documentdb-partitionkeyrangeid";
+export const RANGE_ID = "x-ms-documentdb-partitionkeyrangeid";
 
 /**
  * The part of a container that the headers ask for: a physical partition by its id, a part of one by effective partition

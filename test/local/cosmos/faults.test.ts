@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { type FaultRule, startCosmos } from "../../../local/cosmos/server.ts";
-import { clientFor, failure, startWorld, type World } from "./harness.ts";
+import { clientFor, failure, postOnce, startWorld, type World } from "./harness.ts";
 
 let world: World;
 beforeAll(async () => {
@@ -61,23 +61,12 @@ test("latency delays the answer", async () => {
 });
 
 /** Not through the SDK, which would send a cut request again. */
-async function createOnce(container: string, id: string, signal: AbortSignal | null = null): Promise<Response> {
-  const { createHmac } = await import("node:crypto");
-  const link = `dbs/tests/colls/${container}`;
-  const date = new Date().toUTCString();
-  const text = `post\ndocs\n${link}\n${date.toLowerCase()}\n\n`;
-  const signature = createHmac("sha256", Buffer.from(world.server.key, "base64")).update(text).digest("base64");
-  return fetch(`${world.server.endpoint}/${link}/docs`, {
-    method: "POST",
-    headers: {
-      authorization: encodeURIComponent(`type=master&ver=1.0&sig=${signature}`),
-      "x-ms-date": date,
-      "x-ms-documentdb-partitionkey": '["p"]',
-    },
-    body: JSON.stringify({ id, pk: "p" }),
+const createOnce = (container: string, id: string, signal: AbortSignal | null = null) =>
+  postOnce(world.server, `dbs/tests/colls/${container}`, {
+    headers: { "x-ms-documentdb-partitionkey": '["p"]' },
+    body: { id, pk: "p" },
     signal,
   });
-}
 
 test("a connection cut before leaves nothing done, one cut after leaves it done", async () => {
   const container = await world.container();
