@@ -3,6 +3,7 @@ import { badRequest, CosmosError, rangeGone } from "./errors.ts";
 import { parsePartitionKey } from "./headers.ts";
 import { type PartitionKey, partitionKeyOf } from "./item.ts";
 import { failureCharge, fullPartitionKey, type Operation, type OperationName, type Outcome, perform } from "./items.ts";
+import { MAX_BATCH_OPERATIONS } from "./limits.ts";
 import type { Range } from "./ranges.ts";
 import type { Trouble } from "./request.ts";
 import { isObject, type JsonObject, type Value } from "./sql/values.ts";
@@ -42,7 +43,6 @@ interface BatchOperation extends Operation {
   partitionKey: PartitionKey | undefined;
 }
 
-const MAX_OPERATIONS = 100;
 const FAILED_DEPENDENCY: OperationResult = { statusCode: 424, requestCharge: 0 };
 const NAMES: Record<string, OperationName> = {
   Create: "create",
@@ -155,8 +155,8 @@ function succeeded({ status, item, charge }: Outcome, minimal: boolean): Operati
 
 function parseOperations(body: Value): BatchOperation[] {
   if (!Array.isArray(body) || body.length === 0) throw badRequest("A batch must be an array of operations.");
-  if (body.length > MAX_OPERATIONS) {
-    throw badRequest(`Batch request has more operations than what is supported (${MAX_OPERATIONS}).`);
+  if (body.length > MAX_BATCH_OPERATIONS) {
+    throw badRequest("Batch request has more operations than what is supported.");
   }
   return body.map((operation) => {
     if (!isObject(operation)) throw badRequest("Every operation of a batch must be an object.");

@@ -6,7 +6,8 @@ import { effectivePartitionKey } from "./hash.ts";
 import type { Identities } from "./identities.ts";
 import type { SortField } from "./indexing.ts";
 import { Indexing, type IndexingPolicy } from "./indexing.ts";
-import { type Item, isTimeToLive, type PartitionKey, partitionPaths } from "./item.ts";
+import { type Item, type PartitionKey, partitionPaths } from "./item.ts";
+import { isTimeToLive } from "./limits.ts";
 import { type Range, Ranges } from "./ranges.ts";
 import type { Replica } from "./replica.ts";
 import { type SortedIndex, SortedIndexes } from "./sorted-index.ts";
@@ -156,7 +157,9 @@ export class Container {
       changes.map(({ before, after }) => {
         const item = after ?? before;
         const current = item && this.find(item.partition, item.id);
-        return { ...(current && { before: current }), ...(after && { after }) };
+        // What expired on its way must not be seen: the original has dropped it already.
+        const expired = after !== undefined && after.expiresAt !== 0 && after.expiresAt <= this.identities.seconds();
+        return { ...(current && { before: current }), ...(after && !expired && { after }) };
       }),
     );
     this.lsn = Math.max(this.lsn, lsn);

@@ -1,5 +1,6 @@
 import { badRequest, unsupported } from "./errors.ts";
-import { isTimeToLive, partitionPaths } from "./item.ts";
+import { partitionPaths } from "./item.ts";
+import { checkedName, isTimeToLive } from "./limits.ts";
 import type { JsonObject, Path, Value } from "./sql/values.ts";
 
 /** A container's settings as the client sent them, completed with the service's defaults. */
@@ -30,8 +31,7 @@ export const uniqueKeysOf = (definition: Definition): Path[][] => {
 
 /** Checks a container's settings and fills in what the service would; throws 400. */
 export function completed(given: JsonObject): Definition {
-  const { id } = given;
-  if (typeof id !== "string" || id === "" || /[/\\?#]/.test(id)) throw badRequest("The container needs a valid id.");
+  const id = checkedName(given.id, "container");
   const partitionKey = given.partitionKey;
   const paths = (partitionKey as { paths?: Value } | undefined)?.paths;
   if (!Array.isArray(paths) || paths.length === 0 || !paths.every((path) => typeof path === "string")) {

@@ -3,9 +3,9 @@ import { runBulk, runTransactionalBatch } from "./batch.ts";
 import { readChanges } from "./change-feed.ts";
 import { queryCharge, readCharge } from "./charge.ts";
 import type { Container } from "./container.ts";
-import { badRequest, tooLarge } from "./errors.ts";
+import { badRequest } from "./errors.ts";
 import { header, isTrue, pageSize, partitionKeyHeader } from "./headers.ts";
-import { MAX_ITEM_BYTES, type PartitionKey, partitionKeyOf } from "./item.ts";
+import { type PartitionKey, partitionKeyOf } from "./item.ts";
 import { fullPartitionKey, type OperationName, type Outcome, perform } from "./items.ts";
 import { answerQuery, answerQueryPlan, feedBody } from "./queries.ts";
 import { type Answer, type CosmosRequest, jsonBody, operationOf } from "./request.ts";
@@ -91,7 +91,6 @@ function answerBatch(
   key: PartitionKey | undefined,
 ): Answer {
   const { headers } = request;
-  if (Buffer.byteLength(request.body) > MAX_ITEM_BYTES) throw tooLarge("Request size is too large");
   const minimal = header(headers, "prefer") === "return=minimal";
   const trouble = request.trouble?.inBatch;
   const rangeId = header(headers, "x-ms-documentdb-partitionkeyrangeid");

@@ -1,7 +1,8 @@
 import * as charge from "./charge.ts";
 import { alreadyExists, badRequest, CosmosError, itemNotFound, preconditionFailed } from "./errors.ts";
 import { checkedBody, type Item, type PartitionKey, partitionKeyOf } from "./item.ts";
-import { applyPatch, parsePatch } from "./patch.ts";
+import { checkKey } from "./limits.ts";
+import { applyPatch, checkKeyUntouched, parsePatch } from "./patch.ts";
 import { compileCondition } from "./prepared-query.ts";
 import type { JsonObject, Value } from "./sql/values.ts";
 import type { Transaction } from "./transaction.ts";
@@ -100,6 +101,7 @@ function patch(transaction: Transaction, operation: Operation): Outcome {
   const { operations, condition } = parsePatch(operation.body);
   if (condition !== undefined && !compileCondition(condition)(before.body)) throw preconditionFailed();
   const document: JsonObject = JSON.parse(before.json);
+  checkKeyUntouched(operations, transaction.container.partitionPaths);
   applyPatch(document, operations);
   const item = transaction.put(bodyForPartition(transaction, document));
   return { status: 200, item, charge: charge.replaceCharge(before, item) };
@@ -132,6 +134,7 @@ export const partitionKeyMismatch = () =>
 /** A partition key that names one partition; throws 400 when it is only the start of a hierarchical one. */
 export function fullPartitionKey(key: PartitionKey | undefined, paths: number): PartitionKey {
   if (!key) throw badRequest("PartitionKey value must be supplied for this operation.");
+  checkKey(key);
   if (key.values.length === paths) return key;
   throw new CosmosError(
     400,

@@ -1,6 +1,7 @@
 import type { Account, Database } from "./account.ts";
 import type { Container } from "./container.ts";
-import { badRequest, unsupported } from "./errors.ts";
+import { unsupported } from "./errors.ts";
+import { checkedName } from "./limits.ts";
 import { requestedOffer } from "./offers.ts";
 import type { Answer, CosmosRequest } from "./request.ts";
 import { answer, definition, deleted, isList, list, notAllowed } from "./resources.ts";
@@ -14,9 +15,7 @@ export function answerDatabases(account: Account, request: CosmosRequest): Answe
     if (request.method !== "POST") throw notAllowed(request);
     if (requestedOffer(request, account.settings) !== undefined)
       throw unsupported("throughput shared by the containers of a database");
-    const { id: name } = definition(request);
-    if (typeof name !== "string" || name === "" || /[/\\?#]/.test(name))
-      throw badRequest("The database needs a valid id.");
+    const name = checkedName(definition(request).id, "database");
     return answer(201, databaseJson(account.createDatabase(name)));
   }
   if (request.method === "GET") return answer(200, databaseJson(account.database(id)));

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { badRequest, type CosmosError, tooLarge } from "./errors.ts";
 import { header, isTrue } from "./headers.ts";
+import { MAX_REQUEST_BYTES } from "./limits.ts";
 import type { Value } from "./sql/values.ts";
 import type { View } from "./views.ts";
 
@@ -42,17 +43,14 @@ export interface Answer {
   session?: View;
 }
 
-/** A transactional batch may have 2 MB, and so may an item; JSON escapes and system properties come on top. */
-const MAX_BODY_BYTES = 16 * 1024 * 1024;
-
 export async function readRequest(message: IncomingMessage): Promise<CosmosRequest> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of message) {
     size += chunk.length;
-    if (size <= MAX_BODY_BYTES) chunks.push(chunk);
+    if (size <= MAX_REQUEST_BYTES) chunks.push(chunk);
   }
-  if (size > MAX_BODY_BYTES) throw tooLarge("Request size is too large");
+  if (size > MAX_REQUEST_BYTES) throw tooLarge("Request size is too large");
   const path = (message.url ?? "/").split("?", 1)[0] ?? "/";
   return {
     method: message.method ?? "GET",

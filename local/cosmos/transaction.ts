@@ -2,7 +2,8 @@ import type { Change, Container } from "./container.ts";
 import { SYSTEM_PROPERTIES } from "./definition.ts";
 import { tooLarge, uniqueKeyTaken } from "./errors.ts";
 import { itemRid } from "./identities.ts";
-import { type Item, MAX_ITEM_BYTES, type PartitionKey } from "./item.ts";
+import type { Item, PartitionKey } from "./item.ts";
+import { MAX_ITEM_BYTES } from "./limits.ts";
 import { canonical, define, type JsonObject, type Path, valueAt } from "./sql/values.ts";
 
 /** Reads and writes in one partition that become visible together at commit, or never. */
