@@ -88,7 +88,10 @@ describe("the command line", () => {
   test("explains itself, and names what is wrong", async () => {
     const run = (...args: string[]) => promisify(execFile)(process.execPath, [MAIN, ...args]);
     expect((await run("--help")).stdout).toContain("--partitions");
-    for (const args of [["--consistency", "linear"], ["--lag", "x"]]) {
+    for (const args of [
+      ["--consistency", "linear"],
+      ["--lag", "x"],
+    ]) {
       await expect(run(...args)).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining("cosmos: ") });
     }
   });

@@ -117,19 +117,23 @@ async function compareAll(container: Container, model: Model, least: number): Pr
 test.each([
   ["one physical partition", () => world],
   ["three physical partitions", () => spread],
-])("whatever is done in whatever order, a container of %s holds what a plain map would", async (_, where) => {
-  await fc.assert(
-    fc.asyncProperty(steps, async (sequence) => {
-      const container = await where().container();
-      const model: Model = new Map();
-      for (const step of sequence) await take(container, model, step);
-      for (const pk of KEYS) await compareQuery(container, model, pk, 0);
-      await compareAll(container, model, 0);
-      await container.delete();
-    }),
-    { seed: 20261123, numRuns: 15 },
-  );
-}, 60_000);
+])(
+  "whatever is done in whatever order, a container of %s holds what a plain map would",
+  async (_, where) => {
+    await fc.assert(
+      fc.asyncProperty(steps, async (sequence) => {
+        const container = await where().container();
+        const model: Model = new Map();
+        for (const step of sequence) await take(container, model, step);
+        for (const pk of KEYS) await compareQuery(container, model, pk, 0);
+        await compareAll(container, model, 0);
+        await container.delete();
+      }),
+      { seed: 20261123, numRuns: 15 },
+    );
+  },
+  60_000,
+);
 
 const paths = ["c.a", "c.b", "c.o.x"];
 const literals = ["1", "2", "'m'", "true"];
