@@ -1,5 +1,5 @@
 import { Account, type AccountOptions } from "./account.ts";
-import { checkSignature } from "./auth.ts";
+import { checkAuthorization } from "./auth.ts";
 import { failedReadCharge, failedWriteCharge, metadataCharge } from "./charge.ts";
 import type { Container } from "./container.ts";
 import { answerDocuments } from "./documents.ts";
@@ -31,7 +31,8 @@ export class Service {
   answer(request: CosmosRequest): Answer {
     const { headers, method, path } = request;
     const authorization = header(headers, "authorization");
-    checkSignature(this.#key, { method, path, date: header(headers, "x-ms-date"), authorization });
+    const claimed = { method, path, date: header(headers, "x-ms-date"), authorization, host: headers.host };
+    checkAuthorization(this.#key, claimed, this.account.identities.now());
     checkHeaders(headers);
     const answer = this.#route(request);
     this.account.flush();

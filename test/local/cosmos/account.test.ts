@@ -67,6 +67,39 @@ describe("https", () => {
   });
 });
 
+describe("an identity of Entra ID", () => {
+  const jwt = (claims: object) =>
+    ["{}", JSON.stringify(claims), "signature"].map((part) => Buffer.from(part).toString("base64url")).join(".");
+
+  test("is let in with a token for this server that is valid now, over https", async () => {
+    const running = await server({ https: true });
+    const scopes: unknown[] = [];
+    let claims = {};
+    const credentialed = () => {
+      const client = new CosmosClient({
+        endpoint: running.endpoint,
+        agent: new Agent({ ca: running.certificate }),
+        aadCredentials: {
+          getToken: async (scope) => {
+            scopes.push(scope);
+            return { token: jwt(claims), expiresOnTimestamp: Date.now() + 3_600_000 };
+          },
+        },
+      });
+      open.push(() => client.dispose());
+      return client.databases.createIfNotExists({ id: "d" });
+    };
+    const soon = Math.floor(Date.now() / 1000) + 3600;
+    claims = { aud: running.endpoint, exp: soon };
+    expect((await credentialed()).database.id).toBe("d");
+    expect(scopes.flat()).toContain(`${running.endpoint}/.default`);
+    for (const wrong of [{ aud: "https://vault.azure.net", exp: soon }, { aud: "https://127.0.0.1", exp: 1 }, {}]) {
+      claims = wrong;
+      await expect(credentialed()).rejects.toMatchObject({ code: 401 });
+    }
+  });
+});
+
 describe("the command line", () => {
   test("sets partitions, consistency and throughput, and writes the certificate", async () => {
     const folder = await mkdtemp(join(tmpdir(), "cosmos-test-"));
