@@ -59,8 +59,19 @@ describe("an account with Session consistency", () => {
     expect(await status(other, "a")).toBe(404);
     const { resources } = await mine.items.query("SELECT * FROM c", { partitionKey: "p" }).fetchAll();
     expect(resources).toHaveLength(1);
+    clock += 501;
     await mine.item("a", "p").delete();
     expect(await status(mine, "a")).toBe(404);
+    expect(await status(other, "a")).toBe(200);
+  });
+
+  test("tells a client with a refusal too how far it has seen", async () => {
+    const world = await accountWith({ consistency: "Session", lagMs: 500 });
+    const container = await world.container();
+    const mine = stranger(world, container, ConsistencyLevel.Session);
+    await container.items.create({ id: "a", pk: "p" });
+    expect(await failure(mine.items.create({ id: "a", pk: "p" }))).toMatchObject({ code: 409 });
+    expect(await status(mine, "a")).toBe(200);
   });
 
   test("keeps a session for each physical partition", async () => {
@@ -79,6 +90,16 @@ describe("an account with Session consistency", () => {
     expect(resources[0]).toBeLessThan(31);
     clock += 501;
     expect((await mine.items.query("SELECT VALUE COUNT(1) FROM c").fetchAll()).resources).toEqual([31]);
+  });
+
+  test("hands a session down to the halves of a physical partition that is split", async () => {
+    const world = await accountWith({ consistency: "Session", lagMs: 500 });
+    const container = await world.container();
+    const mine = stranger(world, container, ConsistencyLevel.Session);
+    await mine.items.create({ id: "a", pk: "p" });
+    world.server.split("tests", container.id, "0");
+    expect(await status(mine, "a")).toBe(200);
+    expect(await status(stranger(world, container), "a")).toBe(404);
   });
 
   test("refuses with 404/1002 where no up-to-date replica answers, which the SDK hides behind a plain 404", async () => {

@@ -57,6 +57,19 @@ test("the SDK and the server agree on which range holds a key: bulk requests go 
   expect(Math.min(...counts)).toBeGreaterThan(5);
 });
 
+test("a bulk request that reaches the wrong range is refused as a whole", async () => {
+  const container = await world.container();
+  const operations = ["q", "p"].map((pk) => ({
+    operationType: "Create",
+    partitionKey: JSON.stringify([pk]),
+    resourceBody: { id: "a", pk },
+  }));
+  const headers = { "x-ms-cosmos-is-batch-request": "True", "x-ms-documentdb-partitionkeyrangeid": "0" };
+  const response = await postOnce(world.server, `dbs/tests/colls/${container.id}`, { headers, body: operations });
+  expect([response.status, response.headers.get("x-ms-substatus")]).toEqual([410, "1002"]);
+  expect((await container.item("a", "q").read()).statusCode).toBe(404);
+});
+
 /** What one physical partition answers: the request that the SDK's pipeline sends for each. */
 async function rangeOnly(container: Container, range: string, query: string) {
   const response = await postOnce(world.server, `dbs/tests/colls/${container.id}`, {
