@@ -8,7 +8,7 @@ import type { SortField } from "./indexing.ts";
 import { Indexing, type IndexingPolicy } from "./indexing.ts";
 import { type Item, type PartitionKey, partitionPaths } from "./item.ts";
 import { isTimeToLive } from "./limits.ts";
-import { type Range, Ranges } from "./ranges.ts";
+import { EVERYTHING, type Range, Ranges } from "./ranges.ts";
 import type { Replica } from "./replica.ts";
 import { type SortedIndex, SortedIndexes } from "./sorted-index.ts";
 import type { JsonObject, Path } from "./sql/values.ts";
@@ -118,8 +118,7 @@ export class Container {
 
   /** The physical partition of a partition key, or of the start of a hierarchical one. */
   rangeOf(key: PartitionKey): Range {
-    const [only] = this.ranges.all();
-    return only && this.ranges.size === 1 ? only : this.ranges.holding(this.effectiveKey(key));
+    return this.ranges.holding(this.ranges.size === 1 ? EVERYTHING.min : this.effectiveKey(key));
   }
 
   effectiveKey(key: PartitionKey): string {
@@ -134,6 +133,7 @@ export class Container {
 
   /** The number of the latest write that a read of this physical partition can see. */
   progressOf({ id, parents }: Range): number {
+    if (parents.length === 0) return this.#progress.get(id) ?? 0;
     return Math.max(0, ...[id, ...parents].map((name) => this.#progress.get(name) ?? 0));
   }
 

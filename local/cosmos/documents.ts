@@ -17,8 +17,6 @@ import { readFactor, type View, viewFor } from "./views.ts";
 
 /** Everything under …/docs: items, batches, queries and the change feed. */
 export function answerDocuments(account: Account, container: Container, request: CosmosRequest): Answer {
-  const { headers } = request;
-  const key = partitionKeyHeader(headers);
   const operation = operationOf(request);
   switch (operation) {
     case "read":
@@ -34,9 +32,9 @@ export function answerDocuments(account: Account, container: Container, request:
       return answerQuery(account, container, request);
     case "batch":
     case "bulk":
-      return answerBatch(account, container, request, key);
+      return answerBatch(account, container, request);
     case "change-feed":
-      return answerChangeFeed(account, container, request, key);
+      return answerChangeFeed(account, container, request);
   }
   throw badRequest(`The method ${request.method} is not allowed on items.`);
 }
@@ -84,13 +82,9 @@ function itemAnswer(session: View, { status, item, charge }: Outcome, minimal: b
   };
 }
 
-function answerBatch(
-  account: Account,
-  container: Container,
-  request: CosmosRequest,
-  key: PartitionKey | undefined,
-): Answer {
+function answerBatch(account: Account, container: Container, request: CosmosRequest): Answer {
   const { headers } = request;
+  const key = partitionKeyHeader(headers);
   const minimal = header(headers, "prefer") === "return=minimal";
   const trouble = request.trouble?.inBatch;
   const rangeId = header(headers, "x-ms-documentdb-partitionkeyrangeid");
@@ -108,13 +102,9 @@ function answerBatch(
   return { status, charge, session, body: JSON.stringify(results) };
 }
 
-function answerChangeFeed(
-  account: Account,
-  container: Container,
-  request: CosmosRequest,
-  key: PartitionKey | undefined,
-): Answer {
+function answerChangeFeed(account: Account, container: Container, request: CosmosRequest): Answer {
   const { headers } = request;
+  const key = partitionKeyHeader(headers);
   const interval = targetInterval(container, headers);
   const view = viewFor(container, account.settings, headers, targetRange(container, headers));
   const page = readChanges(view.container, {

@@ -62,7 +62,7 @@ interface Scope {
   prefix: Value[];
   empty: boolean;
   /** Whether the items of a partition are in the part of the container that the query is for. */
-  covers: (key: PartitionKey) => boolean;
+  covers: ((key: PartitionKey) => boolean) | undefined;
 }
 
 interface Ways {
@@ -76,12 +76,12 @@ function scopeOf(container: Container, { conditions, compiled }: PreparedQuery, 
   const paths = container.partitionPaths.length;
   if (values.length > paths) throw badRequest("The partition key has more values than the container has paths.");
   const { interval } = request;
-  const covers = interval ? (key: PartitionKey) => contains(interval, container.effectiveKey(key)) : () => true;
+  const covers = interval ? (key: PartitionKey) => contains(interval, container.effectiveKey(key)) : undefined;
   if (compiled.rootSlot === undefined || values.length < paths) {
     return { partition: undefined, prefix: values, empty: false, covers };
   }
   const partition = container.partitions.get(partitionKey(values).text);
-  return { partition, prefix: [], empty: !partition || !covers(partition.key), covers };
+  return { partition, prefix: [], empty: !partition || covers?.(partition.key) === false, covers };
 }
 
 function accessFor(container: Container, query: PreparedQuery, { partition }: Scope, parameters: Parameters) {
@@ -129,7 +129,8 @@ function* walk({ access, scope, after }: Ways): Generator<Item> {
   }
   for (let step = 0; step < end - start; step++) {
     const item = index.at(backwards ? end - 1 - step : start + step);
-    if (item && hasPrefix(item.partition, scope.prefix) && scope.covers(item.partition)) yield item;
+    if (!item || !hasPrefix(item.partition, scope.prefix)) continue;
+    if (!scope.covers || scope.covers(item.partition)) yield item;
   }
 }
 

@@ -63,6 +63,8 @@ export class Ranges {
 
   /** The range that holds an effective partition key. */
   holding(key: string): Range {
+    const [only] = this.#ranges;
+    if (only && this.#ranges.length === 1) return only;
     const found = this.#ranges.find((range) => contains(range, key));
     if (!found) throw new Error(`No partition key range holds ${key}.`);
     return found;

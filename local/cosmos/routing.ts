@@ -25,8 +25,9 @@ export function targetInterval(container: Container, headers: IncomingHttpHeader
 
 /** The physical partition whose request units a request uses. */
 export function targetRange(container: Container, headers: IncomingHttpHeaders): Range {
-  const [only] = container.ranges.all();
-  if (only && container.ranges.size === 1 && header(headers, RANGE_ID) === undefined) return only;
+  if (container.ranges.size === 1 && header(headers, RANGE_ID) === undefined) {
+    return container.ranges.holding(EVERYTHING.min);
+  }
   const key = partitionKeyHeader(headers);
   if (key && key.values.length > 0) return container.rangeOf(key);
   return container.ranges.holding(targetInterval(container, headers)?.min ?? EVERYTHING.min);
