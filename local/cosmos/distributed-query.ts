@@ -46,8 +46,10 @@ const AGGREGATE_TYPES: Record<string, string> = {
   MAX: "Max",
 };
 
-/** Throws 400 for a query that is wrong, and for combinations that the service has no plan for. `key` is the effective
- * partition key, where the query names one partition. */
+/**
+ * Plans a query. `key` is the effective partition key, where the query names one partition. Throws 400 for a query that is
+ * wrong, and for combinations that have no plan.
+ */
 export function planOf(text: string, parameters: Parameters, key: string | undefined): QueryPlan {
   const query = prepare(text);
   const range = key === undefined ? EVERYTHING : { min: key, max: key };
