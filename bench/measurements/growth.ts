@@ -3,7 +3,7 @@ import OpenAI from "openai";
 import type { ChatCompletionCreateParamsStreaming } from "openai/resources/chat/completions";
 import { controlModel } from "../../local/model/control.ts";
 import { firstTokenOf, firstTokenOfModel } from "../lib/first-token.ts";
-import { inLanes } from "../lib/lanes.ts";
+import { eachInLanes, inLanes } from "../lib/lanes.ts";
 import type { Bench, Cell, Figure, Measurement, Outcome } from "../lib/measurement.ts";
 import { median } from "../lib/quantiles.ts";
 import { watchByPolling } from "../lib/runs.ts";
@@ -130,13 +130,22 @@ async function placeOf(subject: Subject, length: number): Promise<Place> {
   return { subject, assistant, model, threads };
 }
 
+/** What one request may create a thread with; the other messages are added one by one. */
+const MOST_AT_ONCE = 500;
+const LANES = 8;
+
 /** The id of a thread of so many short messages. */
 async function threadOf(subject: Subject, length: number): Promise<string> {
   const messages = Array.from({ length }, (_, index) => ({
     role: "user",
     content: `This is message number ${String(index).padStart(6, "0")} of a long conversation.`,
   }));
-  return (await subject.wire.json<{ id: string }>("POST", "threads", { messages })).id;
+  const first = messages.slice(0, MOST_AT_ONCE);
+  const { id } = await subject.wire.json<{ id: string }>("POST", "threads", { messages: first });
+  await eachInLanes(messages.slice(MOST_AT_ONCE), LANES, async (message) => {
+    await subject.wire.json("POST", `threads/${id}/messages`, message);
+  });
+  return id;
 }
 
 /** One point for each place. The places take turns, so that a change of the machine's speed affects all of them. */

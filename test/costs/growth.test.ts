@@ -3,6 +3,12 @@ import { CosmosClient } from "@azure/cosmos";
 import OpenAI from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Stack, startStack } from "../../local/stack.ts";
+import { App } from "../../src/app.ts";
+import { readConfig } from "../../src/config.ts";
+import { createThreadRequest } from "../../src/resources/thread.ts";
+import { storeThread } from "../../src/threads/create.ts";
+import { draftThread } from "../../src/threads/draft.ts";
+import { silentLog } from "../unit/silent-log.ts";
 
 const SHORT = 100;
 const LONG = 10_000;
@@ -11,14 +17,27 @@ const TENANT = "growth";
 let stack: Stack;
 let client: OpenAI;
 let assistantId: string;
+let app: App;
 
 beforeAll(async () => {
   stack = await startStack({ env: { SHOW_COSTS: "true", API_KEYS: `${TENANT}:a-key-of-this-test` } });
+  app = new App(
+    readConfig({
+      COSMOS_ENDPOINT: stack.cosmos.endpoint,
+      COSMOS_KEY: stack.cosmos.key,
+      ServiceBusConnection: stack.serviceBus.connectionString,
+      MODEL_ENDPOINT: stack.model.baseUrl,
+    }),
+    silentLog,
+  );
   client = new OpenAI({ baseURL: stack.baseUrl, apiKey: stack.apiKey });
   assistantId = (await client.beta.assistants.create({ model: "growth", instructions: "Answer." })).id;
 });
 
-afterAll(() => stack?.stop());
+afterAll(async () => {
+  await app?.close();
+  await stack?.stop();
+});
 
 /** Request units that this stack has used so far. */
 async function units(): Promise<number> {
@@ -33,12 +52,15 @@ async function costOf(work: () => Promise<unknown>): Promise<number> {
   return (await units()) - before;
 }
 
+/** Written by the app's own code, but not over HTTP: a request creates 500 messages at most. */
 async function threadOf(length: number): Promise<string> {
   const messages = Array.from({ length }, (_, index) => ({
     role: "user" as const,
     content: `This is message number ${String(index).padStart(6, "0")} of a long conversation.`,
   }));
-  return (await client.beta.threads.create({ messages })).id;
+  const { thread, messages: docs } = await draftThread(TENANT, createThreadRequest.parse({ messages }), Date.now());
+  await storeThread(app.store, TENANT, thread, docs, app.now);
+  return thread.id;
 }
 
 async function costsOn(threadId: string) {

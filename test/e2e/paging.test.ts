@@ -131,9 +131,12 @@ test("a list of threads goes on after one that was deleted, also while its purge
   const { key, openai } = newTenant();
   const { threads } = openai.beta;
   const first = await threads.create();
-  // So many messages that its purge takes some seconds.
-  const messages = Array.from({ length: 1_100 }, () => ({ role: "user" as const, content: "Why?" }));
+  // So many messages that its purge takes more than one slice.
+  const messages = Array.from({ length: 500 }, () => ({ role: "user" as const, content: "Why?" }));
   const second = await threads.create({ messages });
+  await Promise.all(
+    Array.from({ length: 10 }, () => threads.messages.create(second.id, { role: "user", content: "Why?" })),
+  );
   const third = await threads.create();
   await threads.delete(second.id);
 

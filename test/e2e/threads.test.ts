@@ -68,11 +68,12 @@ const goneFor = (threadId: string) => refused(404, `No thread found with id '${t
 test("a deleted thread is gone with all that it held", async () => {
   const { openai } = newTenant();
   const { threads } = openai.beta;
-  // So many messages that its purge takes some seconds.
+  // So many messages that its purge takes more than one slice.
   const { run: request } = await question(openai, [{ text: "Because." }]);
-  const messages = Array.from({ length: 1_100 }, () => ({ role: "user" as const, content: "Why?" }));
+  const messages = Array.from({ length: 500 }, () => ({ role: "user" as const, content: "Why?" }));
   const thread = await threads.create({ messages });
-  const run = await threads.runs.createAndPoll(thread.id, request, { pollIntervalMs: 30 });
+  const additional = { ...request, additional_messages: messages.slice(0, 90) };
+  const run = await threads.runs.createAndPoll(thread.id, additional, { pollIntervalMs: 30 });
   const ids = (await threads.messages.list(thread.id, { limit: 100, order: "asc" })).data.map(({ id }) => id);
   const message = (await threads.messages.list(thread.id)).data[0]?.id ?? "";
   const step = (await threads.runs.steps.list(run.id, { thread_id: thread.id })).data[0]?.id ?? "";

@@ -11,7 +11,8 @@ import { until } from "../e2e/harness.ts";
 
 const FLOOD_KEY = "a-key-of-the-flood";
 const QUIET_KEY = "a-key-of-the-quiet-one";
-const MEGABYTE = 1_048_576;
+/** As large as a body that creates a thread may be: two of them are more than half of `MAX_BODIES_MB`. Bytes. */
+const UPLOAD = 8_000_000;
 /** Of the worker, and of the overflow worker: `maxConcurrentCalls` of host.json. */
 const SLOTS = 64;
 
@@ -31,7 +32,7 @@ beforeAll(async () => {
       API_KEYS: `flood:${FLOOD_KEY},quiet:${QUIET_KEY}`,
       MAX_REQUESTS: "4",
       MAX_STREAMS: "4",
-      MAX_BODIES_MB: "40",
+      MAX_BODIES_MB: "16",
       MAX_UNREAD_MB: "1",
       MAX_OVERDUE_RUNS: "2",
       SHOW_COSTS: "true",
@@ -101,10 +102,10 @@ test("requests: half of the places are one tenant's, the others are answered", a
 });
 
 test("slow uploads: their bytes are bounded by what they announce, small bodies of others come through", async () => {
-  const headers = { "content-type": "application/json", "content-length": String(20 * MEGABYTE) };
+  const headers = { "content-type": "application/json", "content-length": String(UPLOAD) };
   const upload = rawRequest("/threads", headers);
   upload.write("{");
-  await until(async () => (await heldBy("flood"))?.bodyBytes === 20 * MEGABYTE);
+  await until(async () => (await heldBy("flood"))?.bodyBytes === UPLOAD);
   const refused = rawRequest("/threads", headers);
   refused.write("{");
   const { statusCode, headers: answered } = await answerTo(refused);
