@@ -58,7 +58,7 @@ async function problemsOf(app: string, seed: number): Promise<string[]> {
 }
 
 function campaignOn(appDir: string, seed: number): Promise<CampaignReport> {
-  const faults = { peace: 700, lost: 0.02 };
+  const faults = { peace: 700, lost: 0.02, siege: 3_000, skew: 500 };
   const quiet = Number(QUIET) * 1000;
   return runCampaign({ seed, runs: Number(RUNS), lanes: 30, ...faults, patience: 4_000, quiet, appDir });
 }
