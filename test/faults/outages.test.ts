@@ -2,6 +2,7 @@
 import OpenAI, { APIError } from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { FaultRule } from "../../local/cosmos/faults.ts";
+import { controlModel } from "../../local/model/control.ts";
 import { type Stack, startStack } from "../../local/stack.ts";
 import { buildIfStale } from "../e2e/build.ts";
 import { POLL, until } from "../e2e/harness.ts";
@@ -65,6 +66,57 @@ test("while the store is down clients get 5xx, and wake-ups wait without using u
   // The first one, and those that were sent for later.
   expect(sent - (before.sent ?? 0)).toBeGreaterThanOrEqual(2);
 });
+
+/** One run whose answer is complete while the store is in trouble: what its client heard, and what the thread holds. */
+async function answerDuring(rule: FaultRule, milliseconds: number, streamed: boolean) {
+  const model = `model-${crypto.randomUUID()}`;
+  const control = controlModel(stack.model.baseUrl);
+  const turns = [1, 2, 3, 4].map((number) => ({ text: `Answer number ${number}.`, firstTokenMs: 700 }));
+  await control.script(model, turns);
+  const { id: assistant_id } = await client.beta.assistants.create({ model });
+  const { id } = await newThread();
+  const heard: string[] = [];
+  const following = streamed
+    ? client.beta.threads.runs
+        .stream(id, { assistant_id })
+        .on("textDelta", ({ value }) => heard.push(value ?? ""))
+        .done()
+    : client.beta.threads.runs.create(id, { assistant_id });
+  const asked = async () => (await control.report(model)).requests.length;
+  await until(async () => (await asked()) === 1);
+  await putStoreFaults([rule]);
+  await new Promise((resolve) => setTimeout(resolve, milliseconds));
+  await putStoreFaults([]);
+  await following;
+  const { data } = await client.beta.threads.runs.list(id);
+  const [run] = data;
+  if (run === undefined) throw new Error("there is no run");
+  const status = await nextStatus(run);
+  const messages = await client.beta.threads.messages.list(id, { run_id: run.id });
+  const stored = messages.data.map(({ content: [part] }) => part?.type === "text" && part.text.value);
+  return { status, stored, heard: streamed ? heard.join("") : stored.join(""), modelCalls: await asked() };
+}
+
+test.each([
+  { what: "throttled", rule: { fault: "429", ms: 20 } as const, milliseconds: 3_000 },
+  { what: "away", rule: { fault: "503" } as const, milliseconds: 12_000 },
+])(
+  "an answer that is complete while the store is $what is stored as it was heard, and asked for once",
+  {
+    timeout: 60_000,
+  },
+  async ({ rule, milliseconds }) => {
+    // One after the other: the trouble must begin when the model has been asked.
+    for (const streamed of [false, true]) {
+      expect(await answerDuring(rule, milliseconds, streamed)).toEqual({
+        status: "completed",
+        stored: ["Answer number 1."],
+        heard: "Answer number 1.",
+        modelCalls: 1,
+      });
+    }
+  },
+);
 
 test("a store over its throughput makes clients wait: 429 with retry-after", async () => {
   const thread = await newThread();

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import OpenAI from "openai";
 import type { Run } from "openai/resources/beta/threads/runs/runs";
-import { insist, venture } from "./clients.ts";
+import { insist, isRefusal, venture } from "./clients.ts";
 import { isOver } from "./memory.ts";
 import type { ModelName } from "./model-scripts.ts";
 import { Story, type Teller } from "./story.ts";
@@ -165,10 +165,16 @@ async function deletedThread(story: Story, model: ModelName): Promise<false> {
     "the steps of its run": () => threads.runs.steps.list(runId, inThread),
   };
   for (const [what, request] of Object.entries(requests)) {
-    const found = await unlessMissing(insist<unknown>(request, until).then(() => true));
+    const found = await unlessMissing(insist<unknown>(request, until).then(() => true, unlessRefused));
     if (found) memory.contradictions.push(`${threadId} is deleted, and ${what} is served`);
   }
   return false;
+}
+
+/** A request that is refused for another reason has found what it asks for. */
+function unlessRefused(error: unknown): true {
+  if (isRefusal(error)) return true;
+  throw error;
 }
 
 /** Undefined if it is not found. */
