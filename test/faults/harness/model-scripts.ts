@@ -12,6 +12,7 @@ const pieces = (length: number) =>
 export const TEXTS = {
   steady: words(12),
   slow: words(45),
+  long: words(60),
   /** just within the bound of an answer (about 500,000 bytes) */
   full: pieces(440_000),
   /** beyond it */
@@ -27,8 +28,10 @@ const call = (...names: string[]): Turn => ({ toolCalls: names.map((name) => ({ 
 
 const SCRIPTS = {
   steady: [say(TEXTS.steady, 40)],
-  /** longer than a lease */
+  /** longer than checkpoints are apart */
   slow: [say(TEXTS.slow, 60)],
+  /** longer than a lease */
+  long: [say(TEXTS.long, 110)],
   /** a run that asks again gets an answer in the end, mostly */
   flaky: [
     say(TEXTS.steady, 30),

@@ -34,11 +34,11 @@ export async function tell(teller: Teller, name: StoryName, threadId: string): P
   const { random } = story;
   switch (name) {
     case "background":
-      return background(story, random.chance(0.5) ? "steady" : "slow");
+      return background(story, random.pick<ModelName>(["steady", "steady", "slow", "long"]));
     case "flaky":
       return background(story, "flaky");
     case "streamed":
-      return streamed(story, random.chance(0.5) ? "steady" : "slow", TO_THE_END);
+      return streamed(story, random.pick<ModelName>(["steady", "steady", "slow", "long"]), TO_THE_END);
     case "dropped":
       return streamed(story, "slow", random.between(0, 30));
     case "tools":
