@@ -12,7 +12,7 @@ import { Memory } from "./memory.ts";
 import { countCalls } from "./model-calls.ts";
 import { MODEL_NAMES, type ModelName, scriptModels } from "./model-scripts.ts";
 import { Random } from "./random.ts";
-import { lookIntoStore } from "./store-look.ts";
+import { lookIntoStore, runsByModel } from "./store-look.ts";
 import { comeBack, STORIES, STORY_NAMES, type StoryName, tell } from "./stories.ts";
 import type { Teller } from "./story.ts";
 import { brokenPromises } from "./verdict.ts";
@@ -147,7 +147,11 @@ class Campaign {
   async #modelCalls(): Promise<Explained> {
     const { stack, skews } = this.#cluster;
     const calls = await controlModel(stack.model.baseUrl).calls();
-    return countCalls(calls, { ledger: this.#ledger, skews, lease: LEASE * 1000 });
+    return countCalls(calls, await runsByModel(this.#cluster.threads), {
+      ledger: this.#ledger,
+      skews,
+      lease: LEASE * 1000,
+    });
   }
 
   /** What must be there before the first fault. */

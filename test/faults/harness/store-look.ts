@@ -26,6 +26,14 @@ export async function lookIntoStore(
   return { runs: strict.runs, problems };
 }
 
+/** Each run's id by the model name that it alone has. */
+export async function runsByModel(container: Container): Promise<Map<string, string>> {
+  const { resources } = await container.items
+    .query<{ id: string; model: string }>("SELECT c.id, c.model FROM c WHERE c.kind = 'run'")
+    .fetchAll();
+  return new Map(resources.map(({ id, model }) => [model, id]));
+}
+
 /** Each request that makes a run has a model name of its own. */
 async function doubled(container: Container): Promise<string[]> {
   const { resources } = await container.items
