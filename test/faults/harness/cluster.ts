@@ -39,7 +39,7 @@ export interface ClusterOptions {
 
 export class Cluster {
   readonly stack: Stack;
-  /** processes that ended though nobody had killed them */
+  /** processes that ended and had not been killed */
   readonly crashes: string[];
   /** milliseconds by which the clock of each instance is ahead */
   readonly skews: Record<string, number>;
