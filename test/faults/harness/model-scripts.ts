@@ -32,16 +32,16 @@ const SCRIPTS = {
   slow: [say(TEXTS.slow, 60)],
   /** longer than a lease */
   long: [say(TEXTS.long, 110)],
-  /** a run that asks again gets an answer in the end, mostly */
+  /** a run that asks again gets an answer in the end, mostly; the server's own pauses would double up to a minute */
   flaky: [
     say(TEXTS.steady, 30),
     { status: 429, retryAfter: 0.3 },
     say(TEXTS.steady, 30),
-    { status: 500 },
+    { status: 500, retryAfter: 0.3 },
     { ...say(TEXTS.steady, 60), cutAfter: 5 },
     say(TEXTS.steady, 30),
     { hang: true },
-    { status: 503 },
+    { status: 503, retryAfter: 0.3 },
     { ...say(TEXTS.steady, 60), finishReason: "length" },
   ],
   tools: [
