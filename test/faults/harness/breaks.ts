@@ -259,19 +259,33 @@ export const BREAKS: Break[] = [
     [edit("threads/purge.ts", "if (next !== undefined) await", "if (false) await")],
     PURGES,
   ),
-  of(6, "a mark in a thread's place is taken for the thread", [
-    edit("threads/read.ts", 'if (thread?.kind !== "thread") throw', "if (thread === undefined) throw"),
-    edit("threads/read.ts", '(threadId))?.kind === "thread";', "(threadId)) !== undefined;"),
-  ]),
+  of(
+    6,
+    "a mark in a thread's place is taken for the thread",
+    [
+      edit("threads/read.ts", 'if (thread?.kind !== "thread") throw', "if (thread === undefined) throw"),
+      edit("threads/read.ts", '(threadId))?.kind === "thread";', "(threadId)) !== undefined;"),
+    ],
+    DELETES,
+  ),
   of(
     6,
     "a thread's active run stays when the thread goes",
     [edit("threads/delete.ts", "partition.batch([put, { delete: run }])", "partition.batch([put])")],
     { caughtBy: "test/unit/threads/delete.test.ts" },
   ),
-  of(6, "a deleted thread is never purged", [
-    edit("threads/purge.ts", "const mark = await ownedMark(tools, partition, thread, due);", "const mark = undefined;"),
-  ]),
+  of(
+    6,
+    "a deleted thread is never purged",
+    [
+      edit(
+        "threads/purge.ts",
+        "const mark = await ownedMark(tools, partition, thread, due);",
+        "const mark = undefined;",
+      ),
+    ],
+    DELETES,
+  ),
 
   of(7, "one tenant may have all of a limit", [edit("tenant-shares.ts", "(!this.#onlyOne && own > free)", "false")]),
 ];
