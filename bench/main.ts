@@ -9,13 +9,14 @@ import { consoleTable, goalTable } from "./lib/text.ts";
 import { background } from "./measurements/background.ts";
 import { coldStart } from "./measurements/cold-start.ts";
 import { cost } from "./measurements/cost.ts";
+import { fairnessSize } from "./measurements/fairness-size.ts";
 import { growth } from "./measurements/growth.ts";
 import { streams } from "./measurements/streams.ts";
 import { throughput } from "./measurements/throughput.ts";
 import { ttft } from "./measurements/ttft.ts";
 import { type Options, readOptions, USAGE } from "./options.ts";
 
-const MEASUREMENTS = [ttft, background, throughput, cost, growth, streams, coldStart];
+const MEASUREMENTS = [ttft, background, throughput, cost, growth, streams, fairnessSize, coldStart];
 
 const options = optionsOrExit();
 if (options.writeDocs) writeDocs(readResults(options.json));

@@ -1,11 +1,29 @@
-/** The queue's worker: looks at the run that a wake-up names. A wake-up that fails comes again. */
+/** The queues' workers: they look at the run that a wake-up names. A wake-up that fails comes again. */
 import { app } from "@azure/functions";
 import { theApp } from "../src/app.ts";
-import { QUEUE } from "../src/jobs/wake-ups.ts";
+import { OVERFLOW_QUEUE, QUEUE } from "../src/jobs/wake-ups.ts";
+import { FairWorker } from "../src/runs/fair-worker.ts";
 import { handleWakeUp } from "../src/runs/worker.ts";
+
+let fairWorker: FairWorker | undefined;
+
+function theFairWorker(): FairWorker {
+  const { engine, tenants } = theApp();
+  fairWorker ??= new FairWorker(tenants, {
+    handle: (message) => handleWakeUp(engine, message),
+    passOn: (job) => engine.wakeUps.sendToOverflow(job, `${job.tenant}/${job.run}/overflow/${engine.now()}`),
+  });
+  return fairWorker;
+}
 
 app.serviceBusQueue("run-worker", {
   connection: "ServiceBusConnection",
   queueName: QUEUE,
+  handler: (message) => theFairWorker().handle(message),
+});
+
+app.serviceBusQueue("overflow-worker", {
+  connection: "ServiceBusConnection",
+  queueName: OVERFLOW_QUEUE,
   handler: (message) => handleWakeUp(theApp().engine, message),
 });

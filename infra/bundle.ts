@@ -16,9 +16,15 @@ const { values: options } = parseArgs({
 const output = path.resolve(options.out);
 const sources = (await readdir(path.join(PROJECT, "functions"))).filter((name) => name.endsWith(".ts"));
 
+/** Started as a thread by a chunk beside it (src/model/tokenizer.ts); no function, so it is not among the functions. */
+const THREAD = "tokenizer-thread";
+
 const bundle = await rolldown({
   cwd: PROJECT,
-  input: Object.fromEntries(sources.map((name) => [path.parse(name).name, `functions/${name}`])),
+  input: {
+    ...Object.fromEntries(sources.map((name) => [path.parse(name).name, `functions/${name}`])),
+    [THREAD]: `src/model/${THREAD}.ts`,
+  },
   platform: "node",
   // Not a package of npm: the Functions worker process provides this module to the app.
   external: ["@azure/functions-core"],
@@ -29,7 +35,7 @@ await mkdir(output, { recursive: true });
 await bundle.write({
   dir: output,
   format: "esm",
-  entryFileNames: "functions/[name].js",
+  entryFileNames: ({ name }) => (name === THREAD ? "chunks/[name].js" : "functions/[name].js"),
   chunkFileNames: "chunks/[name]-[hash].js",
   minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } },
 });

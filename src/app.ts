@@ -1,13 +1,13 @@
 /** The composition root: what one process of the app works with, made once from its settings. */
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
+import { Backlog } from "./api/backlog.ts";
 import { Load } from "./api/load.ts";
 import { type Config, readConfig } from "./config.ts";
 import { WakeUps } from "./jobs/wake-ups.ts";
 import { consoleLog, type Log } from "./log.ts";
 import { Model } from "./model/client.ts";
 import { countTokens } from "./model/tokens.ts";
-import { Backlog } from "./runs/backlog.ts";
 import { Drives } from "./runs/drives.ts";
 import type { Engine } from "./runs/engine.ts";
 import { type CosmosConnection, connectCosmos } from "./store/cosmos.ts";
@@ -15,6 +15,7 @@ import { CostMeter } from "./store/cost.ts";
 import { SnapshotCache } from "./store/snapshots.ts";
 import { Store } from "./store/store.ts";
 import { StoreHealth } from "./store/trouble.ts";
+import { WaitingRuns } from "./store/waiting.ts";
 
 /** Time for the first answer to leave. Milliseconds. */
 const WARM_UP_PAUSE = 20;
@@ -27,6 +28,8 @@ export class App {
   readonly cost = new CostMeter();
   readonly wakeUps: WakeUps;
   readonly store: Store;
+  /** how many tenants share the limits */
+  readonly tenants: number;
   readonly load: Load;
   readonly backlog: Backlog;
   readonly #cosmos: CosmosConnection;
@@ -42,8 +45,10 @@ export class App {
       health: new StoreHealth(this.now),
       snapshots: new SnapshotCache(),
     });
-    this.load = new Load(config.limits);
-    this.backlog = new Backlog(this.store, config.limits.overdueRuns, this.now, (error) =>
+    this.tenants = new Set(config.apiKeys.map(({ tenant }) => tenant)).size;
+    this.load = new Load(config.limits, this.tenants);
+    const waiting = new WaitingRuns(this.#cosmos.containers.threads);
+    this.backlog = new Backlog(waiting, config.limits.overdueRuns, this.now, (error) =>
       log.warn("the runs that wait could not be counted", { error }),
     );
     this.wakeUps = new WakeUps(config, (error) => log.warn("wake-up not sent; the sweep will send it", { error }));

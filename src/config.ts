@@ -7,6 +7,7 @@ import { z } from "zod";
 /** Tenants are names that the operator chooses; they become part of partition keys. */
 const TENANT = /^[a-z0-9][a-z0-9-]{0,62}$/;
 const MIN_KEY_LENGTH = 16;
+const MEGABYTE = 1_048_576;
 
 export interface ApiKey {
   tenant: string;
@@ -84,6 +85,8 @@ const settings = z.object({
   MAX_REQUESTS: within(1, 100_000, "a whole number").int("expected a whole number").default(500),
   MAX_STREAMS: within(1, 100_000, "a whole number").int("expected a whole number").default(2_000),
   MAX_OVERDUE_RUNS: within(0, 10_000_000, "a whole number").int("expected a whole number").default(10_000),
+  MAX_BODIES_MB: within(32, 100_000, "a number of megabytes").default(128),
+  MAX_UNREAD_MB: within(0.01, 100_000, "a number of megabytes").default(64),
   SHOW_COSTS: flag.default(false),
   AZURE_CLIENT_ID: z.string().min(1).optional(),
 });
@@ -112,8 +115,15 @@ export interface Config {
   };
   /** seconds; `lease`: how long a driver owns a run without a sign of life, `eventsTtl`: of event logs */
   runs: { lifetime: number; lease: number; eventsTtl: number };
-  /** of one instance: requests under way and open streams; of all: runs that wait too long for a worker */
-  limits: { requests: number; streams: number; overdueRuns: number };
+  limits: {
+    /** of one instance: requests under way, open streams, bytes of bodies, characters that wait for slow readers */
+    requests: number;
+    streams: number;
+    bodyBytes: number;
+    unread: number;
+    /** of all instances: runs that wait too long for a worker */
+    overdueRuns: number;
+  };
   /** whether GET /costs answers: for benchmarks, not for the open internet */
   showCosts: boolean;
   /** of a user-assigned managed identity */
@@ -150,7 +160,13 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       contextTokens: s.MODEL_CONTEXT_TOKENS,
     },
     runs: { lifetime: s.RUN_LIFETIME, lease: s.RUN_LEASE, eventsTtl: s.RUN_EVENTS_TTL },
-    limits: { requests: s.MAX_REQUESTS, streams: s.MAX_STREAMS, overdueRuns: s.MAX_OVERDUE_RUNS },
+    limits: {
+      requests: s.MAX_REQUESTS,
+      streams: s.MAX_STREAMS,
+      bodyBytes: s.MAX_BODIES_MB * MEGABYTE,
+      unread: s.MAX_UNREAD_MB * MEGABYTE,
+      overdueRuns: s.MAX_OVERDUE_RUNS,
+    },
     showCosts: s.SHOW_COSTS,
     managedIdentityClientId: s.AZURE_CLIENT_ID,
   };

@@ -1,23 +1,74 @@
 /** What an operator may ask an instance: whether it is up, and what it has cost. */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { HttpResponseInit } from "@azure/functions";
 import type { App } from "../app.ts";
+import { Stalls } from "./stalls.ts";
 
-/** GET /healthz: whether this instance is up and reaches its store. */
+/** How long a verdict holds: callers need no key, and must not be able to ask the store for much. Milliseconds. */
+const FRESH = 1_000;
+
+/** How long the store may take. Milliseconds. */
+const PATIENCE = 2_500;
+
+/** GET /healthz: whether this instance is up and reaches its store. Asks the store once a second at most. */
 export async function health(app: App): Promise<HttpResponseInit> {
-  try {
-    await app.store.ping();
-    return { status: 200, jsonBody: { status: "ok" } };
-  } catch (error) {
-    app.log.warn("not healthy", { error });
-    return { status: 503, jsonBody: { status: "unavailable", reason: "the store does not answer" } };
+  const doctor = doctors.get(app) ?? new Doctor(app);
+  doctors.set(app, doctor);
+  if (await doctor.isHealthy()) return { status: 200, jsonBody: { status: "ok" } };
+  return { status: 503, jsonBody: { status: "unavailable", reason: "the store does not answer" } };
+}
+
+const doctors = new WeakMap<App, Doctor>();
+
+class Doctor {
+  readonly #app: App;
+  #ping: Promise<boolean> | undefined;
+  #verdict: Promise<boolean> | undefined;
+
+  constructor(app: App) {
+    this.#app = app;
+  }
+
+  isHealthy(): Promise<boolean> {
+    this.#verdict ??= this.#examine();
+    return this.#verdict;
+  }
+
+  async #examine(): Promise<boolean> {
+    // A question that the store has not answered yet is not asked again.
+    this.#ping ??= this.#askStore();
+    const healthy = await Promise.race([this.#ping, sleep(PATIENCE, false, { ref: false })]);
+    setTimeout(() => {
+      this.#verdict = undefined;
+    }, FRESH).unref();
+    return healthy;
+  }
+
+  async #askStore(): Promise<boolean> {
+    try {
+      await this.#app.store.ping();
+      return true;
+    } catch (error) {
+      this.#app.log.warn("not healthy", { error });
+      return false;
+    } finally {
+      this.#ping = undefined;
+    }
   }
 }
 
+let stalls: Stalls | undefined;
+
 /**
  * GET /costs: the Cosmos DB requests of this process since its start with their charge, as the answers themselves say,
- * the messages that Service Bus took, and what the process holds at the moment. Only where the settings allow it.
+ * the messages that Service Bus took, what the process holds at the moment, and its longest stall since the last call. Only where the settings allow it.
  */
 export async function costs(app: App): Promise<HttpResponseInit> {
   const holds = { ...app.load.report(), runs: app.engine.drives.count };
-  return { status: 200, jsonBody: { cosmos: app.cost.report(), serviceBus: { sent: app.wakeUps.sent }, holds } };
+  stalls ??= new Stalls();
+  const longestStall = stalls.take();
+  return {
+    status: 200,
+    jsonBody: { cosmos: app.cost.report(), serviceBus: { sent: app.wakeUps.sent }, holds, longestStall },
+  };
 }

@@ -2,37 +2,20 @@
  * From an HTTP request to an operation and back. Everything that can go wrong ends here as a response: with HTTP
  * streaming on, the Functions host lets a client hang for minutes when a handler throws (docs/architecture.md).
  */
-import { randomUUID } from "node:crypto";
 import type { HttpRequest, HttpResponseInit } from "@azure/functions";
-import { z } from "zod";
 import type { App } from "../app.ts";
-import { idOf } from "../resources/common.ts";
-import {
-  ApiError,
-  bodyTooLarge,
-  type ErrorBody,
-  overloaded,
-  routeNotFound,
-  serverError,
-  tooDeep,
-  unparsableBody,
-} from "../resources/errors.ts";
+import { ApiError, overloaded, routeNotFound, serverError } from "../resources/errors.ts";
 import { StoreBusy } from "../store/trouble.ts";
 import { type Face, Keys } from "./auth.ts";
+import { readJson } from "./body.ts";
 import type { Connection, Connections } from "./connections.ts";
-import { jsonDepth } from "./json-depth.ts";
-import type { Load } from "./load.ts";
-import { type Operation, PATH_IDS } from "./operation.ts";
+import type { Operation } from "./operation.ts";
+import { type PathId, pathIdsOf, readParams, readQuery } from "./parameters.ts";
 import { pollAfter } from "./poll-after.ts";
+import { commonHeaders, eventStream, json, newRequestId } from "./responses.ts";
 import { EventStream } from "./sse.ts";
 import { validated } from "./validation.ts";
 import { isSupportedVersion } from "./versions.ts";
-
-/** Bytes. */
-const MAX_BODY = 32 * 1024 * 1024;
-
-/** Levels of brackets in a body; the store adds a few around it and takes 128. */
-const MAX_DEPTH = 100;
 
 export type Handler = (request: HttpRequest, context: { invocationId: string }) => Promise<HttpResponseInit>;
 
@@ -73,12 +56,15 @@ async function perform(
   const query = readQuery(request.query);
   if (face === "azure" && !isSupportedVersion(query["api-version"])) throw routeNotFound();
   const tenant = keysOf(app).authenticate(request.headers, face);
-  const leave = app.load.enter("requests");
-  try {
-    return await call(app, tenant, served, query, request, connection);
-  } finally {
-    leave();
-  }
+  const bytes = bodyBytes(served.operation, request);
+  return app.load.handle(tenant, bytes, connection, () => call(app, tenant, served, query, request, connection));
+}
+
+/** What the body may take, told before it is read: all that is allowed where the client does not say. */
+function bodyBytes({ body, maxBody }: Operation, { headers }: HttpRequest): number {
+  if (body === undefined) return 0;
+  const told = Number(headers.get("content-length") ?? maxBody);
+  return told <= maxBody ? told : maxBody;
 }
 
 async function call(
@@ -91,7 +77,8 @@ async function call(
 ): Promise<object> {
   const params = readParams(pathIds, request.params);
   const parameters = operation.query === undefined ? undefined : validated(operation.query, query);
-  const body = operation.body === undefined ? undefined : validated(operation.body, await readJson(request));
+  const body =
+    operation.body === undefined ? undefined : validated(operation.body, await readJson(request, operation.maxBody));
   const handle = () =>
     operation.handler({
       app,
@@ -103,25 +90,11 @@ async function call(
       headers: request.headers,
       connection,
     });
-  return wantsStream(operation, body) ? inStreamPlace(app.load, handle) : handle();
+  return wantsStream(operation, body) ? app.load.open(tenant, handle) : handle();
 }
 
 const wantsStream = ({ streams, response }: Operation, body: unknown) =>
   streams && (response === undefined || (body instanceof Object && Reflect.get(body, "stream") === true));
-
-/** Holds a stream's place until nobody has anything to say on it any more, or it is refused. */
-async function inStreamPlace(load: Load, handle: () => Promise<object>): Promise<object> {
-  const leave = load.enter("streams");
-  try {
-    const result = await handle();
-    if (result instanceof EventStream) void result.settled.then(leave);
-    else leave();
-    return result;
-  } catch (error) {
-    leave();
-    throw error;
-  }
-}
 
 const keysOfApp = new WeakMap<App, Keys>();
 
@@ -133,80 +106,6 @@ function keysOf(app: App): Keys {
 
 const pathOf = (request: HttpRequest) => new URL(request.url).pathname;
 
-interface PathId {
-  name: string;
-  schema: z.ZodType;
-}
-
-function pathIdsOf({ path }: Operation): PathId[] {
-  return [...path.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => {
-    const kind = PATH_IDS[name];
-    return { name, schema: z.object({ [name]: kind === undefined ? z.string() : idOf(kind) }) };
-  });
-}
-
-/** Only what the route names: Azure puts query and body keys among the parameters too. */
-function readParams(pathIds: PathId[], given: Record<string, string>): Record<string, string> {
-  const params: Record<string, string> = {};
-  for (const { name, schema } of pathIds) {
-    const value = decoded(given[name] ?? "");
-    validated(schema, { [name]: value });
-    params[name] = value;
-  }
-  return params;
-}
-
-/** One client encodes the names of its query parameters, once too often; some send a name several times. */
-function readQuery(query: URLSearchParams): Record<string, string> {
-  const values: Record<string, string> = {};
-  for (const [name, value] of query) values[decoded(name)] = value;
-  return values;
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
-
-/** No body at all means no parameters: some clients create a thread that way. */
-async function readJson(request: HttpRequest): Promise<unknown> {
-  const text = await readText(request);
-  if (text.trim() === "") return {};
-  const value = parsed(text);
-  if (jsonDepth(text) > MAX_DEPTH) throw tooDeep(MAX_DEPTH);
-  return value;
-}
-
-/**
- * The body as text. What is too long is read to its end all the same, and not kept: a client that is still writing when
- * the connection closes may never read the answer.
- */
-async function readText(request: HttpRequest): Promise<string> {
-  const told = request.headers.get("content-length");
-  if (told !== null && Number(told) <= MAX_BODY) return request.text();
-
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of request.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes <= MAX_BODY) chunks.push(chunk);
-    else chunks.length = 0;
-  }
-  if (bytes > MAX_BODY) throw bodyTooLarge(MAX_BODY);
-  return new TextDecoder().decode(Buffer.concat(chunks));
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw unparsableBody();
-  }
-}
-
 /** What the client is told about an error that has an answer; a store that is too busy is told as 429. */
 function refusalOf(error: unknown): ApiError | undefined {
   if (error instanceof StoreBusy) return overloaded(1);
@@ -216,40 +115,6 @@ function refusalOf(error: unknown): ApiError | undefined {
 function unexpected(app: App, operation: Operation, requestId: string, error: unknown): ApiError {
   app.log.error("request failed", { operation: operation.name, requestId, error });
   return serverError(requestId);
-}
-
-/** OpenAI's ids are `req_` and 32 hex digits, Azure's a GUID. */
-function newRequestId(face: Face): string {
-  const id = randomUUID();
-  return face === "azure" ? id : `req_${id.replaceAll("-", "")}`;
-}
-
-function commonHeaders(requestId: string, face: Face, milliseconds: number): Record<string, string> {
-  return {
-    "x-request-id": requestId,
-    ...(face === "azure" ? { "apim-request-id": requestId } : {}),
-    "openai-version": "2020-10-01",
-    "openai-processing-ms": String(Math.round(milliseconds)),
-    "x-content-type-options": "nosniff",
-  };
-}
-
-function json(status: number, body: object | ErrorBody, headers: Record<string, string>): HttpResponseInit {
-  return { status, headers: { ...headers, "content-type": "application/json" }, body: JSON.stringify(body) };
-}
-
-function eventStream(body: EventStream, headers: Record<string, string>): HttpResponseInit {
-  return {
-    status: 200,
-    headers: {
-      ...headers,
-      "content-type": "text/event-stream; charset=utf-8",
-      "cache-control": "no-cache",
-      // Proxies that collect a response before they pass it on would undo the streaming.
-      "x-accel-buffering": "no",
-    },
-    body,
-  };
 }
 
 /** What a request gets that no operation answers. */

@@ -5,6 +5,7 @@
 import type { z } from "zod";
 import type { App } from "../app.ts";
 import type { IdKind } from "../resources/ids.ts";
+import { MAX_BODY } from "../resources/limits.ts";
 import type { Base } from "./bases.ts";
 import type { Connection } from "./connections.ts";
 import type { EventStream } from "./sse.ts";
@@ -35,6 +36,8 @@ export interface Operation {
   path: string;
   query: z.ZodType | undefined;
   body: z.ZodType | undefined;
+  /** how long the body may be, in bytes */
+  maxBody: number;
   /** of the JSON object that it answers with; undefined if it only ever streams. Not checked when it answers. */
   response: z.ZodType | undefined;
   /** whether it answers with the events of a run, always or where the request asks for them */
@@ -58,13 +61,14 @@ export function operation<
   path: Path;
   query?: z.ZodType<Query>;
   body?: z.ZodType<Body>;
+  maxBody?: number;
   response?: Response;
   streams?: boolean;
   only?: Base["name"];
   handler(call: Call<PathParameters<Path>, Query, Body>): Promise<z.output<Response> | EventStream>;
 }): Operation {
-  const { query, body, response, streams = false, ...rest } = definition;
-  return { ...rest, query, body, response, streams };
+  const { query, body, maxBody = MAX_BODY, response, streams = false, ...rest } = definition;
+  return { ...rest, query, body, maxBody, response, streams };
 }
 
 /** Which kind of id a path parameter holds; its prefix is checked before anything is read. */

@@ -4,7 +4,7 @@
  */
 import type { z } from "zod";
 import { MAX_METADATA_KEY } from "../resources/common.ts";
-import { type ApiError, invalidParameter } from "../resources/errors.ts";
+import { type ApiError, invalidParameter, shown, tooLarge } from "../resources/errors.ts";
 
 type Issue = z.core.$ZodIssue;
 type Path = readonly PropertyKey[];
@@ -51,7 +51,8 @@ function toApiError(issue: Issue, root: unknown, base: Path): ApiError {
 
 /** Query parameters are texts: what is wrong with a number is told about the number. */
 function asRead(value: unknown, issue: Issue): unknown {
-  const bounded = (issue.code === "too_big" || issue.code === "too_small") && issue.origin === "number";
+  const bounded =
+    (issue.code === "too_big" || issue.code === "too_small") && (issue.origin === "number" || issue.origin === "int");
   const wantsInteger = issue.code === "invalid_type" && issue.expected === "int";
   return typeof value === "string" && (bounded || wantsInteger) ? Number(value) : value;
 }
@@ -111,7 +112,7 @@ function wrongType(param: string, got: unknown, expected: string[]): ApiError {
 function unsupportedValue(param: string, got: string, supported: string[]): ApiError {
   const plural = supported.length > 1;
   const values = `Supported value${plural ? "s are" : " is"}: ${inWords(supported)}.`;
-  return invalidParameter(`Invalid value: '${got}'. ${values}`, param, "invalid_value");
+  return invalidParameter(`Invalid value: '${shown(got)}'. ${values}`, param, "invalid_value");
 }
 
 function outOfBounds(side: "above" | "below", param: string, got: unknown, bound: number): ApiError {
@@ -180,22 +181,27 @@ function customProblem(issue: Extract<Issue, { code: "custom" }>, param: string,
       "object_above_max_properties",
     );
   }
+  if (params.kind === "too_large") return tooLarge(param, Number(params.bytes), Number(params.maximum));
   if (params.kind === "not_an_id") {
     const wrong = String(got);
     const rule = /^[A-Za-z0-9_-]*$/.test(wrong)
       ? `begins with '${params.prefix}'`
       : "contains letters, numbers, underscores, or dashes, but this value contained additional characters";
-    return invalidParameter(`Invalid '${param}': '${wrong}'. Expected an ID that ${rule}.`, param, "invalid_value");
+    return invalidParameter(
+      `Invalid '${param}': '${shown(wrong)}'. Expected an ID that ${rule}.`,
+      param,
+      "invalid_value",
+    );
   }
   return invalidParameter(issue.message, param, "invalid_value");
 }
 
-/** `additional_messages[0].content`; the request body itself is called `body`. */
+/** `additional_messages[0].content`; the request body itself is called `body`. Long names are cut. */
 export function formatPath(path: Path): string {
   let text = "";
   for (const part of path) {
     if (typeof part === "number") text += `[${part}]`;
-    else text += text === "" ? String(part) : `.${String(part)}`;
+    else text += text === "" ? shown(String(part)) : `.${shown(String(part))}`;
   }
   return path.length === 0 ? "body" : text;
 }

@@ -12,6 +12,9 @@ import { identity } from "../identity.ts";
 /** The queue's name, in Azure and locally. */
 export const QUEUE = "runs";
 
+/** The queue of wake-ups whose tenants have their share of a worker already (src/runs/fair-worker.ts). */
+export const OVERFLOW_QUEUE = "runs-overflow";
+
 export const wakeUp = z.object({
   tenant: z.string().min(1),
   thread: z.string().min(1),
@@ -75,7 +78,7 @@ export class WakeUps {
   readonly #config: Config;
   readonly #failed: (error: unknown) => void;
   #client: Promise<ServiceBusClient> | undefined;
-  #sender: Promise<ServiceBusSender> | undefined;
+  readonly #senders = new Map<string, Promise<ServiceBusSender>>();
   #sent = 0;
 
   /** `failed` hears of wake-ups that could not be sent. */
@@ -98,28 +101,33 @@ export class WakeUps {
     return this.sendAll([{ job, id, at }]);
   }
 
+  /** Sends a wake-up as it came to the overflow queue, like `send`. */
+  async sendToOverflow(job: object, id: string): Promise<boolean> {
+    return this.sendAll([{ job, id }], OVERFLOW_QUEUE);
+  }
+
   /** As `send`, in as many batches as Service Bus wants; one that it does not take stops no other. Whether it has all. */
-  async sendAll(wakeUps: WakeUpToSend[]): Promise<boolean> {
+  async sendAll(wakeUps: WakeUpToSend[], queue: string = QUEUE): Promise<boolean> {
     const rest = wakeUps.map(toMessage);
     const [only] = rest;
     if (only === undefined) return true;
     // The SDK makes a batch of every array, also of one.
-    if (rest.length === 1) return this.#hand(only, 1);
+    if (rest.length === 1) return this.#hand(queue, only, 1);
     let hasAll = true;
     while (rest.length > 0) {
-      const batch = await this.#patiently((sender, abortSignal) => sender.createMessageBatch({ abortSignal }));
+      const batch = await this.#patiently(queue, (sender, abortSignal) => sender.createMessageBatch({ abortSignal }));
       if (batch === undefined) return false;
       for (let next = rest[0]; next !== undefined && batch.tryAddMessage(next); next = rest[0]) rest.shift();
       if (batch.count === 0) {
         this.#failed(new Error(`wake-up ${rest.shift()?.messageId} is larger than the queue takes`));
         hasAll = false;
-      } else if (!(await this.#hand(batch, batch.count))) hasAll = false;
+      } else if (!(await this.#hand(queue, batch, batch.count))) hasAll = false;
     }
     return hasAll;
   }
 
-  async #hand(messages: ServiceBusMessage | ServiceBusMessageBatch, count: number): Promise<boolean> {
-    const sent = await this.#patiently(async (sender, abortSignal) => {
+  async #hand(queue: string, messages: ServiceBusMessage | ServiceBusMessageBatch, count: number): Promise<boolean> {
+    const sent = await this.#patiently(queue, async (sender, abortSignal) => {
       await sender.sendMessages(messages, { abortSignal });
       return true;
     });
@@ -128,11 +136,14 @@ export class WakeUps {
   }
 
   /** Does something with the queue, for a bounded time; `undefined` if it failed. */
-  async #patiently<T>(work: (sender: ServiceBusSender, signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
+  async #patiently<T>(
+    queue: string,
+    work: (sender: ServiceBusSender, signal: AbortSignal) => Promise<T>,
+  ): Promise<T | undefined> {
     const patience = new AbortController();
     const timer = setTimeout(() => patience.abort(), SEND_TIMEOUT);
     try {
-      return await work(await this.open(), patience.signal);
+      return await work(await this.open(queue), patience.signal);
     } catch (error) {
       this.#failed(error);
       return undefined;
@@ -146,10 +157,11 @@ export class WakeUps {
   }
 
   /** Loads the library, which many requests do not need. */
-  open(): Promise<ServiceBusSender> {
+  open(queue: string = QUEUE): Promise<ServiceBusSender> {
     this.#client ??= connect(this.#config);
-    this.#sender ??= this.#client.then((client) => client.createSender(QUEUE));
-    return this.#sender;
+    const sender = this.#senders.get(queue) ?? this.#client.then((client) => client.createSender(queue));
+    this.#senders.set(queue, sender);
+    return sender;
   }
 }
 

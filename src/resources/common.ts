@@ -7,8 +7,7 @@ const MAX_METADATA_PAIRS = 16;
 
 /** Up to 16 pairs of short strings; `null` means none. */
 export const metadata = z
-  .record(z.string().max(MAX_METADATA_KEY), z.string().max(512))
-  .refine(...atMostProperties(MAX_METADATA_PAIRS))
+  .preprocess(atMostProperties(MAX_METADATA_PAIRS), z.record(z.string().max(MAX_METADATA_KEY), z.string().max(512)))
   // A rule of our own that zod cannot put into a JSON schema: documents about the API get it from here.
   .meta({ maxProperties: MAX_METADATA_PAIRS })
   .nullable()
@@ -39,12 +38,14 @@ export function idOf(kind: IdKind) {
   return schema;
 }
 
-/** The validator of the API turns `params` into its own words (see api/validation.ts). */
+/** Counted before the properties are checked. The validator of the API turns `params` into its own words. */
 function atMostProperties(maximum: number) {
-  return [
-    (value: object) => Object.keys(value).length <= maximum,
-    { params: { kind: "too_many_properties", maximum } },
-  ] as const;
+  return (value: unknown, context: z.RefinementCtx) => {
+    if (value instanceof Object && !Array.isArray(value) && Object.keys(value).length > maximum) {
+      context.addIssue({ code: "custom", params: { kind: "too_many_properties", maximum }, input: value });
+    }
+    return value;
+  };
 }
 
 /** Times on the wire are whole seconds since 1970. */
@@ -141,12 +142,15 @@ export const responseFormat = z
 export const responseFormatObject = z.union([z.literal("auto"), structuredFormat]);
 export type ResponseFormat = z.output<typeof responseFormatObject>;
 
-const fileIds = z.array(z.string()).max(20);
+/** Of files, vector stores and the like: the API's own have some 30 characters. */
+export const MAX_FILE_ID = 256;
+
+const fileIds = z.array(z.string().max(MAX_FILE_ID)).max(20);
 
 /** Which files the hosted tools may use. */
 export const toolResourcesObject = z.strictObject({
   code_interpreter: z.strictObject({ file_ids: fileIds }).optional(),
-  file_search: z.strictObject({ vector_store_ids: z.array(z.string()).max(1).optional() }).optional(),
+  file_search: z.strictObject({ vector_store_ids: z.array(z.string().max(MAX_FILE_ID)).max(1).optional() }).optional(),
 });
 export type ToolResources = z.output<typeof toolResourcesObject>;
 

@@ -41,6 +41,14 @@ function gateway(status: number, message: string, headers: Record<string, string
   return new ApiError(status, { error: { code: String(status), message } }, headers);
 }
 
+/** Longest value of a request that its refusal repeats: as long as an id may be. Characters. */
+const LONGEST_SHOWN = 128;
+
+/** What a client sent, as an error text repeats it. */
+export function shown(value: string): string {
+  return value.length <= LONGEST_SHOWN ? value : `${value.slice(0, LONGEST_SHOWN).toWellFormed()}…`;
+}
+
 /** A 400 of the request validator; `param` is the path of the parameter, `code` the validator's own. */
 export function invalidParameter(message: string, param: string | null, code: string): ApiError {
   return invalidRequest(400, message, param, code);
@@ -86,6 +94,9 @@ export const unparsableBody = () =>
 export const tooDeep = (maximum: number) =>
   invalidRequest(400, `The request body is nested too deeply. Expected at most ${maximum} levels.`, null, "too_deep");
 
+export const tooManyValues = (maximum: number) =>
+  invalidRequest(400, `The request body holds too many values. Expected at most ${maximum}.`, null, "too_many_values");
+
 export const bodyTooLarge = (limit: number) =>
   invalidRequest(413, `The request body is too large. Expected at most ${limit} bytes.`, null, "request_too_large");
 
@@ -99,7 +110,7 @@ export const tooLarge = (param: string | null, bytes: number, maximum: number) =
   );
 
 export const cursorNotFound = (name: "after" | "before", id: string) =>
-  invalidParameter(`Invalid '${name}': no object found with id '${id}'.`, name, "invalid_value");
+  invalidParameter(`Invalid '${name}': no object found with id '${shown(id)}'.`, name, "invalid_value");
 
 export const serverError = (requestId: string) =>
   new ApiError(500, {
@@ -152,4 +163,7 @@ export const cannotUpdateRun = (status: string) => invalidRequest(400, `Cannot u
 export const expectedToolOutputs = (expected: string[], got: string[]) =>
   invalidRequest(400, `Expected tool outputs for call_ids ${pythonList(expected)}, got ${pythonList(got)}`);
 
-const pythonList = (ids: string[]) => `[${ids.map((id) => `'${id}'`).join(", ")}]`;
+const pythonList = (ids: string[]) => `[${ids.map((id) => `'${shown(id)}'`).join(", ")}]`;
+
+/** For the request validator. */
+export const TOOL_OUTPUTS_TOO_LARGE = "'tool_outputs' too large: the combined tool outputs must be less than 512kb.";

@@ -1,8 +1,8 @@
 /** Messages: what people and the assistant said in a thread (docs/contract.md 2.1, 2.2, 3.3). */
 import { z } from "zod";
-import { deletedObject, metadata, metadataObject, time } from "./common.ts";
+import { deletedObject, MAX_FILE_ID, metadata, metadataObject, time } from "./common.ts";
 
-/** Longest text of a message, in UTF-16 code units. */
+/** Longest text of a message, in characters of Unicode. */
 export const MAX_TEXT = 256_000;
 
 const detail = z.enum(["auto", "low", "high"]);
@@ -73,15 +73,33 @@ const detailOrAuto = detail.default("auto");
 export const contentPart = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("text"), text: z.string().max(MAX_TEXT) }),
   z.strictObject({ type: z.literal("image_url"), image_url: imageUrl.extend({ detail: detailOrAuto }) }),
-  z.strictObject({ type: z.literal("image_file"), image_file: imageFile.extend({ detail: detailOrAuto }) }),
+  z.strictObject({
+    type: z.literal("image_file"),
+    image_file: imageFile.extend({ file_id: z.string().min(1).max(MAX_FILE_ID), detail: detailOrAuto }),
+  }),
 ]);
 
-export const attachment = attachmentObject.extend({ tools: attachmentObject.shape.tools.default(() => []) });
+/** Parts of one message; the original took 10, as one report says. */
+const MAX_PARTS = 100;
+
+/** The original's documents say 20; it refused more than 10, as one report says. */
+const MAX_ATTACHMENTS = 20;
+
+/** There are two kinds; naming one twice is allowed. */
+const MAX_ATTACHMENT_TOOLS = 10;
+
+export const attachment = attachmentObject.extend({
+  file_id: z.string().min(1).max(MAX_FILE_ID),
+  tools: z
+    .array(attachmentObject.shape.tools.element)
+    .max(MAX_ATTACHMENT_TOOLS)
+    .default(() => []),
+});
 
 export const createMessageRequest = z.strictObject({
   role: messageObject.shape.role,
-  content: z.union([text, z.array(contentPart).min(1)]),
-  attachments: z.array(attachment).nullable().optional(),
+  content: z.union([text, z.array(contentPart).min(1).max(MAX_PARTS)]),
+  attachments: z.array(attachment).max(MAX_ATTACHMENTS).nullable().optional(),
   metadata: metadata.optional(),
 });
 export type CreateMessageRequest = z.output<typeof createMessageRequest>;

@@ -19,6 +19,8 @@ import {
   topP,
   usageObject,
 } from "./common.ts";
+import { TOOL_OUTPUTS_TOO_LARGE } from "./errors.ts";
+import { MAX_OBJECT_BYTES, MAX_TOOL_CALLS, MAX_TOOL_OUTPUT, MAX_TOOL_OUTPUT_BYTES } from "./limits.ts";
 import { createMessageRequest } from "./message.ts";
 import { createThreadRequest } from "./thread.ts";
 
@@ -87,8 +89,21 @@ export type CreateThreadAndRunRequest = z.output<typeof createThreadAndRunReques
 
 export const modifyRunRequest = z.strictObject({ metadata: metadata.optional() });
 
+const toolOutput = z.strictObject({ tool_call_id: z.string(), output: z.string().max(MAX_TOOL_OUTPUT).default("") });
+
+const bytesOf = (outputs: { output: string }[]) =>
+  outputs.reduce((sum, { output }) => sum + Buffer.byteLength(output), 0);
+
 export const submitToolOutputsRequest = z.strictObject({
-  tool_outputs: z.array(z.strictObject({ tool_call_id: z.string(), output: z.string().default("") })),
+  tool_outputs: z
+    .array(toolOutput)
+    .max(MAX_TOOL_CALLS)
+    .refine((outputs) => bytesOf(outputs) <= MAX_TOOL_OUTPUT_BYTES, TOOL_OUTPUTS_TOO_LARGE)
+    .superRefine((outputs, context) => {
+      const bytes = Buffer.byteLength(JSON.stringify(outputs));
+      const params = { kind: "too_large", bytes, maximum: MAX_OBJECT_BYTES };
+      if (bytes > MAX_OBJECT_BYTES) context.addIssue({ code: "custom", params, input: outputs });
+    }),
   stream: z.boolean().nullable().optional(),
 });
 export type SubmitToolOutputsRequest = z.output<typeof submitToolOutputsRequest>;

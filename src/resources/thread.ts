@@ -3,8 +3,11 @@ import { z } from "zod";
 import { deletedObject, metadata, metadataObject, time, toolResources, toolResourcesObject } from "./common.ts";
 import { createMessageRequest } from "./message.ts";
 
+/** The original took 32. */
+const MAX_MESSAGES = 500;
+
 export const createThreadRequest = z.strictObject({
-  messages: z.array(createMessageRequest).optional(),
+  messages: z.array(createMessageRequest).max(MAX_MESSAGES).optional(),
   tool_resources: toolResources.optional(),
   metadata: metadata.optional(),
 });

@@ -4,6 +4,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
+import { CosmosClient } from "@azure/cosmos";
+import { countTokens } from "gpt-tokenizer/encoding/o200k_base";
 import OpenAI from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { controlModel } from "../../local/model/control.ts";
@@ -26,6 +28,9 @@ afterAll(async () => {
   await rm(appDir, { recursive: true });
 });
 
+/** What a message costs beside its text. */
+const TOKENS_PER_MESSAGE = 4;
+
 const WEATHER = { type: "function" as const, function: { name: "get_weather" } };
 
 test("the bundle runs threads in the background and streamed, with function calls", async () => {
@@ -43,6 +48,21 @@ test("the bundle runs threads in the background and streamed, with function call
   expect((await stream.finalRun()).status).toBe("completed");
   const { data } = await client.beta.threads.messages.list(thread.id);
   expect(data[0]?.content).toMatchObject([{ text: { value: "It rains." } }]);
+});
+
+test("the bundle counts tokens exactly, in a thread of its own", async () => {
+  const content = "The quick brown fox jumps over the lazy dog. ".repeat(2_000);
+  const thread = await client.beta.threads.create();
+  const message = await client.beta.threads.messages.create(thread.id, { role: "user", content });
+
+  const cosmos = new CosmosClient({ ...stack.cosmos, connectionPolicy: { enableEndpointDiscovery: false } });
+  const query = {
+    query: "SELECT VALUE c.internal.tokens FROM c WHERE c.id = @id",
+    parameters: [{ name: "@id", value: message.id }],
+  };
+  const { resources } = await cosmos.database("threadkeep").container("threads").items.query(query).fetchAll();
+  cosmos.dispose();
+  expect(resources).toEqual([countTokens(content) + TOKENS_PER_MESSAGE]);
 });
 
 test("the bundle tells what it serves", async () => {

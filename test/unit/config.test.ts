@@ -58,6 +58,8 @@ test("every setting arrives where it belongs, times of the model in milliseconds
     MAX_REQUESTS: "50",
     MAX_STREAMS: "100",
     MAX_OVERDUE_RUNS: "0",
+    MAX_BODIES_MB: "32",
+    MAX_UNREAD_MB: "2",
     SHOW_COSTS: "true",
     AZURE_CLIENT_ID: "11111111-2222-3333-4444-555555555555",
   });
@@ -73,7 +75,7 @@ test("every setting arrives where it belongs, times of the model in milliseconds
       contextTokens: 8_000,
     },
     runs: { lifetime: 3_600, lease: 5 },
-    limits: { requests: 50, streams: 100, overdueRuns: 0 },
+    limits: { requests: 50, streams: 100, overdueRuns: 0, bodyBytes: 33_554_432, unread: 2_097_152 },
     showCosts: true,
     managedIdentityClientId: "11111111-2222-3333-4444-555555555555",
   });

@@ -5,6 +5,7 @@ import { operations } from "../../src/api/operations/index.ts";
 import { streamEventNames } from "../../src/resources/stream.ts";
 import { EVENTS, OPERATIONS, QUERY_PARAMETERS, SECTIONS, type Section, type State } from "./compatibility.data.ts";
 import { fieldPaths } from "./fields.ts";
+import { bodyRows, fieldRows } from "./limits.ts";
 
 export const PAGE = new URL("../../docs/compatibility.md", import.meta.url);
 
@@ -24,6 +25,8 @@ function generated(): string {
   const parts = [
     operationsTable(problems),
     queryTable(problems),
+    table("Longest bodies", ["bytes", "operations"], bodyRows()),
+    table("Maxima of fields", ["field", "maximum", "in"], fieldRows()),
     eventsTable(problems),
     ...fieldTables(SECTIONS, problems),
   ];

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { deleted, listObject } from "../../resources/common.ts";
 import { noMessageFound } from "../../resources/errors.ts";
+import { MAX_METADATA_BODY } from "../../resources/limits.ts";
 import {
   createMessageRequest,
   deletedMessageObject,
@@ -61,6 +62,7 @@ const modifyMessage = operation({
   method: "POST",
   path: "threads/{thread_id}/messages/{message_id}",
   body: modifyMessageRequest,
+  maxBody: MAX_METADATA_BODY,
   response: messageObject,
   handler: async ({ app, tenant, params: { thread_id: threadId, message_id: id }, body }) => {
     const partition = app.store.thread(tenant, threadId);

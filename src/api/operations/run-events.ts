@@ -20,9 +20,13 @@ import { operation } from "../operation.ts";
 import { EventStream } from "../sse.ts";
 import { validated } from "../validation.ts";
 
-/** How often a run is looked at while it goes on: soon after something new, then less and less. Milliseconds. */
+/**
+ * How often a run is looked at while it goes on: soon after something new, then less and less. A pause is always about a
+ * fifth of the time that nothing has changed: what is driven, and saved once a second, is seen within a fraction of a
+ * second, and a run that waits for its worker for minutes costs a look every few seconds. Milliseconds.
+ */
 const SHORTEST_PAUSE = 10;
-const LONGEST_PAUSE = 400;
+const LONGEST_PAUSE = 4_000;
 const SLOWER = 1.25;
 
 const position = z.object({
@@ -66,10 +70,12 @@ async function follow(app: App, ref: RunRef, first: Versioned<RunDoc>, after: nu
   let next = after + 1;
   let told = "";
   const decoder = new EventDecoder();
-  const tell = (events: (RunEvent | undefined)[], number: number) => {
+  const tell = async (events: (RunEvent | undefined)[], number: number) => {
     for (const [index, event] of events.entries()) {
       if (event !== undefined) told = event.event;
       if (number + index < next) continue;
+      // What is in the log need not wait in memory.
+      await stream.hasRoom();
       if (event !== undefined) stream.push(event, number + index);
       next = number + index + 1;
     }
@@ -77,24 +83,25 @@ async function follow(app: App, ref: RunRef, first: Versioned<RunDoc>, after: nu
   for (let pause = SHORTEST_PAUSE; !stream.ended; ) {
     const { log, begins_with_thread: beginsWithThread } = run.internal;
     const over = isTerminal(run.status) || run.status === "requires_action";
-    if (log.events === 0 && !over && !beginsWithThread) tell(beginningOf(run), 0);
+    if (log.events === 0 && !over && !beginsWithThread) await tell(beginningOf(run), 0);
     while (chunk < log.chunks && !stream.ended) {
       const found = await readChunk(ref, chunk);
       if (found === undefined) break;
       const { first: number, entries } = found.internal;
       const steps = await Promise.all(stepsOf(entries).map((id) => ref.partition.read<StepDoc>(id)));
-      tell(decoder.decode(entries, run, steps), number);
+      await tell(decoder.decode(entries, run, steps), number);
       chunk += 1;
     }
     const { short_log: short } = run.internal;
-    if (short !== undefined && app.now() < short.until) tell(await readShort(ref, run, short), 0);
+    if (short !== undefined && app.now() < short.until) await tell(await readShort(ref, run, short), 0);
     if (over) {
       // The log is kept for a while only, not at all, or without what did not fit: then this tells how the run ended.
       const end = runEvent(run, run.status);
-      if (told !== end.event) tell([end], Math.max(next, log.events - 1));
+      if (told !== end.event) await tell([end], Math.max(next, log.events - 1));
       return;
     }
-    await sleep(pause);
+    await sleep(pause, undefined, { signal: stream.gone }).catch(() => undefined);
+    if (stream.ended) return;
     const changed = await changedRun(app.engine, ref, run);
     pause = changed === undefined ? Math.min(pause * SLOWER, LONGEST_PAUSE) : SHORTEST_PAUSE;
     run = changed ?? run;

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { App } from "../../app.ts";
 import { listObject } from "../../resources/common.ts";
+import { MAX_METADATA_BODY, MAX_RUN_BODY, MAX_THREAD_AND_RUN_BODY } from "../../resources/limits.ts";
 import {
   createRunRequest,
   createThreadAndRunRequest,
@@ -26,9 +27,9 @@ import { existing, page, pageQuery } from "../paging.ts";
 import { streamRun } from "../streaming.ts";
 import { readAssistant } from "./assistants.ts";
 
-/** A run that needs a worker is refused while too many wait for one. Asked before anything is stored. */
-function admit(app: App, request: { stream?: boolean | null | undefined }): void {
-  if (request.stream !== true) app.backlog.admit();
+/** A run that needs a worker is refused while too many of its tenant wait for one. Asked before anything is stored. */
+function admit(app: App, tenant: string, request: { stream?: boolean | null | undefined }): void {
+  if (request.stream !== true) app.backlog.admit(tenant);
 }
 
 /** Answers with the queued run, or with the stream of its events. */
@@ -44,10 +45,11 @@ const createRun = operation({
   path: "threads/{thread_id}/runs",
   query: z.object({}),
   body: createRunRequest,
+  maxBody: MAX_RUN_BODY,
   response: runObject,
   streams: true,
   handler: async ({ app, tenant, params: { thread_id: threadId }, body, now, connection }) => {
-    admit(app, body);
+    admit(app, tenant, body);
     const assistant = await readAssistant(app.store, tenant, body.assistant_id);
     const run = { tenant, threadId, assistant, request: body, now, before: [], isThreadNew: false };
     return start(app, run, connection);
@@ -60,10 +62,11 @@ const createThreadAndRun = operation({
   method: "POST",
   path: "threads/runs",
   body: createThreadAndRunRequest,
+  maxBody: MAX_THREAD_AND_RUN_BODY,
   response: runObject,
   streams: true,
   handler: async ({ app, tenant, body, now, connection }) => {
-    admit(app, body);
+    admit(app, tenant, body);
     // The assistant first: a wrong id must not leave a thread behind.
     const assistant = await readAssistant(app.store, tenant, body.assistant_id);
     const { thread: threadRequest, tool_resources: _resources, ...request } = body;
@@ -110,6 +113,7 @@ const modifyRun = operation({
   method: "POST",
   path: "threads/{thread_id}/runs/{run_id}",
   body: modifyRunRequest,
+  maxBody: MAX_METADATA_BODY,
   response: runObject,
   handler: async ({ app, tenant, params: { thread_id: threadId, run_id: id }, body }) =>
     apiObject(await modifyStoredRun(app.engine, refOf(app, tenant, threadId, id), body.metadata)),

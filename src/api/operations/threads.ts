@@ -1,5 +1,6 @@
 import { deleted, listObject } from "../../resources/common.ts";
 import { noThreadFound } from "../../resources/errors.ts";
+import { MAX_METADATA_BODY, MAX_THREAD_BODY } from "../../resources/limits.ts";
 import { createThreadRequest, deletedThreadObject, modifyThreadRequest, threadObject } from "../../resources/thread.ts";
 import { apiObject, type DeletedThreadDoc, type ThreadDoc, threadSort } from "../../store/documents.ts";
 import { storeThread } from "../../threads/create.ts";
@@ -15,6 +16,7 @@ const createThread = operation({
   method: "POST",
   path: "threads",
   body: createThreadRequest,
+  maxBody: MAX_THREAD_BODY,
   response: threadObject,
   handler: async ({ app, tenant, body, now }) => {
     const { thread, messages } = await draftThread(tenant, body, now);
@@ -51,6 +53,7 @@ const modifyThread = operation({
   method: "POST",
   path: "threads/{thread_id}",
   body: modifyThreadRequest,
+  maxBody: MAX_METADATA_BODY,
   response: threadObject,
   handler: async ({ app, tenant, params: { thread_id: id }, body }) => {
     const partition = app.store.thread(tenant, id);

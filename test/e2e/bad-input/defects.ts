@@ -129,12 +129,12 @@ function ofEnum(place: Place, alternatives: Schema[]): Defect[] {
   const values = texts.flatMap((schema) => schema.enum ?? (schema.const === undefined ? [] : [schema.const]));
   if (values.length === 0) return [];
   const isVariant = place.path.at(-1) === "type" && texts.every((schema) => schema.const !== undefined);
-  return ["nonsense", "", `${values[0]} `, "__proto__"].map((value) => {
+  return ["nonsense", "", `${values[0]} `, "__proto__", "x".repeat(100_000)].map((value) => {
     const supported = isVariant
       ? "Supported values? (is|are): .*"
       : `Supported values? (is|are): ${values.map((each) => `'${each}'`).join(",? (and )?")}`;
-    const message = new RegExp(`^Invalid value: '${value}'\\. ${supported}\\.$`);
-    return defect(place, `the unsupported ${JSON.stringify(value)}`, value, {
+    const message = new RegExp(`^Invalid value: '${asShown(value)}'\\. ${supported}\\.$`);
+    return defect(place, `the unsupported ${JSON.stringify(asShown(value))}`, value, {
       message,
       param: nameOf(place.path),
       code: "invalid_value",
@@ -166,6 +166,9 @@ const ofId = (place: Place) =>
   );
 
 const MAX_ID = 128;
+
+/** A refusal repeats so much of a wrong value, and no more. */
+export const asShown = (value: string) => (value.length > 128 ? `${value.slice(0, 128)}…` : value);
 
 /** What is wrong with a text that is no id: its length, its characters, or its beginning. */
 export function notAnId(param: string, prefix: string, value: string): Complaint {

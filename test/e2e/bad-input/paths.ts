@@ -3,7 +3,7 @@
 import { type Operation, PATH_IDS } from "../../../src/api/operation.ts";
 import { operations } from "../../../src/api/operations/index.ts";
 import { ID_PREFIXES } from "../../../src/resources/ids.ts";
-import { type Complaint, notAnId } from "./defects.ts";
+import { asShown, type Complaint, notAnId } from "./defects.ts";
 import { alternativesOf, schemaOf } from "./schema.ts";
 
 export interface BadPath {
@@ -157,7 +157,10 @@ const badChoices = (bad: Make, name: string) =>
 const badCursors = (bad: Make, name: string) =>
   ["", "foo", "%00", "%27%20OR%201=1", "%F0%9F%98%80", "a/b", "x".repeat(5_000)].map((value) => {
     const id = decodeURIComponent(value);
-    return bad(name, value, { message: `Invalid '${name}': no object found with id '${id}'.`, code: "invalid_value" });
+    return bad(name, value, {
+      message: `Invalid '${name}': no object found with id '${asShown(id)}'.`,
+      code: "invalid_value",
+    });
   });
 
 const badPositions = (bad: Make) =>

@@ -24,7 +24,7 @@ test("it says when it is ready, to people and to its parent, and serves the queu
   await until(() => output().includes(`service-bus ready on Endpoint=sb://127.0.0.1:${port};`));
   const response = await fetch(`http://127.0.0.1:${controlPort}/_local/queues`);
   const { queues } = (await response.json()) as { queues: { name: string }[] };
-  expect(queues.map(({ name }) => name)).toEqual(["runs"]);
+  expect(queues.map(({ name }) => name)).toEqual(["runs", "runs-overflow"]);
 });
 
 test("on SIGTERM it finishes what is under way and exits with 0", async () => {

@@ -1,4 +1,6 @@
 import { createHash } from "node:crypto";
+import fc from "fast-check";
+import { countTokens as tokenizerCount } from "gpt-tokenizer/encoding/o200k_base";
 import { beforeAll, describe, expect, test } from "vitest";
 import { countMessageTokens, countTokens } from "../../../src/model/tokens.ts";
 import { textContent } from "../../../src/resources/message.ts";
@@ -72,6 +74,39 @@ test("half a character counts as something and harms nothing", async () => {
 // The tokenizer throws at the names of its control tokens, so a client that writes one gets a 500.
 test("a text that names a control token is only text", async () => {
   expect(await countTokens("What does <|endoftext|> mean?")).toBeGreaterThan(5);
+});
+
+/** What the tokenizer itself says, on the thread of the test. */
+const plain = (text: string) => tokenizerCount(text, { disallowedSpecial: new Set() });
+
+test("a short text counts exactly as by the tokenizer itself", async () => {
+  const text = fc.string({ unit: "grapheme", maxLength: 128 });
+  await fc.assert(
+    fc.asyncProperty(text, async (value) => {
+      expect(await countTokens(value)).toBe(plain(value));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("a long text is cut where that does not change its count", async () => {
+  const word = fc.oneof(
+    fc.string({ unit: "grapheme", maxLength: 12 }),
+    fc.stringMatching(/^[a-zA-Z0-9.,!'"()-]{1,12}$/),
+  );
+  const space = fc.constantFrom(" ", " ", " ", " ", "  ", "\n", ".\n\n", "\t", "\r\n ");
+  const paragraph = fc.array(fc.tuple(word, space), { minLength: 100, maxLength: 300 });
+  await fc.assert(
+    fc.asyncProperty(paragraph, async (pairs) => {
+      const text = pairs.flat().join("").repeat(12);
+      expect(await countTokens(text)).toBe(plain(text));
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test("millions of words overflow nothing", async () => {
+  expect(await countTokens("a ".repeat(2_000_000))).toBe(2_000_001);
 });
 
 describe("a message", () => {

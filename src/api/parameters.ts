@@ -1,0 +1,43 @@
+/** The parameters of a request that stand in its URL: ids in the path, names and values in the query. */
+import { z } from "zod";
+import { idOf } from "../resources/common.ts";
+import { type Operation, PATH_IDS } from "./operation.ts";
+import { validated } from "./validation.ts";
+
+export interface PathId {
+  name: string;
+  schema: z.ZodType;
+}
+
+export function pathIdsOf({ path }: Operation): PathId[] {
+  return [...path.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => {
+    const kind = PATH_IDS[name];
+    return { name, schema: z.object({ [name]: kind === undefined ? z.string() : idOf(kind) }) };
+  });
+}
+
+/** Only what the route names: Azure puts query and body keys among the parameters too. */
+export function readParams(pathIds: PathId[], given: Record<string, string>): Record<string, string> {
+  const params: Record<string, string> = {};
+  for (const { name, schema } of pathIds) {
+    const value = decoded(given[name] ?? "");
+    validated(schema, { [name]: value });
+    params[name] = value;
+  }
+  return params;
+}
+
+/** One client encodes the names of its query parameters, once too often; some send a name several times. */
+export function readQuery(query: URLSearchParams): Record<string, string> {
+  const values: Record<string, string> = {};
+  for (const [name, value] of query) values[decoded(name)] = value;
+  return values;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
