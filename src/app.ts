@@ -76,8 +76,8 @@ export class App {
   }
 
   /**
-   * Loads what the first run will need, and the first request did not. Called once that is answered: nobody waits for it
-   * but who comes within the same moment.
+   * Loads what the first run will need and the first request did not. Called once that request is answered, so that only
+   * requests of the same moment wait for it.
    */
   warmUp(): void {
     if (this.#warm) return;

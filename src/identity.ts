@@ -1,6 +1,6 @@
 /**
- * The app's own identity in Azure; on a developer's machine, whoever is signed in there. Its library is loaded when
- * somebody asks for the first token: apps that use keys never do.
+ * The app's own identity in Azure; on a developer's machine, the account that is signed in there. The library is loaded
+ * when the first token is asked for: apps that use keys never do that.
  */
 import type { DefaultAzureCredential, TokenCredential } from "@azure/identity";
 import type { Config } from "./config.ts";

@@ -23,7 +23,7 @@ export interface OpenApiDocument {
 
 let text: string | undefined;
 
-/** GET /openapi.json: made when somebody asks for the first time. Needs no key: it tells nothing about anybody's data. */
+/** GET /openapi.json: made at the first request. Needs no key: it tells nothing about any tenant's data. */
 export async function openApi(): Promise<HttpResponseInit> {
   text ??= JSON.stringify(openApiDocument(operations));
   return { status: 200, headers: { "content-type": "application/json" }, body: text };

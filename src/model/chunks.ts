@@ -13,7 +13,7 @@ type Reader = ReadableStreamDefaultReader<Uint8Array>;
 
 /**
  * The chunks up to `[DONE]`. Throws the SDK's APIError where the stream tells of an error, SyntaxError for what is no
- * JSON, and whatever the connection threw when it broke. Whoever stops before the end closes the connection.
+ * JSON, and whatever the connection threw when it broke. A caller that stops before the end closes the connection.
  */
 export async function* readChunks(response: Response): AsyncGenerator<ChatCompletionChunk> {
   const reader: Reader | undefined = response.body?.getReader();
@@ -46,8 +46,9 @@ export async function* readChunks(response: Response): AsyncGenerator<ChatComple
 }
 
 /**
- * So that the connection is used again: most servers end a stream a moment after `[DONE]`, and an answer of which
- * something is left unread costs the next call a new connection (TCP and TLS) before its first token. Nobody waits for this.
+ * Reads what follows `[DONE]`, so that the connection can be used again: most servers end a stream a moment later, and an
+ * answer that is not read to its end costs the next call a new connection (TCP and TLS) before its first token. Runs in
+ * the background: the caller does not wait for it.
  */
 async function readToTheEnd(reader: Reader): Promise<void> {
   const timer = setTimeout(() => void reader.cancel().catch(() => undefined), LONGEST_END);

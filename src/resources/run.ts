@@ -52,8 +52,8 @@ const truncationStrategy = z.strictObject({
 /** The recordings show budgets below the 256 of the specification being accepted (docs/contract.md 2.1). */
 const tokenBudget = z.int().min(1).nullable();
 
-/** They are created in one transaction with their run, which Cosmos DB limits to 100 writes. */
-const MAX_ADDITIONAL_MESSAGES = 98;
+/** Created in one transaction with their run, its snapshot and its lock, which Cosmos DB limits to 100 writes. */
+const MAX_ADDITIONAL_MESSAGES = 97;
 
 const overrides = {
   assistant_id: idOf("assistant"),

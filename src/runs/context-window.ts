@@ -17,8 +17,8 @@ const LARGEST_PAGE = 1_000;
 const MAX_STEPS = 1_000;
 
 /**
- * `contextTokens`: how much of the thread fits if the run itself sets no bound. `window`: the messages, if somebody has
- * read them ahead.
+ * `contextTokens`: how much of the thread fits if the run itself sets no bound. `window`: the messages, if they
+ * are being read already.
  */
 export async function readContext(
   owned: OwnedRun,

@@ -68,7 +68,7 @@ function settle(engine: Engine, owned: OwnedRun, turn: Turn, outcome: Outcome): 
       return settleTrouble(engine, owned, turn, outcome.trouble);
     case "store-trouble":
       return releaseRun(engine, owned, turn, { reason: "store", delay: STORE_PAUSE });
-    case "handed-back":
+    case "stopping":
       return releaseRun(engine, owned, turn, { reason: "stopping", delay: 0 });
     case "lost":
       return leave(engine, owned);

@@ -1,6 +1,6 @@
 /**
- * The runs that this process drives. When it is told to stop, it hands them back: whoever gets their wake-ups goes on at
- * once, instead of waiting for their leases' end.
+ * The runs that this process drives. When it is told to stop, it releases them: the worker that gets a run's wake-up goes
+ * on at once, instead of waiting for the end of the lease.
  */
 export class Drives {
   readonly #underWay = new Map<AbortController, Promise<unknown>>();
@@ -15,10 +15,10 @@ export class Drives {
     return this.#underWay.size;
   }
 
-  /** Does what moves a run; `stop` is aborted with `HANDED_BACK` when the process is told to stop. */
+  /** Does what moves a run; `stop` is aborted with `STOPPING` when the process is told to stop. */
   async run<T>(work: (stop: AbortController) => Promise<T>): Promise<T> {
     const stop = new AbortController();
-    if (this.#stopped) stop.abort(HANDED_BACK);
+    if (this.#stopped) stop.abort(STOPPING);
     const done = work(stop);
     this.#underWay.set(stop, done);
     try {
@@ -31,10 +31,10 @@ export class Drives {
   /** Resolves when every run has ended or been handed back. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    for (const stop of this.#underWay.keys()) stop.abort(HANDED_BACK);
+    for (const stop of this.#underWay.keys()) stop.abort(STOPPING);
     await Promise.allSettled(this.#underWay.values());
   }
 }
 
 /** Why a drive is stopped that did nothing wrong. */
-export const HANDED_BACK = { kind: "handed-back" } as const;
+export const STOPPING = { kind: "stopping" } as const;

@@ -1,5 +1,5 @@
 import type { ModelTrouble } from "../model/trouble.ts";
-import type { HANDED_BACK } from "./drives.ts";
+import type { STOPPING } from "./drives.ts";
 import type { Ending } from "./lifecycle.ts";
 
 /** What a drive came to, to be written back by settle.ts. */
@@ -13,4 +13,4 @@ export type Outcome =
   | { kind: "store-trouble" }
   /** another driver has the run, or it is gone */
   | { kind: "lost" }
-  | typeof HANDED_BACK;
+  | typeof STOPPING;

@@ -29,7 +29,7 @@ interface PlainEntry {
 }
 type Entry = ObjectEntry | DeltasEntry | PlainEntry;
 
-/** A longer log makes the run's document dearer than a chunk would be. Characters of JSON. */
+/** A longer log makes the run's document more expensive than a chunk. Characters of JSON. */
 const LONGEST = 3_000;
 
 /** Clients may change it after the run's end. */

@@ -59,7 +59,7 @@ export function connectCosmos(config: Config, meter: CostMeter): CosmosConnectio
 function onEveryRequest(meter: CostMeter): Plugin<unknown> {
   return async (context, _diagnostics, next) => {
     if ("x-ms-cosmos-is-query-plan-request" in (context.headers ?? {}) && hasPartitionKey(context.options)) {
-      // Nobody looks at it. An error instead would be carried through the SDK's retries.
+      // The SDK does not use it. An error instead would go through the SDK's retries.
       return { code: 200, headers: {}, result: {} };
     }
     const operation = `${context.resourceType}.${context.operationType}`;

@@ -74,7 +74,7 @@ export type DeletedThreadDoc = { id: string } & Stored<
   }
 >;
 
-/** Who drives a run at the moment, and until when nobody else may (milliseconds since 1970). */
+/** Which driver has a run, and until when no other may claim it (milliseconds since 1970). */
 export interface Lease {
   owner: string;
   until: number;

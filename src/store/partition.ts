@@ -2,19 +2,16 @@
 
 import { randomUUID } from "node:crypto";
 import {
-  BulkOperationType,
   ConsistencyLevel,
   type Container,
   type ItemResponse,
-  type JSONObject,
   type OperationInput,
   type OperationResponse,
-  type PatchOperation,
   type RequestOptions,
   type SqlParameter,
 } from "@azure/cosmos";
-import { type Doc, SCHEMA_VERSION, type SnapshotDoc } from "./documents.ts";
-import { type SnapshotCache, withoutSnapshot, withSnapshot } from "./snapshots.ts";
+import type { Doc, SnapshotDoc } from "./documents.ts";
+import { type SnapshotCache, withSnapshot } from "./snapshots.ts";
 import {
   isFinal,
   type Patience,
@@ -24,6 +21,7 @@ import {
   StoreTrouble,
   statusOf,
 } from "./trouble.ts";
+import { carrierOf, carries, MARK, markOperation, setOperations, toOperation, type Write } from "./writes.ts";
 
 /**
  * - "account": reads are as fresh as the account's default (which should be Strong): what one instance wrote, every other
@@ -37,12 +35,6 @@ const READ_OPTIONS = { account: {}, session: { consistencyLevel: ConsistencyLeve
 
 /** A document as it was read: `_etag` names exactly this version. */
 export type Versioned<D> = D & { _etag: string };
-
-export type Write =
-  | { create: Doc }
-  | { put: Doc; ifMatch?: string | undefined }
-  | { patch: string; set?: Record<string, unknown>; add?: Record<string, number>; condition?: string }
-  | { delete: string; ifMatch?: string };
 
 /**
  * `failed` is the index of the write that was refused, -1 if the batch was refused as a whole, and `status` says why: 404
@@ -312,72 +304,3 @@ export class Partition implements Listable {
     return found;
   }
 }
-
-function toOperation(write: Write): OperationInput {
-  if ("create" in write) {
-    return { operationType: BulkOperationType.Create, resourceBody: json(write.create) };
-  }
-  if ("put" in write) {
-    const body = json(write.put);
-    if (write.ifMatch === undefined) return { operationType: BulkOperationType.Upsert, resourceBody: body };
-    return {
-      operationType: BulkOperationType.Replace,
-      id: write.put.id,
-      resourceBody: body,
-      ifMatch: write.ifMatch,
-    };
-  }
-  if ("patch" in write) {
-    const condition = write.condition === undefined ? {} : { condition: `from c where ${write.condition}` };
-    return {
-      operationType: BulkOperationType.Patch,
-      id: write.patch,
-      resourceBody: {
-        ...condition,
-        operations: [...setOperations(write.set ?? {}), ...addOperations(write.add ?? {})],
-      },
-    };
-  }
-  const version = write.ifMatch === undefined ? {} : { ifMatch: write.ifMatch };
-  return { operationType: BulkOperationType.Delete, id: write.delete, ...version };
-}
-
-/**
- * A document as the SDK's types want it: without the system fields that a read brought along, with a schema version, and
- * a run without what its snapshot holds.
- */
-function json(doc: Doc): JSONObject & { id: string } {
-  const own: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(withoutSnapshot(doc))) if (!name.startsWith("_")) own[name] = value;
-  own.internal = { v: SCHEMA_VERSION, ...Object(own.internal) };
-  return own as JSONObject & { id: string };
-}
-
-/** Field of `internal` that names the batch or patch that wrote a document last. */
-const MARK = "written_by";
-
-/** Which write's document is to carry a batch's mark: the run's, whose new etag its driver needs, or the first. */
-function carrierOf(writes: Write[]): number {
-  const kinds = writes.map((write) =>
-    "create" in write ? write.create.kind : "put" in write ? write.put.kind : undefined,
-  );
-  const run = kinds.indexOf("run");
-  return run >= 0 ? run : kinds.findIndex((kind) => kind !== undefined && kind !== "events");
-}
-
-/** Marks the document of a create or put; answers with its id. */
-function markOperation(operation: OperationInput | undefined, mark: string): string | undefined {
-  if (operation === undefined || !("resourceBody" in operation)) return undefined;
-  const body = operation.resourceBody;
-  if (typeof body !== "object" || body === null || !("internal" in body)) return undefined;
-  Object.assign(body, { internal: { ...Object(body.internal), [MARK]: mark } });
-  return String(Reflect.get(body, "id"));
-}
-
-const carries = (doc: Doc, mark: string) => Reflect.get(doc.internal, MARK) === mark;
-
-const setOperations = (set: Record<string, unknown>): PatchOperation[] =>
-  Object.entries(set).map(([path, value]) => ({ op: "set", path, value }));
-
-const addOperations = (add: Record<string, number>): PatchOperation[] =>
-  Object.entries(add).map(([path, value]) => ({ op: "incr", path, value }));

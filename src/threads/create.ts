@@ -3,8 +3,9 @@ import { overloaded } from "../resources/errors.ts";
 import { inBatches } from "../store/batches.ts";
 import { type DeletedThreadDoc, deletedSort, type MessageDoc, type ThreadDoc } from "../store/documents.ts";
 import { MAX_BATCH_WRITES } from "../store/limits.ts";
-import type { Partition, Write } from "../store/partition.ts";
+import type { Partition } from "../store/partition.ts";
 import type { Store } from "../store/store.ts";
+import type { Write } from "../store/writes.ts";
 
 /** How long one batch of a large thread may take before its writer counts as dead. Milliseconds. */
 const WRITER_GRACE = 60_000;

@@ -8,8 +8,9 @@ import { type PurgeWakeUp, purgeJob, type WakeUps, type WakeUpToSend } from "../
 import type { Log } from "../log.ts";
 import { type DeletedThreadDoc, deletedSort, dueOfMark, type ThreadDoc } from "../store/documents.ts";
 import { MAX_BATCH_WRITES } from "../store/limits.ts";
-import type { Partition, StoredSize, Versioned, Write } from "../store/partition.ts";
+import type { Partition, StoredSize, Versioned } from "../store/partition.ts";
 import type { Store } from "../store/store.ts";
+import type { Write } from "../store/writes.ts";
 
 /** What a slice deletes at the most. At 5 to 6 request units a small document, about 2,700 request units. */
 const SLICE_DOCUMENTS = 500;

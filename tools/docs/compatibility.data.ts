@@ -232,7 +232,7 @@ export const SECTIONS: Section[] = [
       model: SERVED,
       instructions: SERVED,
       additional_instructions: SERVED,
-      additional_messages: served("98 at most"),
+      additional_messages: served("97 at most"),
       tools: served("see Tools"),
       tool_resources: echoed("checked; a run shows {}, as the original's did"),
       metadata: SERVED,

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import OpenAI from "openai";
 import type { Run } from "openai/resources/beta/threads/runs/runs";
-import { insist, isRefusal, venture } from "./clients.ts";
+import { insist, isRefusal, isTransient, venture } from "./clients.ts";
 import { isOver } from "./memory.ts";
 import type { ModelName } from "./model-scripts.ts";
 import { Story, type Teller } from "./story.ts";
@@ -67,7 +67,12 @@ export async function tell(teller: Teller, name: StoryName, threadId: string): P
 /** The users of unfinished runs look again, and give the outputs that a run may have waited for. */
 export async function comeBack(teller: Teller): Promise<void> {
   const waiting = teller.unfinished.splice(0);
-  await Promise.all(waiting.map(({ run, kind }) => new Story(teller, kind, run.thread_id).follow(run)));
+  await Promise.all(
+    waiting.map(({ run, kind }) => {
+      const followed = new Story(teller, kind, run.thread_id).follow(run);
+      return teller.memory.deletedThreads.has(run.thread_id) ? unlessMissing(followed) : followed;
+    }),
+  );
 }
 
 async function background(story: Story, model: ModelName): Promise<boolean> {
@@ -130,29 +135,37 @@ async function deletedMessage(story: Story, model: ModelName): Promise<boolean> 
   const { threadId, until } = story;
   const { client, memory } = story.teller;
   const { messages } = client.beta.threads;
-  const { data } = await insist(() => messages.list(threadId), until);
-  const [newest, ...older] = data;
-  if (newest === undefined) return false;
-  const { id } = story.random.chance(0.7) ? newest : story.random.pick([newest, ...older]);
-  memory.messageWillGo(threadId, id);
   // Refused while it is being written; not found if an earlier try has reached it.
-  await venture(() => unlessMissing(insist(() => messages.delete(id, { thread_id: threadId }), until)));
+  await venture(async () => {
+    const { data } = await insist(() => messages.list(threadId), until);
+    const [newest, ...older] = data;
+    if (newest === undefined) return;
+    const { id } = story.random.chance(0.7) ? newest : story.random.pick([newest, ...older]);
+    memory.messageWillGo(threadId, id);
+    await unlessMissing(insist(() => messages.delete(id, { thread_id: threadId }), until));
+  });
   return story.follow(run);
 }
 
 /** Its user deletes the thread with everything in it. From then on it must not be there for any request. */
-async function deletedThread(story: Story, model: ModelName): Promise<false> {
+async function deletedThread(story: Story, model: ModelName): Promise<boolean> {
   const run = await begun(story, model);
   const { threadId, until } = story;
   const { client, memory } = story.teller;
   const { threads } = client.beta;
-  const { data } = await insist(() => threads.messages.list(threadId), until);
-  memory.deletedThreads.set(threadId, "asked");
-  await unlessMissing(insist(() => threads.delete(threadId), until));
+  let message = "msg_none";
+  try {
+    message = (await insist(() => threads.messages.list(threadId), until)).data[0]?.id ?? message;
+    memory.deletedThreads.set(threadId, "asked");
+    await unlessMissing(insist(() => threads.delete(threadId), until));
+  } catch (error) {
+    if (!isTransient(error)) throw error;
+    // No instance answers: whether it is deleted or not, its user comes back for the run.
+    return run !== undefined && (await unlessMissing(story.follow(run))) === true;
+  }
   memory.deletedThreads.set(threadId, "done");
   const inThread = { thread_id: threadId };
   const runId = run?.id ?? "run_none";
-  const message = data[0]?.id ?? "msg_none";
   const requests = {
     thread: () => threads.retrieve(threadId),
     "its messages": () => threads.messages.list(threadId),

@@ -7,8 +7,8 @@ import { type BatchParts, RunBatch } from "../../../src/runs/run-batch.ts";
 import { MAX_SAID_BYTES } from "../../../src/runs/turn.ts";
 import type { MessageDoc, RunDoc, StepDoc } from "../../../src/store/documents.ts";
 import { MAX_BATCH_BYTES } from "../../../src/store/limits.ts";
-import type { Write } from "../../../src/store/partition.ts";
 import { withoutSnapshot } from "../../../src/store/snapshots.ts";
+import type { Write } from "../../../src/store/writes.ts";
 import { NOW, runDoc, runIn } from "../documents.ts";
 import { calls, finish, goesOn, opens, says, turnOf } from "./model-stream.ts";
 

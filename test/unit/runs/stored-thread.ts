@@ -8,7 +8,8 @@ import type { Engine } from "../../../src/runs/engine.ts";
 import { inBatches } from "../../../src/store/batches.ts";
 import type { CostMeter } from "../../../src/store/cost.ts";
 import type { Doc, MessageDoc, RunDoc, StepDoc, ThreadDoc } from "../../../src/store/documents.ts";
-import type { Partition, Versioned, Write } from "../../../src/store/partition.ts";
+import type { Partition, Versioned } from "../../../src/store/partition.ts";
+import type { Write } from "../../../src/store/writes.ts";
 import { CREATED, NOW, place, THREAD } from "../documents.ts";
 import { silentLog } from "../silent-log.ts";
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { inBatches } from "../../../src/store/batches.ts";
-import type { Write } from "../../../src/store/partition.ts";
+import type { Write } from "../../../src/store/writes.ts";
 import { messageDoc } from "../documents.ts";
 
 /** What the store takes in one transaction. */
