@@ -1,57 +1,82 @@
+import { deleteCharge } from "./charge.ts";
 import { type Change, Container } from "./container.ts";
 import { alreadyExists, badRequest, ownerNotFound } from "./errors.ts";
 import { containerRid, databaseRid, Identities } from "./identities.ts";
-import { type Item, partitionKey } from "./item.ts";
 import { Journal } from "./journal.ts";
-import type { Json, JsonObject } from "./sql/values.ts";
-import { storedItem } from "./transaction.ts";
+import { Ranges } from "./ranges.ts";
+import {
+  commitRecord,
+  containerRecord,
+  containerSnapshot,
+  type JournalRecord,
+  offerOf,
+  replayCommit,
+} from "./records.ts";
+import { Replica } from "./replica.ts";
+import { completeSettings, type Settings } from "./settings.ts";
+import type { JsonObject } from "./sql/values.ts";
+import { defaultOffer, type Offer } from "./throughput.ts";
 
-export type Database = {
+export interface Database {
   id: string;
   number: number;
   rid: string;
   etag: string;
   timestamp: number;
   containers: Map<string, Container>;
-};
+}
 
-/** A line of the journal. The values of a partition key are written as in the request header, `{}` for none. */
-type JournalRecord =
-  | { kind: "database"; id: string; number: number }
-  | { kind: "container"; database: string; number: number; definition: JsonObject; throughput?: number }
-  | { kind: "redefine"; database: string; container: string; definition: JsonObject }
-  | { kind: "throughput"; database: string; container: string; throughput: number }
-  | { kind: "drop"; database: string; container?: string }
-  | ({ kind: "commit"; database: string; container: string } & Commit)
-  | { kind: "numbers"; database: string; container: string; lsn: number; sequence: number };
-
-/** `puts` has the sequence, the LSN and the body of each item, `deletes` the ids. */
-type Commit = {
-  changes: { key: unknown[]; puts: [number, number, JsonObject & { id: string }][]; deletes: string[] }[];
-};
-
-export type AccountOptions = {
+export interface AccountOptions {
   /** The folder of the journal; without it everything is in memory only. */
   data?: string | undefined;
   now?: (() => number) | undefined;
   /** The smallest journal, in bytes, that is ever compacted. */
   compactFrom?: number | undefined;
-};
+  settings?: Settings | undefined;
+  /** How many physical partitions a new container has. */
+  partitions?: number | undefined;
+  /** Told what the deletion of each expired item would have cost. */
+  onExpired?: ((container: string, charge: number) => void) | undefined;
+}
 
 /** Everything that is stored, and the journal that it can be rebuilt from. */
 export class Account {
   readonly databases = new Map<string, Database>();
   readonly identities: Identities;
-  private readonly journal: Journal | undefined;
-  private readonly pending: string[] = [];
-  private lastDatabase = 0;
-  private lastContainer = 0;
+  readonly settings: Settings;
+  readonly #partitions: number;
+  readonly #onExpired: AccountOptions["onExpired"];
+  readonly #journal: Journal | undefined;
+  readonly #pending: string[] = [];
+  #lastDatabase = 0;
+  #lastContainer = 0;
 
-  constructor({ data, now, compactFrom }: AccountOptions) {
+  constructor({ data, now, compactFrom, partitions = 1, settings = completeSettings(), onExpired }: AccountOptions) {
     this.identities = new Identities(now);
+    this.settings = settings;
+    this.#partitions = partitions;
+    this.#onExpired = onExpired;
     if (data !== undefined) {
-      this.journal = Journal.open(data, (record) => this.replay(record as JournalRecord), compactFrom);
+      this.#journal = Journal.open(data, (record) => this.#replay(record as JournalRecord), compactFrom);
     }
+    for (const container of this.containers()) container.resume();
+    this.change({});
+  }
+
+  *containers(): Generator<Container> {
+    for (const { containers } of this.databases.values()) yield* containers.values();
+  }
+
+  /** Changes some settings. A copy for weak reads starts as up to date as its container is now. */
+  change(settings: Partial<Settings>): void {
+    const lagMs = settings.lagMs ?? (settings.consistency && completeSettings(settings).lagMs);
+    Object.assign(this.settings, settings, lagMs !== undefined && { lagMs });
+    for (const container of this.containers()) this.#addReplica(container);
+  }
+
+  /** Tells of every item whose time is over that has not been told of yet. */
+  removeExpired(): void {
+    for (const container of this.containers()) container.removeExpired();
   }
 
   database(id: string): Database {
@@ -68,29 +93,33 @@ export class Account {
 
   createDatabase(id: string): Database {
     if (this.databases.has(id)) throw alreadyExists();
-    const record: JournalRecord = { kind: "database", id, number: this.lastDatabase + 1 };
-    this.record(record);
-    return this.replayDatabase(record);
+    const record: JournalRecord = { kind: "database", id, number: this.#lastDatabase + 1 };
+    this.#record(record);
+    return this.#replayDatabase(record);
   }
 
-  createContainer(databaseId: string, definition: JsonObject, throughput: number | undefined): Container {
+  createContainer(databaseId: string, definition: JsonObject, requested: Offer | undefined): Container {
     const database = this.database(databaseId);
     if (typeof definition.id === "string" && database.containers.has(definition.id)) throw alreadyExists();
-    const number = this.lastContainer + 1;
-    const container = this.addContainer(database, number, definition, throughput);
-    this.record({
-      kind: "container",
-      database: databaseId,
-      number,
-      definition: container.definition,
-      ...(throughput !== undefined && { throughput }),
-    });
+    const offer = requested ?? defaultOffer(this.settings);
+    const ranges = Ranges.even(this.#partitions);
+    const container = this.#addContainer(database, this.#lastContainer + 1, { definition, ranges, offer });
+    this.#addReplica(container);
+    this.#record(containerRecord(container));
     return container;
+  }
+
+  /** Splits a physical partition of a container in two. Throws 400 when there is no such range. */
+  split(container: Container, range: string): void {
+    container.ranges.split(range);
+    const { database, id, ranges } = container;
+    this.#record({ kind: "ranges", database, container: id, ranges: [...ranges.all()] });
+    this.flush();
   }
 
   redefine(container: Container, definition: JsonObject): void {
     container.redefine(definition);
-    this.record({
+    this.#record({
       kind: "redefine",
       database: container.database,
       container: container.id,
@@ -99,9 +128,9 @@ export class Account {
   }
 
   setThroughput(container: Container, throughput: number): void {
-    if (container.throughput.limit === undefined) throw badRequest("The container has no throughput to change.");
-    container.throughput.set(throughput);
-    this.record({ kind: "throughput", database: container.database, container: container.id, throughput });
+    if (!container.offer) throw badRequest("The container has no throughput to change.");
+    container.offer = { ...container.offer, throughput };
+    this.#record({ kind: "throughput", database: container.database, container: container.id, throughput });
   }
 
   drop(databaseId: string, containerId?: string): void {
@@ -112,31 +141,31 @@ export class Account {
       this.container(databaseId, containerId);
       this.database(databaseId).containers.delete(containerId);
     }
-    this.record({ kind: "drop", database: databaseId, ...(containerId !== undefined && { container: containerId }) });
+    this.#record({ kind: "drop", database: databaseId, ...(containerId !== undefined && { container: containerId }) });
   }
 
   /** Notes what a request changed; one call, one record. */
   committed(container: Container, changes: Change[]): void {
-    if (this.journal && changes.length > 0) this.pending.push(commitRecord(container, changes));
+    if (this.#journal && changes.length > 0) this.#pending.push(commitRecord(container, changes));
   }
 
   /** Writes what was noted. To be called before a request is answered. */
   flush(): void {
-    if (!this.journal) return;
-    this.journal.append(this.pending.splice(0));
-    this.journal.compactIfDue(this.liveBytes(), () => this.snapshot());
+    if (!this.#journal) return;
+    this.#journal.append(this.#pending.splice(0));
+    this.#journal.compactIfDue(this.#liveBytes(), () => this.#snapshot());
   }
 
   close(): void {
     this.flush();
-    this.journal?.close();
+    this.#journal?.close();
   }
 
-  private record(record: JournalRecord): void {
-    if (this.journal) this.pending.push(JSON.stringify(record));
+  #record(record: JournalRecord): void {
+    if (this.#journal) this.#pending.push(JSON.stringify(record));
   }
 
-  private liveBytes(): number {
+  #liveBytes(): number {
     let bytes = 0;
     for (const { containers } of this.databases.values()) {
       for (const container of containers.values()) bytes += container.bytes;
@@ -144,26 +173,33 @@ export class Account {
     return bytes;
   }
 
-  private *snapshot(): Generator<string> {
+  *#snapshot(): Generator<string> {
     for (const { id, number, containers } of this.databases.values()) {
       yield JSON.stringify({ kind: "database", id, number } satisfies JournalRecord);
       for (const container of containers.values()) yield* containerSnapshot(container);
     }
   }
 
-  private replay(record: JournalRecord): void {
+  #replay(record: JournalRecord): void {
     switch (record.kind) {
       case "database":
-        this.replayDatabase(record);
+        this.#replayDatabase(record);
         break;
       case "container":
-        this.addContainer(this.database(record.database), record.number, record.definition, record.throughput);
+        this.#addContainer(this.database(record.database), record.number, {
+          definition: record.definition,
+          ranges: record.ranges ? new Ranges(record.ranges) : Ranges.even(1),
+          offer: offerOf(record),
+        });
         break;
       case "redefine":
         this.container(record.database, record.container).redefine(record.definition);
         break;
       case "throughput":
-        this.container(record.database, record.container).throughput.set(record.throughput);
+        this.setThroughput(this.container(record.database, record.container), record.throughput);
+        break;
+      case "ranges":
+        this.container(record.database, record.container).ranges.replace(record.ranges);
         break;
       case "drop":
         if (record.container === undefined) this.databases.delete(record.database);
@@ -181,7 +217,7 @@ export class Account {
     }
   }
 
-  private replayDatabase({ id, number }: { id: string; number: number }): Database {
+  #replayDatabase({ id, number }: { id: string; number: number }): Database {
     const database: Database = {
       id,
       number,
@@ -190,83 +226,38 @@ export class Account {
       timestamp: this.identities.seconds(),
       containers: new Map(),
     };
-    this.lastDatabase = Math.max(this.lastDatabase, number);
+    this.#lastDatabase = Math.max(this.#lastDatabase, number);
     this.databases.set(id, database);
     return database;
   }
 
-  private addContainer(database: Database, number: number, definition: JsonObject, throughput: number | undefined) {
+  #addContainer(
+    database: Database,
+    number: number,
+    settings: { definition: JsonObject; ranges: Ranges; offer: Offer | undefined },
+  ): Container {
     const container = new Container({
-      database: database.id,
-      number,
-      rid: containerRid(database.number, number),
-      definition,
-      identities: this.identities,
-      throughput,
+      ...this.#identity(database, number),
+      ...settings,
+      onExpired: (item) => this.#onExpired?.(container.id, deleteCharge(item)),
     });
-    this.lastContainer = Math.max(this.lastContainer, number);
+    this.#lastContainer = Math.max(this.#lastContainer, number);
     database.containers.set(container.id, container);
     return container;
   }
-}
 
-/** Text put together from the items' own, because they are JSON already. Of several writes to an item the last counts. */
-function commitRecord(container: Container, changes: Change[]): string {
-  const byPartition = new Map<string, Map<string, Item | undefined>>();
-  for (const { before, after } of changes) {
-    const item = after ?? before;
-    if (!item) continue;
-    const latest = byPartition.get(item.partition.text) ?? new Map<string, Item | undefined>();
-    latest.set(item.id, after);
-    byPartition.set(item.partition.text, latest);
+  #identity(database: Database, number: number) {
+    const rid = containerRid(database.number, number);
+    return { database: database.id, number, rid, identities: this.identities };
   }
-  const groups = [...byPartition].map(([key, latest]) => {
-    const puts = [...latest.values()].filter((item) => item !== undefined);
-    const deletes = [...latest].filter(([, item]) => item === undefined).map(([id]) => id);
-    const versions = puts.map(({ sequence, lsn, json }) => `[${sequence},${lsn},${json}]`);
-    return `{"key":${key},"puts":[${versions.join(",")}],"deletes":${JSON.stringify(deletes)}}`;
-  });
-  const { database, id } = container;
-  const head = JSON.stringify({ kind: "commit", database, container: id });
-  return `${head.slice(0, -1)},"changes":[${groups.join(",")}]}`;
-}
 
-function* containerSnapshot(container: Container): Generator<string> {
-  const { database, number, definition, lsn, sequence, id } = container;
-  const throughput = container.throughput.limit;
-  yield JSON.stringify({
-    kind: "container",
-    database,
-    number,
-    definition,
-    ...(throughput !== undefined && { throughput }),
-  } satisfies JournalRecord);
-  // In the order of writing: the change feed is built from it.
-  const items = [...container.items()].sort((a, b) => a.lsn - b.lsn);
-  for (const item of items) yield commitRecord(container, [{ after: item }]);
-  yield JSON.stringify({ kind: "numbers", database, container: id, lsn, sequence } satisfies JournalRecord);
-}
-
-function replayCommit(container: Container, { changes }: Commit): void {
-  const all = changes.map(({ key, ...rest }) => ({
-    ...rest,
-    key: partitionKey(key.map((value) => (isNone(value) ? undefined : (value as Json)))),
-  }));
-  for (const { key, deletes } of all) {
-    for (const id of deletes) {
-      const before = container.find(key, id);
-      if (before) container.apply([{ before }]);
+  #addReplica(container: Container): void {
+    const { settings } = this;
+    if (settings.lagMs === 0) container.replica = undefined;
+    else {
+      const { definition, ranges, number } = container;
+      const options = { ...this.#identity(this.database(container.database), number), definition, ranges };
+      container.replica ??= new Replica(container, options, () => settings.lagMs);
     }
   }
-  const puts = all.flatMap(({ key, puts }) => puts.map(([sequence, lsn, body]) => ({ key, sequence, lsn, body })));
-  // The change feed wants the order of writing, across partitions too.
-  for (const { key, sequence, lsn, body } of puts.sort((a, b) => a.lsn - b.lsn)) {
-    const before = container.find(key, body.id);
-    const after = storedItem(container, key, { body, sequence, lsn });
-    container.apply([{ ...(before && { before }), after }]);
-    container.lsn = Math.max(container.lsn, lsn);
-    container.sequence = Math.max(container.sequence, sequence);
-  }
 }
-
-const isNone = (value: unknown) => value !== null && typeof value === "object";

@@ -4,20 +4,33 @@ import { unauthorized } from "./errors.ts";
 /** The well-known key of every Cosmos DB emulator. It protects nothing and is the same everywhere. */
 export const KEY = "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw==";
 
+/** What a request says about itself. `path` is as sent, without the query string. */
+export interface Claimed {
+  method: string;
+  path: string;
+  date: string | undefined;
+  authorization: string | undefined;
+  /** The name and port that the client has sent it to. */
+  host: string | undefined;
+}
+
 /**
- * Checks the signature of a request: HMAC-SHA256 over verb, resource type, resource link and date. Throws 401.
- * `path` is as sent, without the query string.
+ * Checks who sent a request: by its signature with the account key (HMAC-SHA256 over verb, resource type, resource link and
+ * date), or by a token of Microsoft Entra ID. Throws 401. `now` is in milliseconds.
  */
-export function checkSignature(
-  key: Buffer,
-  request: { method: string; path: string; date: string | undefined; authorization: string | undefined },
-): void {
+export function checkAuthorization(key: Buffer, request: Claimed, now: number): void {
   const { method, path, date, authorization } = request;
   if (authorization === undefined)
     throw unauthorized("Required Header authorization is missing. Ensure a valid Authorization token is passed.");
   const token = /^type=(\w+)&ver=1\.0&sig=(.*)$/.exec(decoded(authorization));
+  if (token?.[1] === "aad" && token[2] !== undefined) {
+    checkEntraToken(token[2], request.host, now);
+    return;
+  }
   if (token?.[1] !== "master" || token[2] === undefined) {
-    throw unauthorized("The authorization token is not supported by the local Cosmos DB server: use the account key.");
+    throw unauthorized(
+      "The authorization token is not supported by the local Cosmos DB server: use the account key or Entra ID.",
+    );
   }
   const given = Buffer.from(token[2], "base64");
   const valid = signedResources(path).some(([link, type]) => {
@@ -30,6 +43,32 @@ export function checkSignature(
       "The input authorization token can't serve the request. The wrong key is being used or the expected payload is not built as per the protocol.",
     );
   }
+}
+
+/**
+ * Checks that a token is a JWT for this server that is valid now. Not its signature: there is no directory here that could
+ * have signed it, and the account key is public anyway.
+ */
+function checkEntraToken(token: string, host: string | undefined, now: number): void {
+  const { aud, exp } = claimsOf(token);
+  const name = (host ?? "").replace(/:\d+$/, "");
+  const audiences = [`https://${name}`, "https://cosmos.azure.com"];
+  if (typeof aud !== "string" || !audiences.includes(aud.replace(/(:\d+)?\/?$/, ""))) {
+    throw unauthorized(`The token is for '${aud}', not for one of ${audiences.join(", ")}.`);
+  }
+  if (typeof exp !== "number" || exp * 1000 <= now) throw unauthorized("The token has expired.");
+}
+
+function claimsOf(token: string): { aud?: unknown; exp?: unknown } {
+  const [, payload = "", signature] = token.split(".");
+  try {
+    const claims: unknown =
+      signature === undefined ? undefined : JSON.parse(Buffer.from(payload, "base64url").toString());
+    if (typeof claims === "object" && claims !== null) return claims;
+  } catch {
+    // Refused below like any other text that is no token.
+  }
+  throw unauthorized("The authorization token is not a JWT.");
 }
 
 const decoded = (text: string) => {

@@ -1,25 +1,48 @@
 import type { Change, Container } from "./container.ts";
-import { badRequest, CosmosError } from "./errors.ts";
+import { badRequest, CosmosError, rangeGone } from "./errors.ts";
 import { parsePartitionKey } from "./headers.ts";
 import { type PartitionKey, partitionKeyOf } from "./item.ts";
 import { failureCharge, fullPartitionKey, type Operation, type OperationName, type Outcome, perform } from "./items.ts";
+import { MAX_BATCH_OPERATIONS } from "./limits.ts";
+import type { Range } from "./ranges.ts";
+import type { Trouble } from "./request.ts";
 import { isObject, type JsonObject, type Value } from "./sql/values.ts";
 import { Transaction } from "./transaction.ts";
 
-export type BatchResult = { status: number; results: OperationResult[]; charge: number; changes: Change[] };
+export interface BatchResult {
+  status: number;
+  results: OperationResult[];
+  charge: number;
+  changes: Change[];
+}
 
-type OperationResult = {
+interface OperationResult {
   statusCode: number;
   requestCharge: number;
   subStatusCode?: number;
   eTag?: string;
   resourceBody?: JsonObject;
   message?: string;
-};
+  retryAfterMilliseconds?: number;
+}
 
-type BatchOperation = Operation & { partitionKey: PartitionKey | undefined };
+interface BatchOptions {
+  /** Leaves the documents out of the answer. */
+  minimal: boolean;
+  /** An injected failure of one operation. */
+  trouble: Trouble["inBatch"] | undefined;
+}
 
-const MAX_OPERATIONS = 100;
+interface BulkOptions extends BatchOptions {
+  continueOnError: boolean;
+  /** The physical partition that the request was sent to, if it says so. */
+  range: Range | undefined;
+}
+
+interface BatchOperation extends Operation {
+  partitionKey: PartitionKey | undefined;
+}
+
 const FAILED_DEPENDENCY: OperationResult = { statusCode: 424, requestCharge: 0 };
 const NAMES: Record<string, OperationName> = {
   Create: "create",
@@ -35,7 +58,7 @@ export function runTransactionalBatch(
   container: Container,
   body: Value,
   key: PartitionKey | undefined,
-  minimal: boolean,
+  { minimal, trouble }: BatchOptions,
 ): BatchResult {
   const operations = parseOperations(body);
   const partition = fullPartitionKey(key, container.partitionPaths.length);
@@ -46,7 +69,8 @@ export function runTransactionalBatch(
     if (operation.partitionKey && operation.partitionKey.text !== partition.text) {
       throw badRequest("All operations of a transactional batch must have the same partition key.");
     }
-    const result = attempt(transaction, operation, minimal);
+    const injected = isStruck(trouble, i, operations.length) ? trouble?.error : undefined;
+    const result = injected ? failed(injected, operation) : attempt(transaction, operation, minimal);
     charge += result.requestCharge;
     if (result.statusCode >= 400) {
       const others = operations.map(() => FAILED_DEPENDENCY);
@@ -57,29 +81,41 @@ export function runTransactionalBatch(
   return { status: 200, results, charge, changes: transaction.commit() };
 }
 
+/** The client sends a bulk request to the range that holds its keys: 410/1002 when it took the wrong one. */
+function checkRange(container: Container, operations: BatchOperation[], range: Range | undefined): void {
+  if (!range || container.ranges.size === 1) return;
+  for (const operation of operations) {
+    const key = bulkPartitionKey(container, operation);
+    if (key && container.rangeOf(key).id !== range.id) throw rangeGone(range.id);
+  }
+}
+
 /** Each operation for itself; after a failure the rest is skipped unless the client wants to go on. */
 export function runBulk(
   container: Container,
   body: Value,
-  { minimal, continueOnError }: { minimal: boolean; continueOnError: boolean },
+  { minimal, continueOnError, trouble, range }: BulkOptions,
 ): BatchResult {
   const results: OperationResult[] = [];
   const changes: Change[] = [];
-  let failed = false;
-  for (const operation of parseOperations(body)) {
-    if (failed && !continueOnError) {
+  let anyFailed = false;
+  const operations = parseOperations(body);
+  checkRange(container, operations, range);
+  for (const [i, operation] of operations.entries()) {
+    if (anyFailed && !continueOnError) {
       results.push(FAILED_DEPENDENCY);
       continue;
     }
     const key = fullPartitionKey(bulkPartitionKey(container, operation), container.partitionPaths.length);
     const transaction = new Transaction(container, key);
-    const result = attempt(transaction, operation, minimal);
+    const injected = isStruck(trouble, i, operations.length) ? trouble?.error : undefined;
+    const result = injected ? failed(injected, operation) : attempt(transaction, operation, minimal);
     if (result.statusCode < 400) changes.push(...transaction.commit());
-    else failed = true;
+    else anyFailed = true;
     results.push(result);
   }
   const charge = results.reduce((sum, result) => sum + result.requestCharge, 0);
-  return { status: failed ? 207 : 200, results, charge, changes };
+  return { status: anyFailed ? 207 : 200, results, charge, changes };
 }
 
 function bulkPartitionKey(container: Container, { partitionKey, body, name }: BatchOperation) {
@@ -93,14 +129,20 @@ function attempt(transaction: Transaction, operation: Operation, minimal: boolea
     return succeeded(perform(transaction, operation), minimal && operation.name !== "read");
   } catch (error) {
     if (!(error instanceof CosmosError)) throw error;
-    return {
-      statusCode: error.status,
-      requestCharge: failureCharge(operation.name),
-      ...(error.substatus !== undefined && { subStatusCode: error.substatus }),
-      message: error.message,
-    };
+    return failed(error, operation);
   }
 }
+
+const failed = ({ status, substatus, retryAfterMs, message }: CosmosError, { name }: Operation): OperationResult => ({
+  statusCode: status,
+  requestCharge: failureCharge(name),
+  ...(substatus !== undefined && { subStatusCode: substatus }),
+  ...(retryAfterMs !== undefined && { retryAfterMilliseconds: retryAfterMs }),
+  message,
+});
+
+const isStruck = (trouble: Trouble["inBatch"] | undefined, i: number, count: number) =>
+  trouble !== undefined && i === Math.min(trouble.index ?? count - 1, count - 1);
 
 function succeeded({ status, item, charge }: Outcome, minimal: boolean): OperationResult {
   return {
@@ -113,8 +155,8 @@ function succeeded({ status, item, charge }: Outcome, minimal: boolean): Operati
 
 function parseOperations(body: Value): BatchOperation[] {
   if (!Array.isArray(body) || body.length === 0) throw badRequest("A batch must be an array of operations.");
-  if (body.length > MAX_OPERATIONS) {
-    throw badRequest(`Batch request has more operations than what is supported (${MAX_OPERATIONS}).`);
+  if (body.length > MAX_BATCH_OPERATIONS) {
+    throw badRequest("Batch request has more operations than what is supported.");
   }
   return body.map((operation) => {
     if (!isObject(operation)) throw badRequest("Every operation of a batch must be an object.");

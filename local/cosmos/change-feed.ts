@@ -1,21 +1,28 @@
 import type { Container } from "./container.ts";
 import { badRequest, unsupported } from "./errors.ts";
 import type { PartitionKey } from "./item.ts";
+import { contains, type Interval } from "./ranges.ts";
 
-export type FeedRequest = {
+export interface FeedRequest {
   mode: string;
   key: PartitionKey | undefined;
+  /** Only items whose effective partition key is in it; all unless given. */
+  interval: Interval | undefined;
   /** The etag of the last answer, `*` for "from now", absent for the beginning. */
   ifNoneMatch: string | undefined;
   ifModifiedSince: string | undefined;
   pageSize: number;
-};
+}
 
-export type FeedPage = { documents: string[]; bytes: number; etag: string };
+export interface FeedPage {
+  documents: string[];
+  bytes: number;
+  etag: string;
+}
 
 /** The latest version of each item that changed after the given point, oldest change first; no items means 304. */
 export function readChanges(container: Container, request: FeedRequest): FeedPage {
-  const { key, ifNoneMatch, pageSize } = request;
+  const { key, interval, ifNoneMatch, pageSize } = request;
   if (request.mode.toLowerCase() !== "incremental feed") throw unsupported(`the change feed mode '${request.mode}'`);
   if (key && key.values.length !== container.partitionPaths.length) {
     throw unsupported("a change feed over the start of a hierarchical partition key");
@@ -27,6 +34,7 @@ export function readChanges(container: Container, request: FeedRequest): FeedPag
   const since = ifNoneMatch === undefined ? secondOf(request.ifModifiedSince) : 0;
   for (const item of container.changes.after(from)) {
     if (key && item.partition.text !== key.text) continue;
+    if (interval && !contains(interval, container.effectiveKey(item.partition))) continue;
     if (!container.isCurrent(item) || Number(item.body._ts) < since) continue;
     const document = `${item.json.slice(0, -1)},"_lsn":${item.lsn}}`;
     page.documents.push(document);

@@ -8,15 +8,26 @@
  * - delete: as its insert did;
  * - replace, and patch, which the service does as one: the delete of the old item and the insert of the new, about 10 RU;
  * - batch: the sum of its operations;
- * - query and change feed: 2.3 RU, plus 0.03 RU for each item that was examined, plus 0.1 RU for each KB returned.
- *   An item counts as examined when no index could rule it out, so a filter on an excluded path pays for the scan;
+ * - query and change feed: 2.3 RU, plus 0.03 RU for each item that was examined, plus 0.1 RU for each KB returned, plus
+ *   0.03 RU for each value of an IN list, which is a look-up of its own. An item counts as examined when no index could
+ *   rule it out, so a filter on an excluded path pays for the scan. A query over several physical partitions is one
+ *   query in each of them;
+ * - reads (all of point reads, queries and the change feed) at Strong or BoundedStaleness: twice as much, because two
+ *   replicas answer. A request that asks for Session or less pays once ("Consistency levels and throughput");
+ * - an item that expires: a delete. On a serverless account it is on the bill, on a provisioned one it uses what is left
+ *   over ("Time to live"). It is counted as the operation `ttl-delete` and throttles no request;
+ * - a conditional read that answers 304: 1 RU. The documentation does not say; the setting `notModified` makes it as
+ *   dear as reading the document;
  * - an operation that fails (404, 409, 412): what it cost to look, 1 RU for a read and 1.24 RU for a write.
  *
  * Good for comparing designs with each other; a bill in Azure will differ.
  */
 
 /** What a stored item costs to handle: its JSON in bytes and how many of its leaf paths are indexed. */
-export type Weight = { bytes: number; indexedPaths: number };
+export interface Weight {
+  bytes: number;
+  indexedPaths: number;
+}
 
 const kilobytes = (bytes: number) => Math.max(1, bytes / 1024);
 
@@ -37,8 +48,8 @@ export const deleteCharge = insertCharge;
 
 export const replaceCharge = (before: Weight, after: Weight) => deleteCharge(before) + insertCharge(after);
 
-export const queryCharge = (examined: number, returnedBytes: number) =>
-  2.3 + examined * 0.03 + (returnedBytes / 1024) * 0.1;
+export const queryCharge = ({ examined, bytes, listed = 0 }: { examined: number; bytes: number; listed?: number }) =>
+  2.3 + examined * 0.03 + (bytes / 1024) * 0.1 + listed * 0.03;
 
 export const failedReadCharge = 1;
 export const failedWriteCharge = 1.24;

@@ -1,32 +1,46 @@
 import { ChangeLog } from "./change-log.ts";
+import { completed, type Definition, pathsOf, SYSTEM_PROPERTIES, uniqueKeysOf } from "./definition.ts";
 import { badRequest, unsupported } from "./errors.ts";
 import { Expiry } from "./expiry.ts";
+import { effectivePartitionKey } from "./hash.ts";
 import type { Identities } from "./identities.ts";
 import type { SortField } from "./indexing.ts";
 import { Indexing, type IndexingPolicy } from "./indexing.ts";
-import { type Item, isTimeToLive, type PartitionKey, partitionPaths } from "./item.ts";
+import { type Item, type PartitionKey, partitionPaths } from "./item.ts";
+import { isTimeToLive } from "./limits.ts";
+import { EVERYTHING, type Range, Ranges } from "./ranges.ts";
+import type { Replica } from "./replica.ts";
 import { type SortedIndex, SortedIndexes } from "./sorted-index.ts";
-import type { JsonObject, Path, Value } from "./sql/values.ts";
-import { Throughput } from "./throughput.ts";
+import type { JsonObject, Path } from "./sql/values.ts";
+import { type Offer, Throughput } from "./throughput.ts";
 
-/** A container's settings as the client sent them, completed with the service's defaults. */
-export type Definition = JsonObject & { id: string };
-
-export type Partition = { key: PartitionKey; items: Map<string, Item>; indexes: SortedIndexes };
+export interface Partition {
+  key: PartitionKey;
+  items: Map<string, Item>;
+  indexes: SortedIndexes;
+}
 
 /** One write: the version that it makes current (absent for a delete) and the one that it ends (absent for a create). */
-export type Change = { before?: Item; after?: Item };
+export interface Change {
+  before?: Item;
+  after?: Item;
+}
+
+export interface ContainerOptions {
+  database: string;
+  number: number;
+  rid: string;
+  definition: JsonObject;
+  identities: Identities;
+  ranges?: Ranges;
+  offer?: Offer | undefined;
+  /** Told of every item that goes away because its time to live is over. */
+  onExpired?: ((item: Item) => void) | undefined;
+}
 
 const INDEXES_PER_PARTITION = 12;
 const INDEXES_PER_CONTAINER = 8;
-const MAX_PARTITION_PATHS = 3;
-
-const DEFAULT_INDEXING = {
-  indexingMode: "consistent",
-  automatic: true,
-  includedPaths: [{ path: "/*" }],
-  excludedPaths: [{ path: '/"_etag"/?' }],
-};
+const MAX_EFFECTIVE_KEYS = 100_000;
 
 export class Container {
   readonly database: string;
@@ -36,6 +50,11 @@ export class Container {
   readonly partitions = new Map<string, Partition>();
   readonly changes = new ChangeLog();
   readonly throughput: Throughput;
+  /** The request units per second that it was given, if any. */
+  offer: Offer | undefined;
+  readonly ranges: Ranges;
+  /** The copy for weak reads, if the account has one. */
+  replica: Replica | undefined;
   definition: Definition;
   indexing: Indexing;
   partitionPaths: readonly Path[];
@@ -47,27 +66,30 @@ export class Container {
   sequence = 0;
   /** The size of all items, as text. */
   bytes = 0;
-  private readonly indexes = new SortedIndexes(INDEXES_PER_CONTAINER);
-  private readonly expiry: Expiry;
+  /** The number of the latest write in each physical partition, by the id of its range. */
+  readonly #progress = new Map<string, number>();
+  readonly #effectiveKeys = new Map<string, string>();
+  readonly #indexes = new SortedIndexes(INDEXES_PER_CONTAINER);
+  readonly #expiry: Expiry;
+  readonly #onExpired: ContainerOptions["onExpired"];
 
-  constructor(options: {
-    database: string;
-    number: number;
-    rid: string;
-    definition: JsonObject;
-    identities: Identities;
-    throughput?: number | undefined;
-  }) {
+  constructor(options: ContainerOptions) {
     this.database = options.database;
     this.number = options.number;
     this.rid = options.rid;
     this.identities = options.identities;
-    this.throughput = new Throughput(options.throughput, options.identities.now);
-    this.expiry = new Expiry(options.identities.seconds());
+    this.#onExpired = options.onExpired;
+    this.throughput = new Throughput(options.identities.now);
+    this.offer = options.offer;
+    this.#expiry = new Expiry(options.identities.seconds());
     this.definition = completed(options.definition);
     this.indexing = new Indexing(this.definition.indexingPolicy as IndexingPolicy);
     this.partitionPaths = partitionPaths(pathsOf(this.definition));
     this.uniqueKeys = uniqueKeysOf(this.definition);
+    this.ranges = options.ranges ?? Ranges.even(1);
+    if (this.ranges.size > 1 && Number((this.definition.partitionKey as JsonObject).version) !== 2) {
+      throw unsupported("several physical partitions with version 1 of the partition key hash");
+    }
     this.etag = options.identities.etag();
     this.timestamp = options.identities.seconds();
   }
@@ -90,7 +112,64 @@ export class Container {
     this.indexing = new Indexing(next.indexingPolicy as IndexingPolicy);
     this.etag = this.identities.etag();
     this.timestamp = this.identities.seconds();
-    this.refreshItems();
+    this.#refreshItems();
+    this.replica?.redefine(next);
+  }
+
+  /** The physical partition of a partition key, or of the start of a hierarchical one. */
+  rangeOf(key: PartitionKey): Range {
+    return this.ranges.holding(this.ranges.size === 1 ? EVERYTHING.min : this.effectiveKey(key));
+  }
+
+  effectiveKey(key: PartitionKey): string {
+    let known = this.#effectiveKeys.get(key.text);
+    if (known === undefined) {
+      known = effectivePartitionKey(key);
+      if (this.#effectiveKeys.size >= MAX_EFFECTIVE_KEYS) this.#effectiveKeys.clear();
+      this.#effectiveKeys.set(key.text, known);
+    }
+    return known;
+  }
+
+  /** The number of the latest write that a read of this physical partition can see. */
+  progressOf({ id, parents }: Range): number {
+    if (parents.length === 0) return this.#progress.get(id) ?? 0;
+    return Math.max(0, ...[id, ...parents].map((name) => this.#progress.get(name) ?? 0));
+  }
+
+  /** After a restart: every range is as far as the container. */
+  resume(): void {
+    for (const { id } of this.ranges.all()) this.#progress.set(id, this.lsn);
+  }
+
+  /** Makes the writes of one request to one partition visible and hands them to the replica. */
+  commit(key: PartitionKey, changes: Change[]): void {
+    if (changes.length === 0) return;
+    this.apply(changes);
+    const range = this.rangeOf(key);
+    this.#progress.set(range.id, this.lsn);
+    this.replica?.receive(range, this.lsn, changes);
+  }
+
+  /** As the copy of another container: applies one of its writes. */
+  follow(range: Range, lsn: number, changes: Change[]): void {
+    this.apply(
+      changes.map(({ before, after }) => {
+        const item = after ?? before;
+        const current = item && this.find(item.partition, item.id);
+        // What expired on its way must not be seen: the original has dropped it already.
+        const expired = after !== undefined && after.expiresAt !== 0 && after.expiresAt <= this.identities.seconds();
+        return { ...(current && { before: current }), ...(after && !expired && { after }) };
+      }),
+    );
+    this.lsn = Math.max(this.lsn, lsn);
+    this.#progress.set(range.id, lsn);
+  }
+
+  /** As a copy that has everything already: takes over how far the original is. */
+  followTo(original: Container): void {
+    this.lsn = original.lsn;
+    for (const [id, lsn] of original.#progress) this.#progress.set(id, lsn);
   }
 
   /** When an item written at this second goes away; 0 for never. */
@@ -101,9 +180,12 @@ export class Container {
     return ttl > 0 && typeof body._ts === "number" ? body._ts + ttl : 0;
   }
 
-  /** Must run before every look at the items, so that nobody sees one that has outlived its time. */
+  /** Must run before every look at the items, so that no client sees one that has outlived its time. */
   removeExpired(): void {
-    for (const item of this.expiry.due(this.identities.seconds())) this.apply([{ before: item }]);
+    for (const item of this.#expiry.due(this.identities.seconds())) {
+      this.apply([{ before: item }]);
+      this.#onExpired?.(item);
+    }
   }
 
   find(key: PartitionKey, id: string): Item | undefined {
@@ -117,8 +199,8 @@ export class Container {
   /** Makes writes visible, all at once. */
   apply(changes: Change[]): void {
     for (const { before, after } of changes) {
-      if (before) this.forget(before);
-      if (after) this.remember(after);
+      if (before) this.#forget(before);
+      if (after) this.#remember(after);
     }
     this.changes.trim((item) => this.isCurrent(item));
   }
@@ -128,14 +210,14 @@ export class Container {
   }
 
   index(fields: readonly SortField[], sparse: boolean): SortedIndex {
-    return this.indexes.get(fields, sparse, () => this.items());
+    return this.#indexes.get(fields, sparse, () => this.items());
   }
 
   *items(): Generator<Item> {
     for (const partition of this.partitions.values()) yield* partition.items.values();
   }
 
-  private remember(item: Item): void {
+  #remember(item: Item): void {
     let partition = this.partitions.get(item.partition.text);
     if (!partition) {
       partition = { key: item.partition, items: new Map(), indexes: new SortedIndexes(INDEXES_PER_PARTITION) };
@@ -144,30 +226,30 @@ export class Container {
     partition.items.set(item.id, item);
     this.bytes += item.bytes;
     partition.indexes.add(item);
-    this.indexes.add(item);
-    this.expiry.add(item);
+    this.#indexes.add(item);
+    this.#expiry.add(item);
     this.changes.add(item);
   }
 
-  private forget(item: Item): void {
+  #forget(item: Item): void {
     const partition = this.partitions.get(item.partition.text);
     if (!partition) return;
     partition.items.delete(item.id);
     this.bytes -= item.bytes;
     partition.indexes.remove(item);
-    this.indexes.remove(item);
-    this.expiry.remove(item);
+    this.#indexes.remove(item);
+    this.#expiry.remove(item);
     this.changes.ended();
     if (partition.items.size === 0) this.partitions.delete(item.partition.text);
   }
 
   /** After new settings: what they decide about each item. */
-  private refreshItems(): void {
+  #refreshItems(): void {
     for (const item of this.items()) {
-      this.expiry.remove(item);
+      this.#expiry.remove(item);
       item.expiresAt = this.expiresAt(item.body);
       item.indexedPaths = this.indexedPaths(item.body);
-      this.expiry.add(item);
+      this.#expiry.add(item);
     }
   }
 
@@ -178,61 +260,5 @@ export class Container {
       if (!SYSTEM_PROPERTIES.has(name)) count += this.indexing.count(value, [name]);
     }
     return count;
-  }
-}
-
-export const SYSTEM_PROPERTIES: ReadonlySet<string> = new Set(["_rid", "_self", "_etag", "_attachments", "_ts"]);
-
-export const pathsOf = (definition: Definition): string[] => {
-  const { paths } = definition.partitionKey as { paths: string[] };
-  return paths;
-};
-
-const uniqueKeysOf = (definition: Definition): Path[][] => {
-  const policy = definition.uniqueKeyPolicy as { uniqueKeys?: { paths: string[] }[] } | undefined;
-  return (policy?.uniqueKeys ?? []).map(({ paths }) => partitionPaths(paths));
-};
-
-/** Checks a container's settings and fills in what the service would; throws 400. */
-function completed(given: JsonObject): Definition {
-  const { id } = given;
-  if (typeof id !== "string" || id === "" || /[/\\?#]/.test(id)) throw badRequest("The container needs a valid id.");
-  const partitionKey = given.partitionKey;
-  const paths = (partitionKey as { paths?: Value } | undefined)?.paths;
-  if (!Array.isArray(paths) || paths.length === 0 || !paths.every((path) => typeof path === "string")) {
-    throw badRequest("The container needs a partitionKey with paths.");
-  }
-  if (paths.length > MAX_PARTITION_PATHS) throw badRequest("Too many partition key paths specified; three at most.");
-  const { defaultTtl } = given;
-  if (defaultTtl !== undefined && defaultTtl !== null && !isTimeToLive(defaultTtl)) {
-    throw badRequest("The defaultTtl must be -1 or a positive number of seconds.");
-  }
-  refuseUnsupportedSettings(given);
-  const definition: Definition = { id };
-  for (const [name, value] of Object.entries(given)) {
-    if (!name.startsWith("_")) definition[name] = value;
-  }
-  definition.partitionKey = {
-    kind: paths.length > 1 ? "MultiHash" : "Hash",
-    version: 2,
-    ...(partitionKey as JsonObject),
-  };
-  definition.indexingPolicy = { ...DEFAULT_INDEXING, ...(given.indexingPolicy as JsonObject | undefined) };
-  return definition;
-}
-
-function refuseUnsupportedSettings(given: JsonObject): void {
-  const indexing = (given.indexingPolicy ?? {}) as { indexingMode?: Value };
-  if (
-    typeof indexing.indexingMode === "string" &&
-    !["consistent", "none"].includes(indexing.indexingMode.toLowerCase())
-  ) {
-    throw unsupported(`the indexing mode '${indexing.indexingMode}'`);
-  }
-  for (const name of ["clientEncryptionPolicy", "computedProperties", "changeFeedPolicy", "analyticalStorageTtl"]) {
-    const value = given[name];
-    if (value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0)) {
-      throw unsupported(`the container setting ${name}`);
-    }
   }
 }

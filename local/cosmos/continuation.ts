@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
 import { badRequest, unsupported } from "./errors.ts";
+import type { Interval } from "./ranges.ts";
 import type { Json, Value } from "./sql/values.ts";
 
 /**
  * Where a query goes on. It says what the last result was, not how many there were, so items that come or go between
  * two pages neither repeat nor hide others.
  */
-export type Continuation = {
+export interface Continuation {
   /** The values that the last result is sorted by. */
   values: Value[];
   /** What tells it from results with the same values: an item's sequence number, or a canonical text. */
@@ -15,7 +16,23 @@ export type Continuation = {
   rows: number;
   /** How many results all pages so far had, for TOP and LIMIT. */
   taken: number;
-};
+}
+
+/** Where a query goes on that visits one physical partition after the other: in which part, and where in that. */
+export interface Walk extends Interval {
+  inner: string | undefined;
+}
+
+export const encodeWalk = ({ min, max, inner = "" }: Walk) => `${min}.${max}.${inner}`;
+
+/** Throws 400 for a token that is not one of these. */
+export function decodeWalk(token: string): Walk {
+  const [min, max, inner, more] = token.split(".");
+  if (min === undefined || max === undefined || inner === undefined || more !== undefined || !(min < max)) {
+    throw badRequest("Invalid Continuation Token");
+  }
+  return { min, max, inner: inner === "" ? undefined : inner };
+}
 
 /** A header must hold it, and Node takes 16 KB of headers. */
 const MAX_LENGTH = 8 * 1024;

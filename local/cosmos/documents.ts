@@ -1,22 +1,22 @@
 import type { Account } from "./account.ts";
 import { runBulk, runTransactionalBatch } from "./batch.ts";
 import { readChanges } from "./change-feed.ts";
-import { queryCharge } from "./charge.ts";
+import { queryCharge, readCharge } from "./charge.ts";
 import type { Container } from "./container.ts";
-import { badRequest, tooLarge } from "./errors.ts";
+import { badRequest } from "./errors.ts";
 import { header, isTrue, pageSize, partitionKeyHeader } from "./headers.ts";
-import { MAX_ITEM_BYTES, type PartitionKey, partitionKeyOf } from "./item.ts";
+import { type PartitionKey, partitionKeyOf } from "./item.ts";
 import { fullPartitionKey, type OperationName, type Outcome, perform } from "./items.ts";
-import { parametersOf, prepare } from "./prepared-query.ts";
-import { type QueryPage, runQuery } from "./query.ts";
+import { answerQuery, answerQueryPlan, feedBody } from "./queries.ts";
 import { type Answer, type CosmosRequest, jsonBody, operationOf } from "./request.ts";
+import { targetInterval, targetRange } from "./routing.ts";
+import type { Settings } from "./settings.ts";
 import { isObject, type Value } from "./sql/values.ts";
 import { Transaction } from "./transaction.ts";
+import { readFactor, type View, viewFor } from "./views.ts";
 
 /** Everything under …/docs: items, batches, queries and the change feed. */
 export function answerDocuments(account: Account, container: Container, request: CosmosRequest): Answer {
-  const { headers } = request;
-  const key = partitionKeyHeader(headers);
   const operation = operationOf(request);
   switch (operation) {
     case "read":
@@ -27,14 +27,14 @@ export function answerDocuments(account: Account, container: Container, request:
     case "upsert":
       return answerItem(account, container, request, operation);
     case "query-plan":
-      return queryPlan(container, jsonBody(request));
+      return answerQueryPlan(container, request);
     case "query":
-      return answerQuery(container, request, key);
+      return answerQuery(account, container, request);
     case "batch":
     case "bulk":
-      return answerBatch(account, container, request, key);
+      return answerBatch(account, container, request);
     case "change-feed":
-      return answerChangeFeed(container, request, key);
+      return answerChangeFeed(account, container, request);
   }
   throw badRequest(`The method ${request.method} is not allowed on items.`);
 }
@@ -43,7 +43,10 @@ function answerItem(account: Account, container: Container, request: CosmosReque
   const { headers, method } = request;
   const body = method === "POST" || method === "PUT" || method === "PATCH" ? jsonBody(request) : undefined;
   const key = partitionKeyHeader(headers) ?? (method === "POST" ? keyOfBody(container, body) : undefined);
-  const transaction = new Transaction(container, fullPartitionKey(key, container.partitionPaths.length));
+  const full = fullPartitionKey(key, container.partitionPaths.length);
+  const range = container.rangeOf(full);
+  const view = name === "read" ? viewFor(container, account.settings, headers, range) : { container, range };
+  const transaction = new Transaction(view.container, full);
   const outcome = perform(transaction, {
     name,
     ...(request.parts[5] !== undefined && { id: request.parts[5] }),
@@ -51,85 +54,63 @@ function answerItem(account: Account, container: Container, request: CosmosReque
     ifMatch: header(headers, "if-match"),
     ifNoneMatch: header(headers, "if-none-match"),
   });
-  account.committed(container, transaction.commit());
+  if (name !== "read") account.committed(container, transaction.commit());
   const minimal = name !== "read" && header(headers, "prefer") === "return=minimal";
-  return itemAnswer(container, outcome, minimal);
+  return itemAnswer(
+    view,
+    { ...outcome, charge: chargeOf(account.settings, name, outcome, readFactor(account.settings, headers)) },
+    minimal,
+  );
 }
 
 const keyOfBody = (container: Container, body: Value): PartitionKey | undefined =>
   isObject(body) ? partitionKeyOf(body, container.partitionPaths) : undefined;
 
-function itemAnswer(container: Container, { status, item, charge }: Outcome, minimal: boolean): Answer {
+function chargeOf({ notModified }: Settings, name: OperationName, outcome: Outcome, factor: number): number {
+  if (name !== "read") return outcome.charge;
+  const { status, item, charge } = outcome;
+  return factor * (status === 304 && item && notModified === "document" ? readCharge(item.bytes) : charge);
+}
+
+function itemAnswer(session: View, { status, item, charge }: Outcome, minimal: boolean): Answer {
   return {
     status,
     charge,
-    container,
+    session,
     ...(item && { headers: { etag: item.etag } }),
     ...(item && status !== 304 && !minimal && { body: item.json }),
   };
 }
 
-function answerBatch(
-  account: Account,
-  container: Container,
-  request: CosmosRequest,
-  key: PartitionKey | undefined,
-): Answer {
+function answerBatch(account: Account, container: Container, request: CosmosRequest): Answer {
   const { headers } = request;
-  if (Buffer.byteLength(request.body) > MAX_ITEM_BYTES) throw tooLarge("Request size is too large");
+  const key = partitionKeyHeader(headers);
   const minimal = header(headers, "prefer") === "return=minimal";
+  const trouble = request.trouble?.inBatch;
+  const rangeId = header(headers, "x-ms-documentdb-partitionkeyrangeid");
   const body = jsonBody(request);
   const { status, results, charge, changes } = isTrue(headers, "x-ms-cosmos-batch-atomic")
-    ? runTransactionalBatch(container, body, key, minimal)
+    ? runTransactionalBatch(container, body, key, { minimal, trouble })
     : runBulk(container, body, {
         minimal,
+        trouble,
+        range: rangeId === undefined ? undefined : container.ranges.byId(rangeId),
         continueOnError: isTrue(headers, "x-ms-cosmos-batch-continue-on-error"),
       });
   account.committed(container, changes);
-  return { status, charge, container, body: JSON.stringify(results) };
+  const session = { container, range: targetRange(container, headers) };
+  return { status, charge, session, body: JSON.stringify(results) };
 }
 
-function answerQuery(container: Container, request: CosmosRequest, key: PartitionKey | undefined): Answer {
-  const { headers, method } = request;
-  const { text, parameters } =
-    method === "GET" ? { text: "SELECT * FROM c", parameters: new Map() } : querySpec(request);
-  const page = runQuery(container, {
-    text,
-    parameters,
-    key,
-    pageSize: pageSize(headers),
-    continuation: header(headers, "x-ms-continuation"),
-  });
-  return feedAnswer(container, page);
-}
-
-export function querySpec(request: CosmosRequest) {
-  const spec = jsonBody(request);
-  if (!isObject(spec) || typeof spec.query !== "string") throw badRequest("The request needs a query.");
-  return { text: spec.query, parameters: parametersOf(spec.parameters) };
-}
-
-function feedAnswer(container: Container, page: QueryPage): Answer {
-  return {
-    status: 200,
-    charge: queryCharge(page.examined, page.bytes),
-    container,
-    headers: {
-      "x-ms-item-count": String(page.documents.length),
-      ...(page.continuation !== undefined && { "x-ms-continuation": page.continuation }),
-    },
-    body: feedBody(container, page.documents),
-  };
-}
-
-const feedBody = (container: Container, documents: string[]) =>
-  `{"_rid":"${container.rid}","Documents":[${documents.join(",")}],"_count":${documents.length}}`;
-
-function answerChangeFeed(container: Container, request: CosmosRequest, key: PartitionKey | undefined): Answer {
+function answerChangeFeed(account: Account, container: Container, request: CosmosRequest): Answer {
   const { headers } = request;
-  const page = readChanges(container, {
+  const key = partitionKeyHeader(headers);
+  const interval = targetInterval(container, headers);
+  const view = viewFor(container, account.settings, headers, targetRange(container, headers));
+  const page = readChanges(view.container, {
     mode: header(headers, "a-im") ?? "",
     key,
+    interval,
     ifNoneMatch: header(headers, "if-none-match"),
     ifModifiedSince: header(headers, "if-modified-since"),
     pageSize: pageSize(headers),
@@ -137,39 +118,9 @@ function answerChangeFeed(container: Container, request: CosmosRequest, key: Par
   const count = page.documents.length;
   return {
     status: count === 0 ? 304 : 200,
-    charge: queryCharge(count, page.bytes),
-    container,
+    charge: readFactor(account.settings, headers) * queryCharge({ examined: count, bytes: page.bytes }),
+    session: view,
     headers: { etag: page.etag, "x-ms-item-count": String(count) },
-    ...(count > 0 && { body: feedBody(container, page.documents) }),
+    ...(count > 0 && { body: feedBody(view.container, page.documents) }),
   };
 }
-
-/**
- * The SDK asks for a plan beside every query. There is one physical partition, so the plan is always the same: one range,
- * nothing to merge, send the query as it is. A query that is wrong fails here already, as in the service.
- */
-function queryPlan(container: Container, spec: Value): Answer {
-  if (!isObject(spec) || typeof spec.query !== "string") throw badRequest("The request needs a query.");
-  prepare(spec.query);
-  return { status: 200, charge: 0, container, body: PLAN };
-}
-
-const PLAN = JSON.stringify({
-  partitionedQueryExecutionInfoVersion: 2,
-  queryInfo: {
-    distinctType: "None",
-    top: null,
-    offset: null,
-    limit: null,
-    orderBy: [],
-    orderByExpressions: [],
-    groupByExpressions: [],
-    groupByAliases: [],
-    aggregates: [],
-    groupByAliasToAggregateType: {},
-    rewrittenQuery: "",
-    hasSelectValue: false,
-    hasNonStreamingOrderBy: false,
-  },
-  queryRanges: [{ min: "", max: "FF", isMinInclusive: true, isMaxInclusive: false }],
-});

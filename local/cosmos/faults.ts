@@ -1,82 +1,86 @@
-import { badRequest, type CosmosError, serviceUnavailable, tooManyRequests } from "./errors.ts";
+import { batchError, type FaultAnswer, statusAnswer } from "./fault-answers.ts";
+import {
+  BATCH_FAULTS,
+  COMMON_OPERATIONS,
+  type FaultRule,
+  type Moment,
+  PAGE_FAULTS,
+  STATUS_FAULTS,
+} from "./fault-rules.ts";
 import { Holds } from "./holds.ts";
-import { isObject, type Value } from "./sql/values.ts";
+import type { PageTrouble, Trouble } from "./request.ts";
 
-/**
- * "before" and "after" say whether the operation is done. A held request waits until the rules are replaced; one that was
- * held before its operation and whose client has died meanwhile is forgotten, as if it had never arrived.
- */
-export const FAULTS = ["429", "503", "latency", "cut-before", "cut-after", "hold-before", "hold-after"] as const;
-export const FAULT_OPERATIONS = ["create", "replace", "patch", "batch", "query", "read", "delete", "upsert"] as const;
-
-export type Fault = (typeof FAULTS)[number];
-export type FaultOperation = (typeof FAULT_OPERATIONS)[number];
-
-export type FaultRule = {
-  fault: Fault;
-  /** The share of the matching requests that it strikes; 1 unless given. */
-  rate?: number;
-  /** How often it strikes before it is spent; without end unless given. */
-  times?: number;
-  /** All unless given. */
-  operations?: FaultOperation[];
-  /** All unless given. */
-  container?: string;
-  /** Only requests that have all of these texts in their path, partition key or body. */
-  containing?: string[];
-  /** The delay of `latency` (100 unless given), or what 429 asks the client to wait (10 unless given). */
-  ms?: number;
-};
+export type { FaultRule } from "./fault-rules.ts";
 
 /** What a rule has done so far, and how many requests it holds now. */
-export type FaultReport = FaultRule & { fired: number; held: number };
+export interface FaultReport extends FaultRule {
+  fired: number;
+  held: number;
+}
 
-type Moment = "before" | "after";
+interface Hold {
+  when: Moment;
+  holds: Holds;
+}
 
 /** What is to be done to one request. */
-export type Strike = {
+export interface Strike {
   delayMs: number;
-  error?: CosmosError;
+  answer?: FaultAnswer & { when: Moment };
   cut?: Moment;
-  hold?: { when: Moment; holds: Holds };
-};
+  hold?: Hold;
+  hang?: Hold;
+  trouble?: Trouble;
+}
 
 /** What rules look at. */
-export type Target = { operation: string; container: string; text: () => string };
+export interface Target {
+  operation: string;
+  container: string;
+  text: () => string;
+}
+
+interface ActiveRule {
+  rule: FaultRule;
+  /** When it was set, in milliseconds of a clock that only runs forward. */
+  since: number;
+  fired: number;
+  holds: Holds;
+}
 
 const DEFAULT_LATENCY_MS = 100;
-const DEFAULT_RETRY_AFTER_MS = 10;
 
 /** The injected faults, and the seeded chance by which they strike. */
 export class Faults {
-  private rules: ActiveRule[] = [];
-  private state: number;
+  #rules: ActiveRule[] = [];
+  #state: number;
 
   constructor(seed: number) {
-    this.state = seed;
+    this.#state = seed;
   }
 
   /** Replaces the rules and lets go of every request that the old ones hold. */
   set(rules: FaultRule[]): void {
-    const old = this.rules;
-    this.rules = rules.map((rule) => ({ rule, fired: 0, holds: new Holds() }));
+    const old = this.#rules;
+    const since = performance.now();
+    this.#rules = rules.map((rule) => ({ rule, since, fired: 0, holds: new Holds() }));
     for (const { holds } of old) holds.release();
   }
 
   list(): FaultReport[] {
-    return this.rules.map(({ rule, fired, holds }) => ({ ...rule, fired, held: holds.size }));
+    return this.#rules.map(({ rule, fired, holds }) => ({ ...rule, fired, held: holds.size }));
   }
 
-  /** Draws for a request. Delays add up; of the others the first rule that strikes wins. */
+  /** Draws for a request. Delays and troubles of pages add up; of the others the first rule that strikes wins. */
   next(target: Target): Strike {
     const strike: Strike = { delayMs: 0 };
-    for (const entry of this.rules) {
-      const { rule, fired } = entry;
-      const settled = strike.error !== undefined || strike.cut !== undefined || strike.hold !== undefined;
-      if (settled && rule.fault !== "latency") continue;
+    for (const entry of this.#rules) {
+      const { rule, fired, since } = entry;
+      if (isSettled(strike) && !addsUp(rule)) continue;
       if (rule.times !== undefined && fired >= rule.times) continue;
+      if (rule.forMs !== undefined && performance.now() - since >= rule.forMs) continue;
       if (!concerns(rule, target)) continue;
-      if (this.random() >= (rule.rate ?? 1)) continue;
+      if (this.#random() >= (rule.rate ?? 1)) continue;
       entry.fired++;
       apply(entry, strike);
     }
@@ -84,95 +88,52 @@ export class Faults {
   }
 
   /** Mulberry32: small, and the same sequence for the same seed. */
-  private random(): number {
-    this.state = (this.state + 0x6d2b79f5) | 0;
-    let t = Math.imul(this.state ^ (this.state >>> 15), 1 | this.state);
+  #random(): number {
+    this.#state = (this.#state + 0x6d2b79f5) | 0;
+    let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   }
 }
 
-type ActiveRule = { rule: FaultRule; fired: number; holds: Holds };
+const isSettled = ({ answer, cut, hold, hang, trouble }: Strike) =>
+  [answer, cut, hold, hang, trouble?.inBatch].some((effect) => effect !== undefined);
 
-function concerns(
-  { container, operations = [...FAULT_OPERATIONS], containing = [] }: FaultRule,
-  target: Target,
-): boolean {
+const pageFault = ({ fault }: FaultRule) => PAGE_FAULTS.find((name) => name === fault);
+const batchFault = ({ fault }: FaultRule) => BATCH_FAULTS.find((name) => name === fault);
+
+const addsUp = (rule: FaultRule) => rule.fault === "latency" || pageFault(rule) !== undefined;
+
+function operationsOf(rule: FaultRule): readonly string[] {
+  const possible = pageFault(rule) ? ["query"] : batchFault(rule) ? ["batch", "bulk"] : undefined;
+  const asked = rule.operations ?? (possible ? undefined : COMMON_OPERATIONS);
+  if (!asked) return possible ?? [];
+  return possible ? asked.filter((name) => possible.includes(name)) : asked;
+}
+
+function concerns(rule: FaultRule, target: Target): boolean {
+  const { container, containing = [] } = rule;
   if (container !== undefined && container !== target.container) return false;
-  if (!operations.some((name) => name === target.operation)) return false;
+  if (!operationsOf(rule).includes(target.operation)) return false;
   return containing.length === 0 || containing.every((piece) => target.text().includes(piece));
 }
 
-function apply({ rule: { fault, ms }, holds }: ActiveRule, strike: Strike): void {
-  switch (fault) {
-    case "latency":
-      strike.delayMs += ms ?? DEFAULT_LATENCY_MS;
-      break;
-    case "429":
-      strike.error = tooManyRequests(ms ?? DEFAULT_RETRY_AFTER_MS);
-      break;
-    case "503":
-      strike.error = serviceUnavailable();
-      break;
-    case "cut-before":
-      strike.cut = "before";
-      break;
-    case "cut-after":
-      strike.cut = "after";
-      break;
-    case "hold-before":
-      strike.hold = { when: "before", holds };
-      break;
-    case "hold-after":
-      strike.hold = { when: "after", holds };
-      break;
-  }
+function apply({ rule, holds }: ActiveRule, strike: Strike): void {
+  const { fault, ms, when = "before", index } = rule;
+  const status = STATUS_FAULTS.find((name) => name === fault);
+  const inBatch = batchFault(rule);
+  const page = pageFault(rule);
+  if (status) strike.answer = { ...statusAnswer(status, rule), when };
+  else if (inBatch) strike.trouble = { ...strike.trouble, inBatch: { error: batchError(inBatch, rule), index } };
+  else if (page)
+    strike.trouble = { ...strike.trouble, pages: { ...strike.trouble?.pages, ...pageTrouble(page, rule) } };
+  else if (fault === "latency") strike.delayMs += ms ?? DEFAULT_LATENCY_MS;
+  else if (fault === "hang") strike.hang = { when, holds };
+  else if (fault === "cut-before" || fault === "cut-after") strike.cut = fault === "cut-before" ? "before" : "after";
+  else strike.hold = { when: fault === "hold-before" ? "before" : "after", holds };
 }
 
-/** Checks a list of rules; throws 400 with what is wrong, because a fault that never strikes proves nothing. */
-export function parseRules(body: Value): FaultRule[] {
-  if (!Array.isArray(body)) throw badRequest("The faults must be a JSON array of rules.");
-  return body.map((rule, i) => {
-    if (!isObject(rule)) throw badRequest(`Fault ${i}: not an object.`);
-    const unknown = Object.keys(rule).find(
-      (name) => !["fault", "rate", "times", "operations", "container", "containing", "ms"].includes(name),
-    );
-    if (unknown !== undefined) throw badRequest(`Fault ${i}: unknown property '${unknown}'.`);
-    return parseRule(rule, i);
-  });
-}
-
-function parseRule(given: { [name: string]: Value }, i: number): FaultRule {
-  const { fault, rate, times, operations, container, containing, ms } = given;
-  const known = FAULTS.find((name) => name === fault);
-  if (!known) throw badRequest(`Fault ${i}: 'fault' must be one of ${FAULTS.join(", ")}.`);
-  const rule: FaultRule = { fault: known };
-  if (rate !== undefined) rule.rate = numberWithin(rate, 1, `Fault ${i}: 'rate' must be a number from 0 to 1.`);
-  if (times !== undefined) rule.times = numberWithin(times, Infinity, `Fault ${i}: 'times' must be a number.`);
-  if (ms !== undefined) rule.ms = numberWithin(ms, Infinity, `Fault ${i}: 'ms' must be a number.`);
-  if (container !== undefined) {
-    if (typeof container !== "string") throw badRequest(`Fault ${i}: 'container' must be a name.`);
-    rule.container = container;
-  }
-  if (containing !== undefined) {
-    if (!Array.isArray(containing)) throw badRequest(`Fault ${i}: 'containing' must be an array of texts.`);
-    rule.containing = containing.map((piece) => {
-      if (typeof piece !== "string") throw badRequest(`Fault ${i}: 'containing' must be an array of texts.`);
-      return piece;
-    });
-  }
-  if (operations !== undefined) {
-    if (!Array.isArray(operations)) throw badRequest(`Fault ${i}: 'operations' must be an array.`);
-    rule.operations = operations.map((operation) => {
-      const name = FAULT_OPERATIONS.find((candidate) => candidate === operation);
-      if (!name) throw badRequest(`Fault ${i}: 'operations' may have ${FAULT_OPERATIONS.join(", ")}.`);
-      return name;
-    });
-  }
-  return rule;
-}
-
-function numberWithin(value: Value, most: number, message: string): number {
-  if (typeof value !== "number" || value < 0 || value > most) throw badRequest(message);
-  return value;
+function pageTrouble(fault: (typeof PAGE_FAULTS)[number], { items = 1 }: FaultRule): PageTrouble {
+  if (fault === "short-page") return { short: items };
+  return fault === "empty-page" ? { empty: true } : { partial: true };
 }

@@ -20,16 +20,14 @@ const UNDERSTOOD = [
   "x-ms-start-epk",
   "x-ms-end-epk",
   "x-ms-read-key-type",
+  "x-ms-consistency-level",
+  "x-ms-session-token",
 ];
 
-/**
- * Headers that the SDKs send and that change nothing here: hints, telemetry, and consistency, which is always the
- * strongest because there is one copy of the data.
- */
+/** Headers that the SDKs send and that change nothing here: hints and telemetry. */
 const HARMLESS = [
   "x-ms-activity-id",
   "x-ms-client-request-id",
-  "x-ms-consistency-level",
   "x-ms-cosmos-allow-cachedreads",
   "x-ms-cosmos-allow-tentative-writes",
   "x-ms-cosmos-correlated-activityid",
@@ -47,7 +45,6 @@ const HARMLESS = [
   "x-ms-documentdb-query-parallelizecrosspartitionquery",
   "x-ms-documentdb-responsecontinuationtokenlimitinkb",
   "x-ms-force-refresh",
-  "x-ms-session-token",
   "x-ms-throttle-retry-count",
   "x-ms-throttle-retry-wait-time-ms",
   "x-ms-useragent",
@@ -61,11 +58,6 @@ export function checkHeaders(headers: IncomingHttpHeaders): void {
   for (const name of Object.keys(headers)) {
     if (name.startsWith("x-ms-") && !KNOWN.has(name)) throw unsupported(`the request header ${name}`);
   }
-  const range = header(headers, "x-ms-documentdb-partitionkeyrangeid");
-  if (range !== undefined && range !== "0") throw unsupported(`the partition key range '${range}' (there is only '0')`);
-  const [start, end] = [header(headers, "x-ms-start-epk"), header(headers, "x-ms-end-epk")];
-  if ((start ?? "") !== "" || (end ?? "FF").toUpperCase() !== "FF")
-    throw unsupported("feed ranges within a partition range");
 }
 
 export function header(headers: IncomingHttpHeaders, name: string): string | undefined {

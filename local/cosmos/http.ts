@@ -1,17 +1,20 @@
-import { randomUUID } from "node:crypto";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import { failedReadCharge, failedWriteCharge } from "./charge.ts";
-import type { Container } from "./container.ts";
 import { answerControl } from "./control.ts";
 import { CosmosError } from "./errors.ts";
-import type { Faults } from "./faults.ts";
+import type { Faults, Strike } from "./faults.ts";
 import { header } from "./headers.ts";
 import { type Answer, type CosmosRequest, operationOf, readRequest } from "./request.ts";
+import { errorAnswer, send, sendFault } from "./send.ts";
 import type { Service } from "./service.ts";
 import type { Counters } from "./stats.ts";
 
-export type Context = { service: Service; faults: Faults; counters: Counters };
+export interface Context {
+  service: Service;
+  faults: Faults;
+  counters: Counters;
+}
 
 /** Longer than the SDK keeps idle connections, so that it never writes into one that this side is closing. */
 export const KEEP_ALIVE_MS = 65_000;
@@ -38,28 +41,39 @@ async function serve(context: Context, message: IncomingMessage, response: Serve
   const operation = operationOf(request);
   const container = operation === "metadata" ? undefined : request.parts[3];
   const strike = context.faults.next({ operation, container: container ?? "", text: () => textOf(request) });
+  if (strike.trouble) request.trouble = strike.trouble;
   if (strike.delayMs > 0) await delay(strike.delayMs);
-  const { hold } = strike;
-  if (hold?.when === "before" && !(await hold.holds.keep(message.socket))) return;
-  if (strike.cut === "before") {
-    message.socket.destroy();
-    return;
+  if (!(await mayGoOn(strike, "before", message))) return;
+  if (strike.answer?.when === "before") {
+    context.counters.add(operation, container, 0, true);
+    return sendFault(response, strike.answer);
   }
-  const answer = answerOrError(context.service, request, operation, strike.error);
+  const answer = answerOrError(context.service, request, operation);
   context.counters.add(operation, container, answer.charge, answer.status >= 400);
-  if (hold?.when === "after" && !(await hold.holds.keep(message.socket))) return;
-  if (strike.cut === "after") message.socket.destroy();
+  if (!(await mayGoOn(strike, "after", message))) return;
+  if (strike.answer) sendFault(response, strike.answer);
   else send(response, answer);
+}
+
+/** Holds, hangs or cuts a request at this moment. Resolves with false if its client gets no answer. */
+async function mayGoOn(strike: Strike, moment: "before" | "after", { socket }: IncomingMessage): Promise<boolean> {
+  const { hold, hang, cut } = strike;
+  if (hold?.when === moment && !(await hold.holds.keep(socket))) return false;
+  const hangs = hang?.when === moment;
+  if (hangs) await hang.holds.keep(socket);
+  if (!hangs && cut !== moment) return true;
+  socket.destroy();
+  return false;
 }
 
 /** What a fault may look for in a request. */
 const textOf = ({ path, headers, body }: CosmosRequest) =>
   `${path}\n${header(headers, "x-ms-documentdb-partitionkey") ?? ""}\n${body}`;
 
-function serveControl({ faults, counters }: Context, request: CosmosRequest, response: ServerResponse): void {
+function serveControl(context: Context, request: CosmosRequest, response: ServerResponse): void {
   let answer: Answer;
   try {
-    answer = { status: 200, charge: 0, body: JSON.stringify(answerControl(request, faults, counters)) };
+    answer = { status: 200, charge: 0, body: JSON.stringify(answerControl(request, context)) };
   } catch (error) {
     if (!(error instanceof CosmosError)) throw error;
     answer = errorAnswer(error, 0);
@@ -67,17 +81,11 @@ function serveControl({ faults, counters }: Context, request: CosmosRequest, res
   send(response, answer);
 }
 
-function answerOrError(
-  service: Service,
-  request: CosmosRequest,
-  operation: string,
-  fault: CosmosError | undefined,
-): Answer {
+function answerOrError(service: Service, request: CosmosRequest, operation: string): Answer {
   try {
-    if (fault) throw fault;
     return service.answer(request);
   } catch (error) {
-    if (error instanceof CosmosError) return errorAnswer(error, chargeOfFailure(error, operation));
+    if (error instanceof CosmosError) return errorAnswer(error, error.charge ?? chargeOfFailure(error, operation));
     console.error(error);
     return errorAnswer(new CosmosError(500, "InternalServerError", String(error)), 0);
   }
@@ -89,39 +97,4 @@ const READS = new Set(["read", "query", "query-plan", "change-feed", "metadata"]
 function chargeOfFailure({ status }: CosmosError, operation: string): number {
   if (status === 401 || status === 429 || status === 503) return 0;
   return READS.has(operation) ? failedReadCharge : failedWriteCharge;
-}
-
-function errorAnswer({ status, code, message, substatus, retryAfterMs }: CosmosError, charge: number): Answer {
-  return {
-    status,
-    charge,
-    body: JSON.stringify({ code, message }),
-    headers: {
-      ...(substatus !== undefined && { "x-ms-substatus": String(substatus) }),
-      ...(retryAfterMs !== undefined && { "x-ms-retry-after-ms": String(retryAfterMs) }),
-    },
-  };
-}
-
-function send(response: ServerResponse, { status, body, headers, charge, container }: Answer): void {
-  response.writeHead(status, {
-    "content-type": "application/json",
-    "x-ms-activity-id": randomUUID(),
-    "x-ms-request-charge": charge.toFixed(2),
-    "x-ms-version": "2020-07-15",
-    ...(container && sessionHeaders(container)),
-    ...headers,
-    ...(body !== undefined && { "content-length": String(Buffer.byteLength(body)) }),
-  });
-  response.end(body);
-}
-
-/** The SDK keeps the session token by the container's resource id and name. */
-function sessionHeaders({ lsn, rid, database, id }: Container): Record<string, string> {
-  return {
-    lsn: String(lsn),
-    "x-ms-session-token": `0:-1#${lsn}`,
-    "x-ms-content-path": rid,
-    "x-ms-alt-content-path": `dbs/${encodeURIComponent(database)}/colls/${encodeURIComponent(id)}`,
-  };
 }

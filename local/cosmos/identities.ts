@@ -3,8 +3,8 @@ import { randomBytes } from "node:crypto";
 /** The clock, and the names that the service gives: etags and resource ids. */
 export class Identities {
   readonly now: () => number;
-  private readonly run = randomBytes(4).toString("hex");
-  private count = 0;
+  readonly #run = randomBytes(4).toString("hex");
+  #count = 0;
 
   constructor(now: () => number = Date.now) {
     this.now = now;
@@ -16,7 +16,7 @@ export class Identities {
 
   /** Unique across restarts too: the first part is new in every process. */
   etag(): string {
-    return `"${this.run}-0000-0000-0000-${(++this.count).toString(16).padStart(12, "0")}"`;
+    return `"${this.#run}-0000-0000-0000-${(++this.#count).toString(16).padStart(12, "0")}"`;
   }
 }
 

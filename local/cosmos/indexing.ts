@@ -2,17 +2,24 @@ import { badRequest } from "./errors.ts";
 import type { Path, Value } from "./sql/values.ts";
 
 /** The part of a container's indexing policy that this server acts on; the rest is stored and given back. */
-export type IndexingPolicy = {
+export interface IndexingPolicy {
   indexingMode?: string;
   automatic?: boolean;
   includedPaths?: { path: string }[];
   excludedPaths?: { path: string }[];
   compositeIndexes?: { path: string; order?: string }[][];
-};
+}
 
-export type SortField = { path: Path; descending: boolean };
+export interface SortField {
+  path: Path;
+  descending: boolean;
+}
 
-type Rule = { segments: string[]; included: boolean; subtree: boolean };
+interface Rule {
+  segments: string[];
+  included: boolean;
+  subtree: boolean;
+}
 
 /** Splits `/a/"b c"/[]/?` into its names; the end (`?` or `*`) is left to the caller. */
 export function pathSegments(path: string): string[] {
@@ -23,40 +30,40 @@ export function pathSegments(path: string): string[] {
 
 /** Which leaf paths are indexed: the longest matching rule decides, and a container with mode "none" indexes nothing. */
 export class Indexing {
-  private readonly rules: Rule[];
-  private readonly none: boolean;
-  private readonly composites: SortField[][];
-  private readonly known = new Map<string, boolean>();
+  readonly #rules: Rule[];
+  readonly #none: boolean;
+  readonly #composites: SortField[][];
+  readonly #known = new Map<string, boolean>();
 
   constructor(policy: IndexingPolicy) {
-    this.none = policy.indexingMode?.toLowerCase() === "none";
-    this.rules = [
+    this.#none = policy.indexingMode?.toLowerCase() === "none";
+    this.#rules = [
       ...(policy.includedPaths ?? []).map(({ path }) => rule(path, true)),
       ...(policy.excludedPaths ?? []).map(({ path }) => rule(path, false)),
     ].sort((a, b) => b.segments.length - a.segments.length || Number(a.subtree) - Number(b.subtree));
-    this.composites = (policy.compositeIndexes ?? []).map((fields) =>
+    this.#composites = (policy.compositeIndexes ?? []).map((fields) =>
       fields.map(({ path, order }) => ({ path: pathSegments(path), descending: order === "descending" })),
     );
   }
 
   /** Whether the scalar at this path is indexed. Array elements are written `[]`. `id` and `_ts` always are. */
   covers(path: Path): boolean {
-    if (this.none) return false;
+    if (this.#none) return false;
     if (path.length === 1 && (path[0] === "id" || path[0] === "_ts")) return true;
     const key = path.join("\0");
-    let covered = this.known.get(key);
+    let covered = this.#known.get(key);
     if (covered === undefined) {
-      covered = this.rules.find((candidate) => matches(candidate, path))?.included ?? false;
+      covered = this.#rules.find((candidate) => matches(candidate, path))?.included ?? false;
       // Paths come from data as well, and data may use ids as property names.
-      if (this.known.size > 10_000) this.known.clear();
-      this.known.set(key, covered);
+      if (this.#known.size > 10_000) this.#known.clear();
+      this.#known.set(key, covered);
     }
     return covered;
   }
 
   /** How many leaves of an item are indexed. */
   count(value: Value, path: string[] = []): number {
-    if (this.none || value === undefined) return 0;
+    if (this.#none || value === undefined) return 0;
     if (Array.isArray(value)) {
       const inside = [...path, "[]"];
       return value.reduce<number>((sum, element) => sum + this.count(element, inside), 0);
@@ -71,7 +78,7 @@ export class Indexing {
 
   /** Whether a composite index serves this order, as it is or backwards. */
   servesOrder(order: SortField[]): boolean {
-    return this.composites.some((fields) => {
+    return this.#composites.some((fields) => {
       if (fields.length !== order.length) return false;
       const pairs = fields.map((field, i) => ({ field, wanted: order[i] }));
       if (!pairs.every(({ field, wanted }) => wanted && samePath(field.path, wanted.path))) return false;

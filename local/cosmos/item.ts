@@ -1,9 +1,10 @@
 import { badRequest } from "./errors.ts";
 import { pathSegments } from "./indexing.ts";
+import { checkDepth, checkId, isTimeToLive } from "./limits.ts";
 import { isObject, type JsonObject, type Path, type Value, valueAt } from "./sql/values.ts";
 
 /** One version of a stored item. Never changed: a write makes a new one. */
-export type Item = {
+export interface Item {
   id: string;
   /** Order of creation in the container; a replaced item keeps it. */
   sequence: number;
@@ -18,13 +19,13 @@ export type Item = {
   /** Unix seconds from which on the item is gone; 0 for never. */
   expiresAt: number;
   partition: PartitionKey;
-};
+}
 
 /** `undefined` among the values is an item without that property ("None" in the SDKs). */
-export type PartitionKey = { values: Value[]; text: string };
-
-export const MAX_ITEM_BYTES = 2 * 1024 * 1024;
-const MAX_ID_LENGTH = 1023;
+export interface PartitionKey {
+  values: Value[];
+  text: string;
+}
 
 export function partitionKey(values: Value[]): PartitionKey {
   return { values, text: JSON.stringify(values.map((value) => (value === undefined ? {} : value))) };
@@ -51,13 +52,12 @@ export function checkedBody(body: Value): JsonObject & { id: string } {
   if (typeof id !== "string" || id === "") {
     throw badRequest("The input content is invalid because the required properties - 'id; ' - are missing");
   }
-  if (id.length > MAX_ID_LENGTH) throw badRequest(`The id is longer than ${MAX_ID_LENGTH} characters.`);
-  if (/[/\\?#]/.test(id)) throw badRequest("The id contains an illegal character: '/', '\\', '?' or '#'.");
+  checkId(id);
+  checkDepth(body);
   if (ttl !== undefined && ttl !== null && !isTimeToLive(ttl)) {
-    throw badRequest("The input ttl is invalid. Ensure to provide a nonzero positive integer, or -1.");
+    throw badRequest(
+      "The input ttl is invalid. Ensure to provide a nonzero positive integer less than or equal to '2147483647', or -1.",
+    );
   }
   return Object.assign(body, { id });
 }
-
-export const isTimeToLive = (ttl: Value): ttl is number =>
-  typeof ttl === "number" && Number.isInteger(ttl) && (ttl === -1 || ttl > 0);

@@ -1,7 +1,8 @@
 import * as charge from "./charge.ts";
 import { alreadyExists, badRequest, CosmosError, itemNotFound, preconditionFailed } from "./errors.ts";
 import { checkedBody, type Item, type PartitionKey, partitionKeyOf } from "./item.ts";
-import { applyPatch, parsePatch } from "./patch.ts";
+import { checkKey } from "./limits.ts";
+import { applyPatch, checkKeyUntouched, parsePatch } from "./patch.ts";
 import { compileCondition } from "./prepared-query.ts";
 import type { JsonObject, Value } from "./sql/values.ts";
 import type { Transaction } from "./transaction.ts";
@@ -9,16 +10,20 @@ import type { Transaction } from "./transaction.ts";
 /** The six things that can be done to one item, alone or as part of a batch. */
 export type OperationName = "create" | "upsert" | "replace" | "read" | "delete" | "patch";
 
-export type Operation = {
+export interface Operation {
   name: OperationName;
   /** Absent for create and upsert, which find it in the body. */
   id?: string;
   body?: Value;
   ifMatch?: string | undefined;
   ifNoneMatch?: string | undefined;
-};
+}
 
-export type Outcome = { status: number; item: Item | undefined; charge: number };
+export interface Outcome {
+  status: number;
+  item: Item | undefined;
+  charge: number;
+}
 
 /** Does one operation inside a transaction. Throws what the client gets when it cannot be done. */
 export function perform(transaction: Transaction, operation: Operation): Outcome {
@@ -96,6 +101,7 @@ function patch(transaction: Transaction, operation: Operation): Outcome {
   const { operations, condition } = parsePatch(operation.body);
   if (condition !== undefined && !compileCondition(condition)(before.body)) throw preconditionFailed();
   const document: JsonObject = JSON.parse(before.json);
+  checkKeyUntouched(operations, transaction.container.partitionPaths);
   applyPatch(document, operations);
   const item = transaction.put(bodyForPartition(transaction, document));
   return { status: 200, item, charge: charge.replaceCharge(before, item) };
@@ -128,6 +134,7 @@ export const partitionKeyMismatch = () =>
 /** A partition key that names one partition; throws 400 when it is only the start of a hierarchical one. */
 export function fullPartitionKey(key: PartitionKey | undefined, paths: number): PartitionKey {
   if (!key) throw badRequest("PartitionKey value must be supplied for this operation.");
+  checkKey(key);
   if (key.values.length === paths) return key;
   throw new CosmosError(
     400,

@@ -1,35 +1,29 @@
-import { parseArgs } from "node:util";
+import { writeFileSync } from "node:fs";
+import { type CommandLine, parseCommandLine, USAGE } from "./command-line.ts";
 import { type CosmosServer, startCosmos } from "./server.ts";
 
-const USAGE = "node local/cosmos/main.ts [--port 8081] [--data DIR] [--seed N]";
-const DEFAULT_PORT = "8081";
-
-const { values } = parseArgs({
-  options: {
-    port: { type: "string", default: DEFAULT_PORT },
-    data: { type: "string" },
-    seed: { type: "string", default: "1" },
-    help: { type: "boolean", default: false },
-  },
-});
-if (values.help) {
-  console.log(USAGE);
-  process.exit(0);
-}
-
-const port = Number(values.port);
-const server = await start();
+const commandLine = read();
+const server = await start(commandLine);
 stopWhenAsked(server);
+if (commandLine.certificate !== undefined) writeFileSync(commandLine.certificate, server.certificate ?? "");
 console.log(`cosmos ready on ${server.endpoint}`);
 process.send?.({ ready: true, port: server.port, endpoint: server.endpoint });
 
-async function start(): Promise<CosmosServer> {
+function read(): CommandLine {
   try {
-    return await startCosmos({
-      port,
-      seed: Number(values.seed),
-      ...(values.data !== undefined && { data: values.data }),
-    });
+    const given = parseCommandLine(process.argv.slice(2));
+    if (given) return given;
+    console.log(USAGE);
+    process.exit(0);
+  } catch (error) {
+    console.error(`cosmos: ${error instanceof Error ? error.message : error}\n${USAGE}`);
+    process.exit(1);
+  }
+}
+
+async function start({ options, port }: CommandLine): Promise<CosmosServer> {
+  try {
+    return await startCosmos(options);
   } catch (error) {
     const taken = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
     console.error(
@@ -39,7 +33,7 @@ async function start(): Promise<CosmosServer> {
   }
 }
 
-/** Also when the parent is gone: nobody else would end this process. */
+/** Also when the parent process is gone: no other process would end this one. */
 function stopWhenAsked(running: CosmosServer): void {
   let stopping = false;
   const stop = () => {

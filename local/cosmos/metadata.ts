@@ -1,64 +1,11 @@
 import type { Account, Database } from "./account.ts";
-import { metadataCharge } from "./charge.ts";
 import type { Container } from "./container.ts";
-import { querySpec } from "./documents.ts";
-import { badRequest, itemNotFound, unsupported } from "./errors.ts";
-import { header } from "./headers.ts";
-import { queryObjects } from "./prepared-query.ts";
-import { type Answer, type CosmosRequest, isQuery, jsonBody } from "./request.ts";
-import { isObject, type Json, type JsonObject } from "./sql/values.ts";
-
-const answer = (status: number, body: JsonObject, container?: Container): Answer => ({
-  status,
-  charge: metadataCharge,
-  body: JSON.stringify(body),
-  ...(typeof body._etag === "string" && { headers: { etag: body._etag } }),
-  ...(container && { container }),
-});
-
-const deleted: Answer = { status: 204, charge: metadataCharge };
-
-const notAllowed = ({ method, path }: CosmosRequest) => badRequest(`${method} is not allowed on ${path}.`);
-
-/** A list, or the part of it that a query in the body selects. */
-function list(request: CosmosRequest, name: string, objects: JsonObject[], container?: Container): Answer {
-  let found: Json[] = objects;
-  if (request.method === "POST") {
-    const { text, parameters } = querySpec(request);
-    found = queryObjects(objects, text, parameters);
-  }
-  const listed = answer(200, { _rid: "", [name]: found, _count: found.length }, container);
-  return { ...listed, headers: { "x-ms-item-count": String(found.length) } };
-}
-
-const isList = ({ method, headers }: CosmosRequest) => method === "GET" || (method === "POST" && isQuery(headers));
-
-function definition(request: CosmosRequest): JsonObject {
-  const body = jsonBody(request);
-  if (!isObject(body)) throw badRequest("The request needs a JSON object.");
-  return body;
-}
-
-/** The account document, which tells the SDK where to send everything: to the address that it came to. */
-export function answerAccount({ headers }: CosmosRequest): Answer {
-  const location = { name: "Local", databaseAccountEndpoint: `http://${headers.host ?? "127.0.0.1"}/` };
-  return answer(200, {
-    id: "localhost",
-    _rid: "localhost",
-    _self: "",
-    media: "//media/",
-    addresses: "//addresses/",
-    _dbs: "//dbs/",
-    writableLocations: [location],
-    readableLocations: [location],
-    enableMultipleWriteLocations: false,
-    userReplicationPolicy: { asyncReplication: false, minReplicaSetSize: 1, maxReplicasetSize: 4 },
-    userConsistencyPolicy: { defaultConsistencyLevel: "Session" },
-    systemReplicationPolicy: { minReplicaSetSize: 1, maxReplicasetSize: 4 },
-    readPolicy: { primaryReadCoefficient: 1, secondaryReadCoefficient: 1 },
-    queryEngineConfiguration: "{}",
-  });
-}
+import { unsupported } from "./errors.ts";
+import { checkedName } from "./limits.ts";
+import { requestedOffer } from "./offers.ts";
+import type { Answer, CosmosRequest } from "./request.ts";
+import { answer, definition, deleted, isList, list, notAllowed } from "./resources.ts";
+import type { JsonObject } from "./sql/values.ts";
 
 /** /dbs and /dbs/{database} */
 export function answerDatabases(account: Account, request: CosmosRequest): Answer {
@@ -66,11 +13,9 @@ export function answerDatabases(account: Account, request: CosmosRequest): Answe
   if (id === undefined) {
     if (isList(request)) return list(request, "Databases", [...account.databases.values()].map(databaseJson));
     if (request.method !== "POST") throw notAllowed(request);
-    if (requestedThroughput(request) !== undefined)
+    if (requestedOffer(request, account.settings) !== undefined)
       throw unsupported("throughput shared by the containers of a database");
-    const { id: name } = definition(request);
-    if (typeof name !== "string" || name === "" || /[/\\?#]/.test(name))
-      throw badRequest("The database needs a valid id.");
+    const name = checkedName(definition(request).id, "database");
     return answer(201, databaseJson(account.createDatabase(name)));
   }
   if (request.method === "GET") return answer(200, databaseJson(account.database(id)));
@@ -91,16 +36,20 @@ export function answerContainers(account: Account, request: CosmosRequest): Answ
   if (id === undefined) {
     if (isList(request)) return list(request, "DocumentCollections", [...database.containers.values()].map(json));
     if (request.method !== "POST") throw notAllowed(request);
-    const container = account.createContainer(databaseId, definition(request), requestedThroughput(request));
-    return answer(201, json(container), container);
+    const container = account.createContainer(
+      databaseId,
+      definition(request),
+      requestedOffer(request, account.settings),
+    );
+    return answer(201, json(container));
   }
   const container = account.container(databaseId, id);
   switch (request.method) {
     case "GET":
-      return answer(200, json(container), container);
+      return answer(200, json(container));
     case "PUT":
       account.redefine(container, definition(request));
-      return answer(200, json(container), container);
+      return answer(200, json(container));
     case "DELETE":
       account.drop(databaseId, id);
       return deleted;
@@ -127,75 +76,5 @@ function containerJson(database: Database, container: Container): JsonObject {
     _triggers: "triggers/",
     _udfs: "udfs/",
     _conflicts: "conflicts/",
-  };
-}
-
-/** Manual or the maximum of autoscale, in request units per second. */
-function requestedThroughput({ headers }: CosmosRequest): number | undefined {
-  const manual = header(headers, "x-ms-offer-throughput");
-  const autoscale = header(headers, "x-ms-cosmos-offer-autopilot-settings");
-  const text = manual ?? /"maxThroughput"\s*:\s*(\d+)/.exec(autoscale ?? "")?.[1];
-  if (text === undefined) return undefined;
-  const throughput = Number(text);
-  if (!Number.isInteger(throughput) || throughput <= 0)
-    throw badRequest("The offer throughput must be a positive integer.");
-  return throughput;
-}
-
-/** There is one physical partition, with all keys. */
-export function answerPartitionRanges(request: CosmosRequest, container: Container): Answer {
-  const { rid, etag, timestamp } = container;
-  const range = {
-    _rid: rid,
-    id: "0",
-    _etag: etag,
-    minInclusive: "",
-    maxExclusive: "FF",
-    ridPrefix: 0,
-    throughputFraction: 1,
-    status: "online",
-    parents: [],
-    _self: `${rid}/pkranges/0/`,
-    _ts: timestamp,
-  };
-  if (request.method !== "GET") throw notAllowed(request);
-  return list(request, "PartitionKeyRanges", [range], container);
-}
-
-/** /offers: the provisioned throughput of containers that have some. */
-export function answerOffers(account: Account, request: CosmosRequest): Answer {
-  const containers = [...account.databases.values()].flatMap((database) => [...database.containers.values()]);
-  const offers = containers.filter(({ throughput }) => throughput.limit !== undefined);
-  const [, id] = request.parts;
-  if (id === undefined) {
-    return list(
-      request,
-      "Offers",
-      offers.map((one) => offerJson(account, one)),
-    );
-  }
-  const container = offers.find(({ rid }) => offerId(rid).toLowerCase() === id.toLowerCase());
-  if (!container) throw itemNotFound();
-  if (request.method === "PUT") {
-    const { content } = definition(request);
-    const throughput = isObject(content) ? content.offerThroughput : undefined;
-    if (typeof throughput !== "number") throw unsupported("an offer without offerThroughput");
-    account.setThroughput(container, throughput);
-  } else if (request.method !== "GET") throw notAllowed(request);
-  return answer(200, offerJson(account, container));
-}
-
-const offerId = (rid: string) => `o${rid}`;
-
-function offerJson(account: Account, container: Container): JsonObject {
-  const { rid, throughput } = container;
-  return {
-    id: offerId(rid),
-    _rid: offerId(rid),
-    _self: `offers/${offerId(rid)}/`,
-    offerVersion: "V2",
-    resource: `dbs/${account.database(container.database).rid}/colls/${rid}/`,
-    offerResourceId: rid,
-    content: { offerThroughput: throughput.limit ?? 0 },
   };
 }

@@ -1,14 +1,23 @@
 import { badRequest } from "./errors.ts";
-import { define, isObject, type Json, type JsonObject, type Value } from "./sql/values.ts";
+import { MAX_PATCH_OPERATIONS } from "./limits.ts";
+import { define, isObject, type Json, type JsonObject, type Path, type Value } from "./sql/values.ts";
 
 /** The operations of a partial update and the condition that the item must meet. */
-export type Patch = { operations: PatchOperation[]; condition: string | undefined };
+export interface Patch {
+  operations: PatchOperation[];
+  condition: string | undefined;
+}
 
-type PatchOperation = { op: string; path: string[]; from: string[]; value: Value; text: string };
+interface PatchOperation {
+  op: string;
+  path: string[];
+  from: string[];
+  value: Value;
+  text: string;
+}
 
 type Node = Json[] | JsonObject;
 
-const MAX_OPERATIONS = 10;
 const SYSTEM = new Set(["id", "_rid", "_self", "_etag", "_attachments", "_ts"]);
 const OPERATIONS = new Set(["add", "set", "replace", "remove", "incr", "move"]);
 
@@ -17,8 +26,8 @@ export function parsePatch(body: Value): Patch {
   const list = isObject(body) ? body.operations : body;
   if (!Array.isArray(list) || list.length === 0)
     throw badRequest("Invalid patch request: missing patch operations array.");
-  if (list.length > MAX_OPERATIONS)
-    throw badRequest(`The number of patch operations can't exceed '${MAX_OPERATIONS}'.`);
+  if (list.length > MAX_PATCH_OPERATIONS)
+    throw badRequest(`The number of patch operations can't exceed '${MAX_PATCH_OPERATIONS}'.`);
   const condition = isObject(body) ? body.condition : undefined;
   if (condition !== undefined && typeof condition !== "string")
     throw badRequest("The patch condition must be a string.");
@@ -45,6 +54,18 @@ function pointer(path: Value): string[] {
   if (first !== undefined && SYSTEM.has(first)) throw badRequest(`The path '${path}' cannot be patched.`);
   return names;
 }
+
+/** Throws 400 for an operation on the partition key, also one that would leave it as it is. */
+export function checkKeyUntouched(operations: PatchOperation[], paths: readonly Path[]): void {
+  for (const { op, path, from, text } of operations) {
+    const touched = op === "move" ? [path, from] : [path];
+    if (touched.some((names) => paths.some((key) => isPrefix(names, key)))) {
+      throw badRequest(`The partition key cannot be patched: '${text}'.`);
+    }
+  }
+}
+
+const isPrefix = (start: readonly string[], whole: Path) => start.every((name, i) => name === whole[i]);
 
 /** Applies the operations to this document, in place; throws 400 at the first that does not fit. */
 export function applyPatch(document: JsonObject, operations: PatchOperation[]): void {

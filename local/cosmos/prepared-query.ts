@@ -1,19 +1,22 @@
 import { badRequest } from "./errors.ts";
 import type { SortField } from "./indexing.ts";
 import { type Condition, conditionsOf, pathOf } from "./query-plan.ts";
+import { children, type Expression } from "./sql/ast.ts";
 import type { Parameters, Row } from "./sql/compile.ts";
 import { parseQuery } from "./sql/parser.ts";
 import { type CompiledSelect, compileSelect } from "./sql/select.ts";
 import { isObject, type Json, type JsonObject, type Value } from "./sql/values.ts";
 
 /** A query text, parsed, compiled and looked through for what an index can use. */
-export type PreparedQuery = {
+export interface PreparedQuery {
   compiled: CompiledSelect;
   conditions: Condition[];
   order: SortField[];
   /** Results come straight from the items, in their order, with no need to see all of them first. */
   streams: boolean;
-};
+  /** How many values the IN lists of the WHERE clause have. */
+  listed: number;
+}
 
 const prepared = new Map<string, PreparedQuery>();
 const MAX_PREPARED = 1000;
@@ -43,8 +46,14 @@ function analyse(text: string): PreparedQuery {
     compiled,
     conditions: root === undefined ? [] : conditionsOf(select.where, root),
     order,
+    listed: select.where ? listedValues(select.where) : 0,
     streams: root !== undefined && !compiled.aggregated && !select.distinct,
   };
+}
+
+function listedValues(expression: Expression): number {
+  const own = expression.kind === "in" ? expression.list.length : 0;
+  return children(expression).reduce((sum, child) => sum + listedValues(child), own);
 }
 
 /** `[{ name: "@p", value }]` as a map; throws 400. */

@@ -11,10 +11,19 @@ import { compare, isPrimitive, type Path, typeRank, type Value, valueAt } from "
  * How a query gets at its items: a sorted index, the part of it that can hold results, and the direction to walk it.
  * The WHERE clause is still evaluated on every item, so the part only has to be large enough.
  */
-export type Access = { index: SortedIndex; start: number; end: number; backwards: boolean };
+export interface Access {
+  index: SortedIndex;
+  start: number;
+  end: number;
+  backwards: boolean;
+}
 
 /** A condition of the WHERE clause on one path that an index can use; the clause is an AND of these and others. */
-export type Condition = { path: Path; operator: "=" | "<" | "<=" | ">" | ">=" | "defined"; value: Expression };
+export interface Condition {
+  path: Path;
+  operator: "=" | "<" | "<=" | ">" | ">=" | "defined";
+  value: Expression;
+}
 
 /** Beyond three, one more equality hardly narrows and each combination is an index of its own. */
 const MAX_EQUALITIES = 3;
@@ -64,8 +73,13 @@ export function pathOf(expression: Expression, root: string): Path | undefined {
   return parent && typeof name === "string" ? [...parent, name] : undefined;
 }
 
-type Bound = { operator: Condition["operator"]; value: Value };
-type KnownCondition = Bound & { path: Path };
+interface Bound {
+  operator: Condition["operator"];
+  value: Value;
+}
+interface KnownCondition extends Bound {
+  path: Path;
+}
 
 export const givenValue = (expression: Expression, parameters: Parameters): Value =>
   expression.kind === "parameter"

@@ -1,10 +1,11 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
-import type { Container } from "./container.ts";
-import { badRequest, tooLarge } from "./errors.ts";
+import { badRequest, type CosmosError, tooLarge } from "./errors.ts";
 import { header, isTrue } from "./headers.ts";
+import { MAX_REQUEST_BYTES } from "./limits.ts";
 import type { Value } from "./sql/values.ts";
+import type { View } from "./views.ts";
 
-export type CosmosRequest = {
+export interface CosmosRequest {
   method: string;
   /** As sent, without the query string: what the client signed. */
   path: string;
@@ -12,28 +13,44 @@ export type CosmosRequest = {
   parts: string[];
   headers: IncomingHttpHeaders;
   body: string;
-};
+  /** What injected faults do to this request beside answering it with an error. */
+  trouble?: Trouble;
+}
 
-export type Answer = {
+/** How the pages of a query come. */
+export interface PageTrouble {
+  /** An empty page with a continuation token before each page. */
+  empty?: boolean;
+  /** The most results of a page. */
+  short?: number;
+  /** An aggregate in two parts. */
+  partial?: boolean;
+}
+
+export interface Trouble {
+  pages?: PageTrouble;
+  /** One operation of a batch fails; `index` counts from 0, the last one unless given. */
+  inBatch?: { error: CosmosError; index?: number | undefined };
+}
+
+export interface Answer {
   status: number;
   /** JSON text; none for 204 and 304. */
   body?: string;
   headers?: Record<string, string>;
   charge: number;
-  container?: Container;
-};
-
-/** A transactional batch may have 2 MB, and so may an item; JSON escapes and system properties come on top. */
-const MAX_BODY_BYTES = 16 * 1024 * 1024;
+  /** Whose progress the session token of the answer tells. */
+  session?: View;
+}
 
 export async function readRequest(message: IncomingMessage): Promise<CosmosRequest> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of message) {
     size += chunk.length;
-    if (size <= MAX_BODY_BYTES) chunks.push(chunk);
+    if (size <= MAX_REQUEST_BYTES) chunks.push(chunk);
   }
-  if (size > MAX_BODY_BYTES) throw tooLarge("Request size is too large");
+  if (size > MAX_REQUEST_BYTES) throw tooLarge("Request size is too large");
   const path = (message.url ?? "/").split("?", 1)[0] ?? "/";
   return {
     method: message.method ?? "GET",

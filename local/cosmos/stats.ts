@@ -1,30 +1,34 @@
 /** How many requests there were, what they cost in request units, and how many failed (status 400 and up). */
-export type Tally = { count: number; charge: number; failed: number };
+export interface Tally {
+  count: number;
+  charge: number;
+  failed: number;
+}
 
-export type Stats = {
+export interface Stats {
   since: string;
   total: Tally;
   /** By operation: create, read, query, batch, … */
   operations: Record<string, Tally>;
   /** By container id (of all databases together), then by operation. */
   containers: Record<string, Record<string, Tally>>;
-};
+}
 
 const none = (): Tally => ({ count: 0, charge: 0, failed: 0 });
 
 /** Counts what was done since the start or the last reset. */
 export class Counters {
-  private current: Stats = empty();
+  #current: Stats = empty();
 
   reset(): void {
-    this.current = empty();
+    this.#current = empty();
   }
 
   add(operation: string, container: string | undefined, charge: number, failed: boolean): void {
-    const tallies = [this.current.total, tally(this.current.operations, operation)];
+    const tallies = [this.#current.total, tally(this.#current.operations, operation)];
     if (container !== undefined) {
-      this.current.containers[container] ??= {};
-      tallies.push(tally(this.current.containers[container], operation));
+      this.#current.containers[container] ??= {};
+      tallies.push(tally(this.#current.containers[container], operation));
     }
     for (const entry of tallies) {
       entry.count++;
@@ -35,7 +39,7 @@ export class Counters {
 
   /** Charges rounded to hundredths, as in the charge header. */
   read(): Stats {
-    return JSON.parse(JSON.stringify(this.current), (name, value) =>
+    return JSON.parse(JSON.stringify(this.#current), (name, value) =>
       name === "charge" ? Math.round(value * 100) / 100 : value,
     );
   }

@@ -1,38 +1,57 @@
 import { tooManyRequests } from "./errors.ts";
+import { SERVERLESS_THROUGHPUT, type Settings } from "./settings.ts";
 
-/** The request units per second that a container was given; without any, it has no limit (as "serverless"). */
+/** What a container was given: request units per second, manual or the maximum of autoscale. */
+export interface Offer {
+  throughput: number;
+  autoscale: boolean;
+}
+
+/** What a container gets that is created without a word about it. */
+export const defaultOffer = ({ capacity, throughput, autoscale }: Settings): Offer | undefined =>
+  capacity === "provisioned" ? { throughput, autoscale } : undefined;
+
+/**
+ * The request units per second of one physical partition; undefined for no limit. The throughput of a container is shared
+ * out evenly between its physical partitions, so a hot one is throttled while the others are idle.
+ */
+export function limitOf(offer: Offer | undefined, ranges: number, settings: Settings): number | undefined {
+  if (settings.capacity === "serverless") return SERVERLESS_THROUGHPUT;
+  const throughput = (offer ?? defaultOffer(settings))?.throughput;
+  return throughput === undefined ? undefined : throughput / ranges;
+}
+
+interface Bucket {
+  perSecond: number;
+  balance: number;
+  updated: number;
+}
+
+/** What is left of each physical partition's request units. */
 export class Throughput {
-  private perSecond: number | undefined;
-  private readonly now: () => number;
-  private balance = 0;
-  private updated: number;
+  readonly #now: () => number;
+  readonly #buckets = new Map<string, Bucket>();
 
-  constructor(perSecond: number | undefined, now: () => number) {
-    this.now = now;
-    this.updated = now();
-    this.perSecond = perSecond;
-    this.balance = perSecond ?? 0;
-  }
-
-  get limit(): number | undefined {
-    return this.perSecond;
-  }
-
-  set(perSecond: number): void {
-    this.perSecond = perSecond;
-    this.balance = perSecond;
+  constructor(now: () => number) {
+    this.#now = now;
   }
 
   /** Throws 429 while earlier requests have used up more than there is; a single request may overdraw, as in the service. */
-  check(): void {
-    if (this.perSecond === undefined) return;
-    const now = this.now();
-    this.balance = Math.min(this.perSecond, this.balance + ((now - this.updated) / 1000) * this.perSecond);
-    this.updated = now;
-    if (this.balance < 0) throw tooManyRequests(Math.ceil((-this.balance / this.perSecond) * 1000) + 1);
+  check(range: string, perSecond: number | undefined): void {
+    if (perSecond === undefined) return;
+    const now = this.#now();
+    let bucket = this.#buckets.get(range);
+    if (bucket?.perSecond !== perSecond) {
+      bucket = { perSecond, balance: perSecond, updated: now };
+      this.#buckets.set(range, bucket);
+    }
+    bucket.balance = Math.min(perSecond, bucket.balance + ((now - bucket.updated) / 1000) * perSecond);
+    bucket.updated = now;
+    if (bucket.balance < 0) throw tooManyRequests(Math.ceil((-bucket.balance / perSecond) * 1000) + 1);
   }
 
-  spend(charge: number): void {
-    this.balance -= charge;
+  spend(range: string, charge: number): void {
+    const bucket = this.#buckets.get(range);
+    if (bucket) bucket.balance -= charge;
   }
 }

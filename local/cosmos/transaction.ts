@@ -1,7 +1,9 @@
-import { type Change, type Container, SYSTEM_PROPERTIES } from "./container.ts";
+import type { Change, Container } from "./container.ts";
+import { SYSTEM_PROPERTIES } from "./definition.ts";
 import { tooLarge, uniqueKeyTaken } from "./errors.ts";
 import { itemRid } from "./identities.ts";
-import { type Item, MAX_ITEM_BYTES, type PartitionKey } from "./item.ts";
+import type { Item, PartitionKey } from "./item.ts";
+import { MAX_ITEM_BYTES } from "./limits.ts";
 import { canonical, define, type JsonObject, type Path, valueAt } from "./sql/values.ts";
 
 /** Reads and writes in one partition that become visible together at commit, or never. */
@@ -9,7 +11,7 @@ export class Transaction {
   readonly container: Container;
   readonly key: PartitionKey;
   /** What this transaction has made of each item that it touched; undefined for deleted. */
-  private readonly staged = new Map<string, Item | undefined>();
+  readonly #staged = new Map<string, Item | undefined>();
 
   constructor(container: Container, key: PartitionKey) {
     this.container = container;
@@ -17,35 +19,37 @@ export class Transaction {
   }
 
   get(id: string): Item | undefined {
-    return this.staged.has(id) ? this.staged.get(id) : this.container.find(this.key, id);
+    return this.#staged.has(id) ? this.#staged.get(id) : this.container.find(this.key, id);
   }
 
   /** Stages a new version. The body is taken over: it gets the properties that the service adds. */
   put(body: JsonObject & { id: string }): Item {
     const before = this.get(body.id);
-    const item = this.version(body, before);
-    this.checkUniqueKeys(item);
-    this.staged.set(item.id, item);
+    const item = this.#version(body, before);
+    this.#checkUniqueKeys(item);
+    this.#staged.set(item.id, item);
     return item;
   }
 
   delete(item: Item): void {
-    this.staged.set(item.id, undefined);
+    // A write too: a session token that has seen it must not be served by a copy that has not.
+    this.container.lsn++;
+    this.#staged.set(item.id, undefined);
   }
 
   /** Makes everything staged visible; returns what changed, in order of writing. */
   commit(): Change[] {
     const changes: Change[] = [];
-    for (const [id, after] of this.staged) {
+    for (const [id, after] of this.#staged) {
       const before = this.container.find(this.key, id);
       if (before || after) changes.push({ ...(before && { before }), ...(after && { after }) });
     }
     changes.sort((a, b) => (a.after?.lsn ?? 0) - (b.after?.lsn ?? 0));
-    this.container.apply(changes);
+    this.container.commit(this.key, changes);
     return changes;
   }
 
-  private version(given: JsonObject & { id: string }, before: Item | undefined): Item {
+  #version(given: JsonObject & { id: string }, before: Item | undefined): Item {
     const { container } = this;
     const { identities } = container;
     const sequence = before?.sequence ?? ++container.sequence;
@@ -63,14 +67,14 @@ export class Transaction {
     return storedItem(container, this.key, { body, sequence, lsn: ++container.lsn });
   }
 
-  private checkUniqueKeys(item: Item): void {
+  #checkUniqueKeys(item: Item): void {
     const { container } = this;
     const partition = container.partitions.get(this.key.text);
     for (const paths of container.uniqueKeys) {
       const wanted = uniqueValues(item.body, paths);
       const taken = (other: Item | undefined) =>
         other !== undefined && other.id !== item.id && uniqueValues(other.body, paths) === wanted;
-      if ([...this.staged.values()].some(taken)) throw uniqueKeyTaken();
+      if ([...this.#staged.values()].some(taken)) throw uniqueKeyTaken();
       if (!partition) continue;
       const index = container.partitionIndex(
         partition,
@@ -80,7 +84,7 @@ export class Transaction {
       for (let i = index.seek((other) => index.comparePosition(other, position) < 0); ; i++) {
         const other = index.at(i);
         if (!other || uniqueValues(other.body, paths) !== wanted) break;
-        if (!this.staged.has(other.id) && taken(other)) throw uniqueKeyTaken();
+        if (!this.#staged.has(other.id) && taken(other)) throw uniqueKeyTaken();
       }
     }
   }

@@ -17,14 +17,20 @@ export type Expression =
   | { kind: "call"; name: string; args: Expression[] }
   | { kind: "subquery"; form: "exists" | "array" | "scalar"; select: Select };
 
-export type Source = { iterate: boolean; alias: string | undefined; from: Expression | Select };
+export interface Source {
+  iterate: boolean;
+  alias: string | undefined;
+  from: Expression | Select;
+}
 
-export type Projection =
-  | { kind: "star" }
-  | { kind: "value"; value: Expression }
-  | { kind: "list"; columns: { value: Expression; alias: string | undefined }[] };
+export type Projection = { kind: "star" } | { kind: "value"; value: Expression } | { kind: "list"; columns: Column[] };
 
-export type Select = {
+export interface Column {
+  value: Expression;
+  alias: string | undefined;
+}
+
+export interface Select {
   kind: "select";
   distinct: boolean;
   top: Expression | undefined;
@@ -35,7 +41,7 @@ export type Select = {
   orderBy: { value: Expression; descending: boolean }[] | undefined;
   offset: Expression | undefined;
   limit: Expression | undefined;
-};
+}
 
 export const AGGREGATES: ReadonlySet<string> = new Set(["COUNT", "SUM", "AVG", "MIN", "MAX"]);
 
@@ -68,6 +74,12 @@ export function children(expression: Expression): Expression[] {
     case "call":
       return expression.args;
   }
+}
+
+/** Whether a function is called anywhere in an expression. */
+export function calls(expression: Expression, name: string): boolean {
+  if (expression.kind === "call" && expression.name === name) return true;
+  return children(expression).some((child) => calls(child, name));
 }
 
 export function hasAggregate(expression: Expression): boolean {

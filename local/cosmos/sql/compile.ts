@@ -10,27 +10,31 @@ import { compare, define, equal, type Json, type JsonObject, property, typeRank,
 export type Parameters = ReadonlyMap<string, Json>;
 
 /** What an expression is evaluated against: the value of each alias, the query's parameters, the group's rows. */
-export type Row = { slots: Value[]; parameters: Parameters; group?: Row[] };
+export interface Row {
+  slots: Value[];
+  parameters: Parameters;
+  group?: Row[];
+}
 
 export type Evaluate = (row: Row) => Value;
 
 /** Which slot each alias has. A subquery sees the aliases around it. */
 export class Scope {
-  private readonly slots: Map<string, number>;
+  readonly #slots: Map<string, number>;
   size: number;
 
   constructor(parent?: Scope) {
-    this.slots = new Map(parent?.slots);
+    this.#slots = new Map(parent ? parent.#slots : []);
     this.size = parent?.size ?? 0;
   }
 
   add(alias: string): number {
-    this.slots.set(alias, this.size);
+    this.#slots.set(alias, this.size);
     return this.size++;
   }
 
   slot(alias: string): number | undefined {
-    return this.slots.get(alias);
+    return this.#slots.get(alias);
   }
 }
 

@@ -9,12 +9,12 @@ export const SOFT_KEYWORDS = new Set(["VALUE", "RANK", "TOP", "ARRAY", "LIMIT", 
 
 /** A place in a list of tokens, and the small steps that a parser takes from it. */
 export class TokenCursor {
-  private readonly tokens: Token[];
-  private position = 0;
-  private depth = 0;
+  readonly #tokens: Token[];
+  #position = 0;
+  #depth = 0;
 
   constructor(tokens: Token[]) {
-    this.tokens = tokens;
+    this.#tokens = tokens;
   }
 
   protected get current(): Token {
@@ -22,20 +22,20 @@ export class TokenCursor {
   }
 
   protected peek(ahead: number): Token {
-    const token = this.tokens[Math.min(this.position + ahead, this.tokens.length - 1)];
+    const token = this.#tokens[Math.min(this.#position + ahead, this.#tokens.length - 1)];
     if (!token) throw syntaxError("end of query", 0);
     return token;
   }
 
   protected next(): Token {
     const token = this.current;
-    this.position++;
+    this.#position++;
     return token;
   }
 
   /** Undoes next(), so that fail() names the right token. */
   protected back(): void {
-    this.position--;
+    this.#position--;
   }
 
   protected fail(): never {
@@ -49,7 +49,7 @@ export class TokenCursor {
 
   protected take(text: string): boolean {
     if (!this.is(text)) return false;
-    this.position++;
+    this.#position++;
     return true;
   }
 
@@ -70,9 +70,9 @@ export class TokenCursor {
   }
 
   protected nested<T>(parse: () => T): T {
-    if (++this.depth > MAX_DEPTH) throw badRequest("The query is nested too deeply.");
+    if (++this.#depth > MAX_DEPTH) throw badRequest("The query is nested too deeply.");
     const result = parse();
-    this.depth--;
+    this.#depth--;
     return result;
   }
 }

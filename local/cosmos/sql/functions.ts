@@ -4,7 +4,11 @@ import { containsPart, equal, isObject, isPrimitive, type Json, type Value } fro
 
 export type BuiltIn = (...args: Value[]) => Value;
 
-type Definition = { least: number; most: number; call: BuiltIn };
+interface Definition {
+  least: number;
+  most: number;
+  call: BuiltIn;
+}
 
 const define = (least: number, most: number, call: BuiltIn): Definition => ({ least, most, call });
 

@@ -1,13 +1,13 @@
 import { badRequest } from "../errors.ts";
 
-export type Token = {
+export interface Token {
   kind: "keyword" | "name" | "number" | "string" | "parameter" | "symbol" | "end";
   /** Upper case for keywords, the decoded text for strings. */
   text: string;
   /** As written. */
   raw: string;
   at: number;
-};
+}
 
 const KEYWORDS = new Set(
   (

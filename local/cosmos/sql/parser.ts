@@ -38,59 +38,59 @@ export function parseQuery(sql: string): Select {
 
 class Parser extends TokenCursor {
   whole(): Select {
-    const select = this.select();
+    const select = this.#select();
     if (this.current.kind !== "end") this.fail();
     return select;
   }
 
-  private select(): Select {
+  #select(): Select {
     return this.nested(() => {
       this.need("SELECT");
       const distinct = this.take("DISTINCT");
-      const top = this.take("TOP") ? this.count() : undefined;
-      const projection = this.projection();
+      const top = this.take("TOP") ? this.#count() : undefined;
+      const projection = this.#projection();
       const sources: Source[] = [];
       if (this.take("FROM")) {
-        sources.push(this.source());
-        while (this.take("JOIN")) sources.push(this.source());
+        sources.push(this.#source());
+        while (this.take("JOIN")) sources.push(this.#source());
       }
-      const where = this.take("WHERE") ? this.expression() : undefined;
-      const groupBy = this.takeBy("GROUP") ? this.list(() => this.expression()) : undefined;
-      const orderBy = this.takeBy("ORDER") ? this.orderBy() : undefined;
+      const where = this.take("WHERE") ? this.#expression() : undefined;
+      const groupBy = this.#takeBy("GROUP") ? this.list(() => this.#expression()) : undefined;
+      const orderBy = this.#takeBy("ORDER") ? this.#orderBy() : undefined;
       let offset: Expression | undefined;
       let limit: Expression | undefined;
       if (this.take("OFFSET")) {
-        offset = this.count();
+        offset = this.#count();
         this.need("LIMIT");
-        limit = this.count();
+        limit = this.#count();
       }
       return { kind: "select", distinct, top, projection, sources, where, groupBy, orderBy, offset, limit };
     });
   }
 
-  private takeBy(keyword: string): boolean {
+  #takeBy(keyword: string): boolean {
     if (!this.take(keyword)) return false;
     this.need("BY");
     return true;
   }
 
-  private projection(): Projection {
+  #projection(): Projection {
     if (this.take("*")) return { kind: "star" };
     if (this.is("VALUE") && this.peek(1).text !== "," && this.take("VALUE")) {
-      return { kind: "value", value: this.expression() };
+      return { kind: "value", value: this.#expression() };
     }
     const columns = this.list(() => {
-      const value = this.expression();
+      const value = this.#expression();
       if (!this.take("AS")) return { value, alias: this.current.kind === "name" ? this.name() : undefined };
       return { value, alias: this.current.kind === "string" ? this.next().text : this.name() };
     });
     return { kind: "list", columns };
   }
 
-  private orderBy() {
+  #orderBy() {
     if (this.is("RANK")) throw unsupported("ORDER BY RANK (full-text and hybrid search)");
     return this.list(() => {
-      const value = this.expression();
+      const value = this.#expression();
       const descending = this.take("DESC");
       if (!descending) this.take("ASC");
       return { value, descending };
@@ -98,7 +98,7 @@ class Parser extends TokenCursor {
   }
 
   /** The argument of TOP, OFFSET and LIMIT: a number or a parameter. */
-  private count(): Expression {
+  #count(): Expression {
     const token = this.next();
     if (token.kind === "number") return { kind: "constant", value: Number(token.text) };
     if (token.kind === "parameter") return { kind: "parameter", name: token.text };
@@ -106,140 +106,140 @@ class Parser extends TokenCursor {
     this.fail();
   }
 
-  private source(): Source {
+  #source(): Source {
     if (this.current.kind === "name" && this.peek(1).kind === "keyword" && this.peek(1).text === "IN") {
       const alias = this.name();
       this.need("IN");
-      return { iterate: true, alias, from: this.sourceExpression() };
+      return { iterate: true, alias, from: this.#sourceExpression() };
     }
-    const from = this.sourceExpression();
+    const from = this.#sourceExpression();
     const alias = this.take("AS") || this.current.kind === "name" ? this.name() : undefined;
     return { iterate: false, alias, from };
   }
 
-  private sourceExpression(): Expression | Select {
+  #sourceExpression(): Expression | Select {
     if (this.take("(")) {
-      const select = this.select();
+      const select = this.#select();
       this.need(")");
       return select;
     }
-    return this.members({ kind: "identifier", name: this.name() });
+    return this.#members({ kind: "identifier", name: this.name() });
   }
 
-  private expression(strength = 0): Expression {
+  #expression(strength = 0): Expression {
     return this.nested(() => {
-      let left = this.prefix();
+      let left = this.#prefix();
       for (;;) {
         const token = this.current;
         const binds = token.kind === "symbol" || token.kind === "keyword" ? STRENGTH[token.text] : undefined;
         if (binds === undefined || binds <= strength) return left;
-        const next = this.infix(left, token.text, binds);
+        const next = this.#infix(left, token.text, binds);
         if (!next) return left;
         left = next;
       }
     });
   }
 
-  private infix(left: Expression, operator: string, binds: number): Expression | undefined {
+  #infix(left: Expression, operator: string, binds: number): Expression | undefined {
     if (operator === "NOT") {
       if (!["IN", "BETWEEN", "LIKE"].includes(this.peek(1).text)) return undefined;
       this.next();
-      const operand = this.infix(left, this.current.text, binds);
+      const operand = this.#infix(left, this.current.text, binds);
       return operand && { kind: "unary", operator: "NOT", operand };
     }
     this.next();
     switch (operator) {
       case "IN":
-        return { kind: "in", value: left, list: this.parenthesized() };
+        return { kind: "in", value: left, list: this.#parenthesized() };
       case "BETWEEN": {
-        const low = this.expression(COMPARISON_STRENGTH);
+        const low = this.#expression(COMPARISON_STRENGTH);
         this.need("AND");
-        return { kind: "between", value: left, low, high: this.expression(COMPARISON_STRENGTH) };
+        return { kind: "between", value: left, low, high: this.#expression(COMPARISON_STRENGTH) };
       }
       case "LIKE": {
-        const pattern = this.expression(COMPARISON_STRENGTH);
-        const escapeWith = this.take("ESCAPE") ? this.expression(COMPARISON_STRENGTH) : undefined;
+        const pattern = this.#expression(COMPARISON_STRENGTH);
+        const escapeWith = this.take("ESCAPE") ? this.#expression(COMPARISON_STRENGTH) : undefined;
         return { kind: "like", value: left, pattern, escape: escapeWith };
       }
       case "?": {
-        const yes = this.expression();
+        const yes = this.#expression();
         this.need(":");
-        return { kind: "conditional", test: left, yes, no: this.expression() };
+        return { kind: "conditional", test: left, yes, no: this.#expression() };
       }
       default:
-        return { kind: "binary", operator, left, right: this.expression(binds) };
+        return { kind: "binary", operator, left, right: this.#expression(binds) };
     }
   }
 
-  private parenthesized(): Expression[] {
+  #parenthesized(): Expression[] {
     this.need("(");
-    const list = this.list(() => this.expression());
+    const list = this.list(() => this.#expression());
     this.need(")");
     return list;
   }
 
-  private prefix(): Expression {
+  #prefix(): Expression {
     const token = this.next();
     switch (token.kind) {
       case "number":
         return { kind: "constant", value: Number(token.text) };
       case "string":
-        return this.members({ kind: "constant", value: token.text });
+        return this.#members({ kind: "constant", value: token.text });
       case "parameter":
-        return this.members({ kind: "parameter", name: token.text });
+        return this.#members({ kind: "parameter", name: token.text });
       case "name":
-        return this.members(this.is("(") ? this.call(token.raw) : { kind: "identifier", name: token.raw });
+        return this.#members(this.is("(") ? this.#call(token.raw) : { kind: "identifier", name: token.raw });
       case "symbol":
-        return this.symbolPrefix(token);
+        return this.#symbolPrefix(token);
       case "keyword":
-        return this.keywordPrefix(token);
+        return this.#keywordPrefix(token);
       case "end":
         this.back();
         this.fail();
     }
   }
 
-  private symbolPrefix(token: Token): Expression {
+  #symbolPrefix(token: Token): Expression {
     switch (token.text) {
       case "-":
       case "+":
       case "~":
-        return signed(token.text, this.expression(SIGN_STRENGTH));
+        return signed(token.text, this.#expression(SIGN_STRENGTH));
       case "(": {
-        if (this.is("SELECT")) return this.members(this.subquery("scalar"));
-        const inner = this.expression();
+        if (this.is("SELECT")) return this.#members(this.#subquery("scalar"));
+        const inner = this.#expression();
         this.need(")");
-        return this.members(inner);
+        return this.#members(inner);
       }
       case "[": {
-        const items = this.is("]") ? [] : this.list(() => this.expression());
+        const items = this.is("]") ? [] : this.list(() => this.#expression());
         this.need("]");
-        return this.members({ kind: "array", items });
+        return this.#members({ kind: "array", items });
       }
       case "{": {
-        const fields = this.is("}") ? [] : this.list(() => this.field());
+        const fields = this.is("}") ? [] : this.list(() => this.#field());
         this.need("}");
-        return this.members({ kind: "object", fields });
+        return this.#members({ kind: "object", fields });
       }
     }
     this.back();
     this.fail();
   }
 
-  private field(): [string, Expression] {
+  #field(): [string, Expression] {
     const token = this.next();
     if (token.kind !== "string" && token.kind !== "name" && token.kind !== "keyword") {
       this.back();
       this.fail();
     }
     this.need(":");
-    return [token.kind === "string" ? token.text : token.raw, this.expression()];
+    return [token.kind === "string" ? token.text : token.raw, this.#expression()];
   }
 
-  private keywordPrefix(token: Token): Expression {
+  #keywordPrefix(token: Token): Expression {
     switch (token.text) {
       case "NOT":
-        return { kind: "unary", operator: "NOT", operand: this.expression(NOT_STRENGTH) };
+        return { kind: "unary", operator: "NOT", operand: this.#expression(NOT_STRENGTH) };
       case "NULL":
         return { kind: "constant", value: null };
       case "UNDEFINED":
@@ -250,32 +250,32 @@ class Parser extends TokenCursor {
         return { kind: "constant", value: false };
       case "EXISTS":
         this.need("(");
-        return this.subquery("exists");
+        return this.#subquery("exists");
       case "ARRAY":
-        if (this.take("(")) return this.members(this.subquery("array"));
+        if (this.take("(")) return this.#members(this.#subquery("array"));
         break;
     }
     // LEFT, RIGHT and the like are names; a soft keyword may be the name of a source.
-    if (SOFT_KEYWORDS.has(token.text)) return this.members({ kind: "identifier", name: token.raw });
+    if (SOFT_KEYWORDS.has(token.text)) return this.#members({ kind: "identifier", name: token.raw });
     this.back();
     this.fail();
   }
 
   /** After the opening parenthesis. */
-  private subquery(form: "exists" | "array" | "scalar"): Expression {
-    const select = this.select();
+  #subquery(form: "exists" | "array" | "scalar"): Expression {
+    const select = this.#select();
     this.need(")");
     return { kind: "subquery", form, select };
   }
 
-  private call(name: string): Expression {
+  #call(name: string): Expression {
     this.need("(");
-    const args = this.is(")") ? [] : this.list(() => this.expression());
+    const args = this.is(")") ? [] : this.list(() => this.#expression());
     this.need(")");
     return { kind: "call", name: name.toUpperCase(), args };
   }
 
-  private members(expression: Expression): Expression {
+  #members(expression: Expression): Expression {
     let object = expression;
     for (;;) {
       if (this.take(".")) {
@@ -289,7 +289,7 @@ class Parser extends TokenCursor {
         }
         object = { kind: "member", object, property: { kind: "constant", value: raw } };
       } else if (this.take("[")) {
-        const property = this.expression();
+        const property = this.#expression();
         this.need("]");
         object = { kind: "member", object, property };
       } else return object;

@@ -1,12 +1,18 @@
 import { badRequest, unsupported } from "../errors.ts";
-import { type Expression, hasAggregate, type Select, type Source } from "./ast.ts";
+import { type Column, calls, type Expression, hasAggregate, type Select, type Source } from "./ast.ts";
 import { compile, compileObject, type Evaluate, type Parameters, type Row, Scope } from "./compile.ts";
 import { canonical, compare, type Json, type Value } from "./values.ts";
 
 /** A result before paging: its value and the values that it is sorted by. */
-export type Result = { value: Json; order: Value[] };
+export interface Result {
+  value: Json;
+  order: Value[];
+}
 
-type BoundSource = { slot: number; rows: (row: Row) => Value[] };
+interface BoundSource {
+  slot: number;
+  rows: (row: Row) => Value[];
+}
 
 /** A SELECT ready to run over rows; the executor feeds the outermost one with items, subqueries feed themselves. */
 export class CompiledSelect {
@@ -15,11 +21,11 @@ export class CompiledSelect {
   readonly rootSlot: number | undefined;
   readonly rootAlias: string | undefined;
   readonly aggregated: boolean;
-  private readonly sources: BoundSource[];
-  private readonly where: Evaluate | undefined;
-  private readonly groupBy: Evaluate[] | undefined;
-  private readonly orderBy: { evaluate: Evaluate; sign: 1 | -1 }[];
-  private readonly limits: { top?: Evaluate; offset?: Evaluate; limit?: Evaluate };
+  readonly #sources: BoundSource[];
+  readonly #where: Evaluate | undefined;
+  readonly #groupBy: Evaluate[] | undefined;
+  readonly #orderBy: { evaluate: Evaluate; sign: 1 | -1 }[];
+  readonly #limits: { top?: Evaluate; offset?: Evaluate; limit?: Evaluate };
   readonly project: Evaluate;
 
   constructor(select: Select, parent?: Scope) {
@@ -33,26 +39,26 @@ export class CompiledSelect {
     this.rootAlias = root;
     this.rootSlot = root === undefined ? undefined : scope.add(root);
     const bound = root === undefined ? select.sources : joined;
-    this.sources = bound.map((source) => bindSource(source, scope));
-    this.where = select.where && compile(select.where, scope);
-    this.groupBy = select.groupBy?.map((expression) => compile(expression, scope));
+    this.#sources = bound.map((source) => bindSource(source, scope));
+    this.#where = select.where && compile(select.where, scope);
+    this.#groupBy = select.groupBy?.map((expression) => compile(expression, scope));
     this.aggregated = select.groupBy !== undefined || projected(select).some(hasAggregate);
     if (this.aggregated && select.orderBy) throw unsupported("ORDER BY together with GROUP BY or an aggregate");
     this.project = compileProjection(select, scope);
-    this.orderBy = (select.orderBy ?? []).map(({ value, descending }) => ({
+    this.#orderBy = (select.orderBy ?? []).map(({ value, descending }) => ({
       evaluate: compile(value, scope),
       sign: descending ? -1 : 1,
     }));
-    this.limits = {};
-    if (select.top) this.limits.top = compile(select.top, scope);
-    if (select.offset) this.limits.offset = compile(select.offset, scope);
-    if (select.limit) this.limits.limit = compile(select.limit, scope);
+    this.#limits = {};
+    if (select.top) this.#limits.top = compile(select.top, scope);
+    if (select.offset) this.#limits.offset = compile(select.offset, scope);
+    if (select.limit) this.#limits.limit = compile(select.limit, scope);
   }
 
   /** The rows that a row of the outer world (an item, or the rows around a subquery) expands to, filtered by WHERE. */
   expand(row: Row): Row[] {
     let rows = [row];
-    for (const source of this.sources) {
+    for (const source of this.#sources) {
       rows = rows.flatMap((outer) =>
         source.rows(outer).map((value) => {
           const slots = outer.slots.slice();
@@ -61,7 +67,7 @@ export class CompiledSelect {
         }),
       );
     }
-    const { where } = this;
+    const where = this.#where;
     return where ? rows.filter((candidate) => where(candidate) === true) : rows;
   }
 
@@ -74,25 +80,31 @@ export class CompiledSelect {
       if (typeof value === "number" && Number.isInteger(value) && value >= 0) return value;
       throw badRequest("TOP, OFFSET and LIMIT take an integer that is not negative.");
     };
-    const { top, offset, limit } = this.limits;
+    const { top, offset, limit } = this.#limits;
     return { skip: count(offset, 0), take: Math.min(count(top, Infinity), count(limit, Infinity)) };
   }
 
   /** All results over these rows: grouped, projected, distinct, sorted; not yet cut to the window. */
   results(rows: Row[], parameters: Parameters): Result[] {
-    const groups = this.aggregated ? this.group(rows, parameters) : rows;
+    const groups = this.aggregated ? this.#group(rows, parameters) : rows;
     const results: Result[] = [];
     for (const row of groups) {
       const value = this.project(row);
       if (value === undefined) continue;
-      results.push({ value, order: this.orderBy.map(({ evaluate }) => evaluate(row)) });
+      results.push({ value, order: this.#orderBy.map(({ evaluate }) => evaluate(row)) });
     }
-    if (this.orderBy.length > 0) results.sort((a, b) => this.compareOrder(a.order, b.order));
+    if (this.#orderBy.length > 0) results.sort((a, b) => this.compareOrder(a.order, b.order));
     return this.select.distinct ? distinct(results) : results;
   }
 
+  /** One row of aggregates whose parts a client can put together: all but averages. */
+  get hasSummableParts(): boolean {
+    const { groupBy, distinct } = this.select;
+    return this.aggregated && !groupBy && !distinct && !projected(this.select).some((value) => calls(value, "AVG"));
+  }
+
   compareOrder(a: Value[], b: Value[]): number {
-    for (const [i, { sign }] of this.orderBy.entries()) {
+    for (const [i, { sign }] of this.#orderBy.entries()) {
       const difference = compare(a[i], b[i]);
       if (difference !== 0) return difference * sign;
     }
@@ -107,8 +119,8 @@ export class CompiledSelect {
     return results.slice(skip, skip + take).map(({ value }) => value);
   }
 
-  private group(rows: Row[], parameters: Parameters): Row[] {
-    const { groupBy } = this;
+  #group(rows: Row[], parameters: Parameters): Row[] {
+    const groupBy = this.#groupBy;
     if (!groupBy) return [{ slots: rows[0]?.slots ?? [], parameters, group: rows }];
     const groups = new Map<string, Row[]>();
     for (const row of rows) {
@@ -176,13 +188,14 @@ function compileProjection(select: Select, scope: Scope): Evaluate {
     return ({ slots }) => slots[slot];
   }
   if (projection.kind === "value") return compile(projection.value, scope);
+  const names = columnNames(projection.columns);
+  return compileObject(projection.columns.map(({ value }, i) => [names[i] ?? "", compile(value, scope)]));
+}
+
+/** The properties that the columns of a SELECT list become. */
+export function columnNames(columns: Column[]): string[] {
   let unnamed = 0;
-  return compileObject(
-    projection.columns.map(({ value, alias }) => [
-      alias ?? columnName(value) ?? `$${++unnamed}`,
-      compile(value, scope),
-    ]),
-  );
+  return columns.map(({ value, alias }) => alias ?? columnName(value) ?? `$${++unnamed}`);
 }
 
 function columnName(expression: Expression): string | undefined {

@@ -1,6 +1,8 @@
 /** JSON as it is stored, and how Cosmos SQL compares it. `undefined` is a value of the language: "no such property". */
 export type Json = null | boolean | number | string | Json[] | JsonObject;
-export type JsonObject = { [name: string]: Json };
+export interface JsonObject {
+  [name: string]: Json;
+}
 export type Value = Json | undefined;
 export type Path = readonly string[];
 

@@ -20,9 +20,9 @@ describe("a charge", () => {
   });
 
   test("of a query grows with what it looks at and what it returns", () => {
-    expect(queryCharge(0, 0)).toBe(2.3);
-    expect(queryCharge(100, 0)).toBeCloseTo(5.3);
-    expect(queryCharge(1, 10 * KB)).toBeCloseTo(3.33);
+    expect(queryCharge({ examined: 0, bytes: 0 })).toBe(2.3);
+    expect(queryCharge({ examined: 100, bytes: 0 })).toBeCloseTo(5.3);
+    expect(queryCharge({ examined: 1, bytes: 10 * KB })).toBeCloseTo(3.33);
   });
 });
 

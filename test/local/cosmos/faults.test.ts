@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { type FaultRule, startCosmos } from "../../../local/cosmos/server.ts";
-import { clientFor, failure, startWorld, type World } from "./harness.ts";
+import { clientFor, failure, postOnce, startWorld, type World } from "./harness.ts";
 
 let world: World;
 beforeAll(async () => {
@@ -61,23 +61,12 @@ test("latency delays the answer", async () => {
 });
 
 /** Not through the SDK, which would send a cut request again. */
-async function createOnce(container: string, id: string, signal: AbortSignal | null = null): Promise<Response> {
-  const { createHmac } = await import("node:crypto");
-  const link = `dbs/tests/colls/${container}`;
-  const date = new Date().toUTCString();
-  const text = `post\ndocs\n${link}\n${date.toLowerCase()}\n\n`;
-  const signature = createHmac("sha256", Buffer.from(world.server.key, "base64")).update(text).digest("base64");
-  return fetch(`${world.server.endpoint}/${link}/docs`, {
-    method: "POST",
-    headers: {
-      authorization: encodeURIComponent(`type=master&ver=1.0&sig=${signature}`),
-      "x-ms-date": date,
-      "x-ms-documentdb-partitionkey": '["p"]',
-    },
-    body: JSON.stringify({ id, pk: "p" }),
+const createOnce = (container: string, id: string, signal: AbortSignal | null = null) =>
+  postOnce(world.server, `dbs/tests/colls/${container}`, {
+    headers: { "x-ms-documentdb-partitionkey": '["p"]' },
+    body: { id, pk: "p" },
     signal,
   });
-}
 
 test("a connection cut before leaves nothing done, one cut after leaves it done", async () => {
   const container = await world.container();
@@ -165,7 +154,9 @@ test("the same seed strikes the same requests, at about the given rate", async (
 test("a rule that could never strike is refused", async () => {
   const wrong: unknown[] = [
     {},
-    [{ fault: "500" }],
+    [{ fault: "501" }],
+    [{ fault: "500", when: "later" }],
+    [{ fault: "410", body: "xml" }],
     [{ fault: "429", rate: 2 }],
     [{ fault: "429", operations: ["write"] }],
     [{ fault: "429", op: "read" }],
@@ -185,7 +176,7 @@ test("statistics count operations and request units by container, until they are
   const stats = (await (await control("stats")).json()) as ReturnType<typeof world.server.stats>;
   const mine = stats.containers[container.id];
   expect(mine?.create).toEqual({ count: 1, charge: Number(requestCharge), failed: 0 });
-  expect(mine?.read).toEqual({ count: 2, charge: 2, failed: 1 });
+  expect(mine?.read).toEqual({ count: 2, charge: 4, failed: 1 });
   expect(mine?.query?.count).toBe(1);
   await control("stats/reset", "POST");
   expect(world.server.stats().total).toEqual({ count: 0, charge: 0, failed: 0 });

@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { createHmac, randomUUID } from "node:crypto";
 import { type Container, type ContainerDefinition, CosmosClient, type CosmosClientOptions } from "@azure/cosmos";
 import { type CosmosOptions, type CosmosServer, KEY, startCosmos } from "../../../local/cosmos/server.ts";
 
@@ -16,13 +16,13 @@ export function clientFor(endpoint: string, options: Partial<CosmosClientOptions
   });
 }
 
-export type World = {
+export interface World {
   server: CosmosServer;
   client: CosmosClient;
   /** A container of its own for each test, partitioned by /pk. */
   container(definition?: Partial<ContainerDefinition>, throughput?: number): Promise<Container>;
   stop(): Promise<void>;
-};
+}
 
 export async function startWorld(options: CosmosOptions = {}): Promise<World> {
   const server = await startCosmos(options);
@@ -65,4 +65,32 @@ export async function until(condition: () => Promise<boolean>): Promise<void> {
     if (Date.now() > end) throw new Error("The condition did not come true within 5 s.");
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+/**
+ * One signed request, as the SDK would send it but without what the SDK does around it: retries, merging, caches. `link`
+ * is the resource that the path is in, such as `dbs/tests/colls/c`.
+ */
+export async function postOnce(
+  { endpoint, key }: CosmosServer,
+  link: string,
+  {
+    headers = {},
+    body,
+    signal = null,
+  }: { headers?: Record<string, string>; body: object; signal?: AbortSignal | null },
+): Promise<Response> {
+  const date = new Date().toUTCString();
+  const text = `post\ndocs\n${link}\n${date.toLowerCase()}\n\n`;
+  const signature = createHmac("sha256", Buffer.from(key, "base64")).update(text).digest("base64");
+  return fetch(`${endpoint}/${link}/docs`, {
+    method: "POST",
+    headers: {
+      authorization: encodeURIComponent(`type=master&ver=1.0&sig=${signature}`),
+      "x-ms-date": date,
+      ...headers,
+    },
+    body: JSON.stringify(body),
+    signal,
+  });
 }

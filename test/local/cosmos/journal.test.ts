@@ -40,6 +40,24 @@ async function things(client: CosmosClient): Promise<Container> {
 const everything = async (container: Container) =>
   (await container.items.query("SELECT * FROM c ORDER BY c.id").fetchAll()).resources;
 
+test("a session token of before a restart is still good, also when its last write was a delete", async () => {
+  const tokenOf = ({ headers }: { headers: object }) => String(Reflect.get(headers, "x-ms-session-token"));
+  const first = await startCosmos({ data });
+  const before = clientFor(first.endpoint);
+  const container = await things(before);
+  await container.items.create({ id: "a", pk: "p" });
+  await container.items.create({ id: "b", pk: "p" });
+  const token = tokenOf(await container.item("b", "p").delete());
+  before.dispose();
+  await first.stop();
+  const second = await startCosmos({ data });
+  const after = clientFor(second.endpoint, { consistencyLevel: "Session" });
+  const read = await (await things(after)).item("a", "p").read({ sessionToken: token });
+  expect([read.statusCode, tokenOf(read)]).toEqual([200, token]);
+  after.dispose();
+  await second.stop();
+});
+
 test("everything that was answered is there after kill -9, with the same etags", async () => {
   const first = await start();
   const container = await things(clientFor(first.endpoint));

@@ -4,25 +4,33 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { startWorld, type World } from "./harness.ts";
 
 let world: World;
+let spread: World;
 beforeAll(async () => {
   world = await startWorld();
+  spread = await startWorld({ partitions: 3 });
 });
-afterAll(() => world.stop());
+afterAll(async () => {
+  await world.stop();
+  await spread.stop();
+});
+
+/** With three physical partitions, q lies in the first, p, b and c in the second, a in the third. */
+const KEYS = ["p", "q", "a", "b", "c"];
 
 /** What the container should hold: values by partition and id. */
 type Model = Map<string, number>;
 
-type Step = {
-  kind: "create" | "upsert" | "delete" | "patch" | "batch" | "query";
+interface Step {
+  kind: "create" | "upsert" | "delete" | "patch" | "batch" | "query" | "query-all";
   pk: string;
   ids: string[];
   v: number;
-};
+}
 
 const steps = fc.array(
   fc.record<Step>({
-    kind: fc.constantFrom("create", "upsert", "delete", "patch", "batch", "query"),
-    pk: fc.constantFrom("p", "q"),
+    kind: fc.constantFrom("create", "upsert", "delete", "patch", "batch", "query", "query-all"),
+    pk: fc.constantFrom(...KEYS),
     ids: fc.array(fc.constantFrom("a", "b", "c", "d", "e", "f"), { minLength: 1, maxLength: 4 }),
     v: fc.integer({ min: 0, max: 20 }),
   }),
@@ -62,6 +70,8 @@ async function take(container: Container, model: Model, { kind, pk, ids, v }: St
       return takeBatch(container, model, pk, ids, v);
     case "query":
       return compareQuery(container, model, pk, v);
+    case "query-all":
+      return compareAll(container, model, v);
   }
 }
 
@@ -86,18 +96,44 @@ async function compareQuery(container: Container, model: Model, pk: string, leas
   expect(order).toEqual(order.toSorted((a, b) => b - a));
 }
 
-test("whatever is done in whatever order, the container holds what a plain map would", async () => {
-  await fc.assert(
-    fc.asyncProperty(steps, async (sequence) => {
-      const container = await world.container();
-      const model: Model = new Map();
-      for (const step of sequence) await take(container, model, step);
-      for (const pk of ["p", "q"]) await compareQuery(container, model, pk, 0);
-      await container.delete();
-    }),
-    { seed: 20261123, numRuns: 25 },
+/** The same over all partitions: sorted, counted, and as it comes. */
+async function compareAll(container: Container, model: Model, least: number): Promise<void> {
+  const expected = [...model].filter(([, v]) => v >= least);
+  const where = `FROM c WHERE c.v >= ${least}`;
+  const sorted = container.items.query<{ id: string; pk: string; v: number }>(
+    `SELECT c.id, c.pk, c.v ${where} ORDER BY c.v DESC`,
+    { maxItemCount: 3 },
   );
-});
+  const { resources } = await sorted.fetchAll();
+  expect(resources.map(({ id, pk, v }) => [`${pk}|${id}`, v]).sort()).toEqual(expected.toSorted());
+  const order = resources.map(({ v }) => v);
+  expect(order).toEqual(order.toSorted((a, b) => b - a));
+  const count = await container.items.query<number>(`SELECT VALUE COUNT(1) ${where}`).fetchAll();
+  expect(count.resources).toEqual([expected.length]);
+  const plain = await container.items.query<string>(`SELECT VALUE c.id ${where}`, { maxItemCount: 2 }).fetchAll();
+  expect(plain.resources.toSorted()).toEqual(expected.map(([key]) => key.split("|")[1]).sort());
+}
+
+test.each([
+  ["one physical partition", () => world],
+  ["three physical partitions", () => spread],
+])(
+  "whatever is done in whatever order, a container of %s holds what a plain map would",
+  async (_, where) => {
+    await fc.assert(
+      fc.asyncProperty(steps, async (sequence) => {
+        const container = await where().container();
+        const model: Model = new Map();
+        for (const step of sequence) await take(container, model, step);
+        for (const pk of KEYS) await compareQuery(container, model, pk, 0);
+        await compareAll(container, model, 0);
+        await container.delete();
+      }),
+      { seed: 20261123, numRuns: 15 },
+    );
+  },
+  60_000,
+);
 
 const paths = ["c.a", "c.b", "c.o.x"];
 const literals = ["1", "2", "'m'", "true"];

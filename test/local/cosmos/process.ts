@@ -4,7 +4,11 @@ import { fileURLToPath } from "node:url";
 
 export const MAIN = fileURLToPath(new URL("../../../local/cosmos/main.ts", import.meta.url));
 
-export type CosmosProcess = { child: ChildProcess; endpoint: string; port: number };
+export interface CosmosProcess {
+  child: ChildProcess;
+  endpoint: string;
+  port: number;
+}
 
 /** Starts the program as a user would and waits until it is ready. */
 export async function startProcess(...args: string[]): Promise<CosmosProcess> {
