@@ -17,7 +17,8 @@ import { BREAKS, type Break, type Edit, PROMISES } from "./breaks.ts";
 
 const { RUNS = "60", SEEDS = "1,2", QUIET = "45", CHECK, PROMISE } = process.env;
 const CAMPAIGN = "a campaign";
-const CAMPAIGN_ENV = { RUNS, QUIET, LANES: "30", PEACE: "700", LOST: "0.02", SIEGE: "3", PATIENCE: "4" };
+/** Sieges are longer than a lease: so a driver cannot renew its own before they are over. */
+const CAMPAIGN_ENV = { RUNS, QUIET, LANES: "30", PEACE: "700", LOST: "0.02", SIEGE: "7", PATIENCE: "4" };
 
 const wanted = process.argv.slice(2);
 const chosen = BREAKS.filter(
