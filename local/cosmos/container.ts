@@ -9,7 +9,6 @@ import { Indexing, type IndexingPolicy } from "./indexing.ts";
 import { type Item, type PartitionKey, partitionPaths } from "./item.ts";
 import { isTimeToLive } from "./limits.ts";
 import { EVERYTHING, type Range, Ranges } from "./ranges.ts";
-import type { Replica } from "./replica.ts";
 import { type SortedIndex, SortedIndexes } from "./sorted-index.ts";
 import type { JsonObject, Path } from "./sql/values.ts";
 import { type Offer, Throughput } from "./throughput.ts";
@@ -42,6 +41,14 @@ const INDEXES_PER_PARTITION = 12;
 const INDEXES_PER_CONTAINER = 8;
 const MAX_EFFECTIVE_KEYS = 100_000;
 
+/** A second copy of a container, which may be behind (replica.ts). */
+export interface Copy {
+  receive(range: Range, lsn: number, changes: Change[]): void;
+  /** The copy as it is at this moment. */
+  view(): Container;
+  redefine(definition: JsonObject): void;
+}
+
 export class Container {
   readonly database: string;
   readonly number: number;
@@ -54,7 +61,7 @@ export class Container {
   offer: Offer | undefined;
   readonly ranges: Ranges;
   /** The copy for weak reads, if the account has one. */
-  replica: Replica | undefined;
+  replica: Copy | undefined;
   definition: Definition;
   indexing: Indexing;
   partitionPaths: readonly Path[];

@@ -1,6 +1,6 @@
+import type { Context } from "./context.ts";
 import { CosmosError } from "./errors.ts";
 import { parseRules } from "./fault-rules.ts";
-import type { Context } from "./http.ts";
 import { type CosmosRequest, jsonBody } from "./request.ts";
 import { parseSettings } from "./settings.ts";
 

@@ -1,5 +1,3 @@
-import type { View } from "./views.ts";
-
 /** An answer other than success: the status, code and message that a client sees. */
 export class CosmosError extends Error {
   readonly status: number;
@@ -10,8 +8,6 @@ export class CosmosError extends Error {
   readonly additionalErrorInfo: string | undefined;
   /** What the failed request cost, where its kind alone does not say. */
   charge: number | undefined;
-  /** Whose progress the session token of the answer tells. */
-  session: View | undefined;
 
   constructor(
     status: number,

@@ -1,20 +1,14 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import { failedReadCharge, failedWriteCharge } from "./charge.ts";
+import type { Context } from "./context.ts";
 import { answerControl } from "./control.ts";
 import { CosmosError } from "./errors.ts";
-import type { Faults, Strike } from "./faults.ts";
+import type { Strike } from "./faults.ts";
 import { header } from "./headers.ts";
 import { type Answer, type CosmosRequest, operationOf, readRequest } from "./request.ts";
 import { errorAnswer, send, sendFault } from "./send.ts";
 import type { Service } from "./service.ts";
-import type { Counters } from "./stats.ts";
-
-export interface Context {
-  service: Service;
-  faults: Faults;
-  counters: Counters;
-}
 
 /** Longer than the SDK keeps idle connections, so that it never writes into one that this side is closing. */
 export const KEEP_ALIVE_MS = 65_000;

@@ -1,5 +1,4 @@
 import { badRequest } from "./errors.ts";
-import type { PartitionKey } from "./item.ts";
 import type { Value } from "./sql/values.ts";
 
 /**
@@ -37,7 +36,7 @@ export function checkedName(name: Value, what: string): string {
 }
 
 /** Throws 400 for a partition key whose texts are too long together. */
-export function checkKey({ values }: PartitionKey): void {
+export function checkKey({ values }: { values: Value[] }): void {
   let bytes = 0;
   for (const value of values) if (typeof value === "string") bytes += Buffer.byteLength(value);
   if (bytes > MAX_KEY_BYTES) throw badRequest(`The partition key is longer than ${MAX_KEY_BYTES} bytes.`);

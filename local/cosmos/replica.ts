@@ -1,4 +1,4 @@
-import { type Change, Container, type ContainerOptions } from "./container.ts";
+import { type Change, Container, type ContainerOptions, type Copy } from "./container.ts";
 import type { Range } from "./ranges.ts";
 import type { JsonObject } from "./sql/values.ts";
 
@@ -13,7 +13,7 @@ interface Write {
  * A second copy of a container that applies each write some time after the first one did. Weak reads get it: what a client
  * of the real service sees when its read reaches a replica that is behind.
  */
-export class Replica {
+export class Replica implements Copy {
   readonly #copy: Container;
   readonly #lagMs: () => number;
   #queue: Write[] = [];

@@ -3,7 +3,7 @@ import type { ServerResponse } from "node:http";
 import type { CosmosError } from "./errors.ts";
 import { type FaultAnswer, htmlPage } from "./fault-answers.ts";
 import type { Answer } from "./request.ts";
-import type { View } from "./views.ts";
+import { type View, viewOfRefusal } from "./views.ts";
 
 /** Writes an answer of the service. */
 export function send(response: ServerResponse, { status, body, headers, charge, session }: Answer): void {
@@ -35,7 +35,8 @@ export function sendFault(response: ServerResponse, { error, body: kind }: Fault
 }
 
 export function errorAnswer(error: CosmosError, charge: number): Answer {
-  const { status, code, message, additionalErrorInfo, session } = error;
+  const { status, code, message, additionalErrorInfo } = error;
+  const session = viewOfRefusal.get(error);
   return {
     status,
     charge,

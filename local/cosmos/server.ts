@@ -2,9 +2,10 @@ import { createServer as createHttpServer, type Server as HttpServer } from "nod
 import { createServer as createHttpsServer, type Server as HttpsServer } from "node:https";
 import { KEY } from "./auth.ts";
 import { selfSigned } from "./certificate.ts";
+import type { Context } from "./context.ts";
 import type { FaultRule } from "./fault-rules.ts";
 import { type FaultReport, Faults } from "./faults.ts";
-import { type Context, KEEP_ALIVE_MS, requestListener } from "./http.ts";
+import { KEEP_ALIVE_MS, requestListener } from "./http.ts";
 import { Service } from "./service.ts";
 import { completeSettings, type Settings } from "./settings.ts";
 import { Counters, type Stats } from "./stats.ts";

@@ -13,7 +13,7 @@ import { targetRange } from "./routing.ts";
 import { limitOf } from "./throughput.ts";
 import { type AccountIdentity, answerAccount, answerPartitionRanges } from "./topology.ts";
 import { Transaction } from "./transaction.ts";
-import { readFactor, viewFor } from "./views.ts";
+import { readFactor, viewFor, viewOfRefusal } from "./views.ts";
 
 /** The Cosmos DB service without the sockets: one request in, one answer out, at once. */
 export class Service {
@@ -80,7 +80,7 @@ export class Service {
     const { headers } = request;
     const range = targetRange(container, headers);
     const reads = operationOf(request) === "read";
-    error.session = reads ? viewFor(container, settings, headers, range) : { container, range };
+    viewOfRefusal.set(error, reads ? viewFor(container, settings, headers, range) : { container, range });
     if (reads) error.charge = failedReadCharge * readFactor(settings, headers);
   }
 

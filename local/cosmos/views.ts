@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Container } from "./container.ts";
-import { badRequest, sessionNotAvailable } from "./errors.ts";
+import { badRequest, type CosmosError, sessionNotAvailable } from "./errors.ts";
 import { header } from "./headers.ts";
 import type { Range } from "./ranges.ts";
 import { CONSISTENCIES, type Consistency, isStrong, parseConsistency, type Settings } from "./settings.ts";
@@ -10,6 +10,9 @@ export interface View {
   container: Container;
   range: Range;
 }
+
+/** Whose progress the session token of a refusal tells. */
+export const viewOfRefusal = new WeakMap<CosmosError, View>();
 
 /** Strong and bounded-staleness reads ask two replicas instead of one. */
 export const readFactor = (settings: Settings, headers: IncomingHttpHeaders): number =>
