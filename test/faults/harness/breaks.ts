@@ -52,7 +52,7 @@ const LARGE_REQUESTS = { caughtBy: "test/settings/large-requests.test.ts" };
 
 export const BREAKS: Break[] = [
   of(0, "no fence: a driver that has lost its run writes all the same", [
-    edit("store/partition.ts", "if (write.ifMatch === undefined) return", "if (true) return"),
+    edit("store/writes.ts", "if (write.ifMatch === undefined) return", "if (true) return"),
   ]),
   of(0, "a run that ends does not free its thread", [
     edit("runs/run-batch.ts", "...(this.#unlocks ? [unlockThread(run)] : []),", ""),
