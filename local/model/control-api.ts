@@ -10,6 +10,7 @@ export async function handleControl(exchange: Exchange, scripts: ScriptBook, sta
   const method = exchange.request.method ?? "GET";
   if (method === "GET" && pathname === "/_local/health") return exchange.sendJson(200, { status: "ok" });
   if (method === "GET" && pathname === "/_local/stats") return exchange.sendJson(200, stats);
+  if (method === "GET" && pathname === "/_local/calls") return exchange.sendJson(200, scripts.calls());
   const name = pathname.match(/^\/_local\/models\/(.+)$/)?.[1];
   if (name === undefined) throw unknownUrl(method, pathname);
   const model = decodeURIComponent(name);

@@ -1,4 +1,4 @@
-import type { ModelReport } from "./script-book.ts";
+import type { ModelCall, ModelReport } from "./script-book.ts";
 import type { Turn } from "./turn.ts";
 
 /** The control of a simulated model that runs in another process. */
@@ -6,6 +6,8 @@ export interface ModelControl {
   script(model: string, turns: Turn[], options?: { repeat?: boolean }): Promise<void>;
   report(model: string): Promise<ModelReport>;
   forget(model: string): Promise<void>;
+  /** All recorded requests of all models, without their bodies. */
+  calls(): Promise<ModelCall[]>;
 }
 
 /** `baseUrl` is that of the server, with or without `/v1`. */
@@ -20,6 +22,9 @@ export function controlModel(baseUrl: string): ModelControl {
     },
     async forget(model) {
       await call(urlOf(model), { method: "DELETE" });
+    },
+    async calls() {
+      return (await call(new URL("/_local/calls", baseUrl), { method: "GET" })) as ModelCall[];
     },
   };
 }

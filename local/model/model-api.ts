@@ -73,16 +73,19 @@ export class ModelApi {
     this.stats.openStreams += 1;
     exchange.onClose(() => {
       this.stats.openStreams -= 1;
+      recorded.closed = new Date().toISOString();
       if (!exchange.aborted) return;
       this.stats.aborted += 1;
       recorded.aborted = true;
     });
     if (route.resource === "embeddings") await this.#embed(exchange, route, body);
-    else await this.#complete(exchange, route, parseChatRequest(body, route.deployment));
+    else await this.#complete(exchange, route, parseChatRequest(body, route.deployment), recorded);
   }
 
-  async #complete(exchange: Exchange, route: Route, request: ChatRequest): Promise<void> {
+  async #complete(exchange: Exchange, route: Route, request: ChatRequest, recorded: RecordedRequest): Promise<void> {
     const turn = this.#scripts.take(request.model) ?? defaultTurn(request);
+    const told = toldBy(turn);
+    if (told !== undefined) recorded.told = told;
     await this.#beforeHeaders(exchange, turn);
     const answer = answerOf(request, turn);
     this.stats.promptTokens += answer.usage?.prompt_tokens ?? 0;
@@ -114,6 +117,8 @@ export class ModelApi {
   /** Invalid requests are recorded too: a test may want to see what its app sent. */
   #record(exchange: Exchange, route: Route, body: unknown): RecordedRequest {
     const recorded: RecordedRequest = { time: new Date().toISOString(), path: exchange.url.pathname, body };
+    const { "openai-project": project } = exchange.request.headers;
+    if (typeof project === "string") recorded.project = project;
     const model = route.deployment ?? (body as { model?: unknown } | null)?.model;
     if (typeof model === "string") this.#scripts.record(model, recorded);
     return recorded;
@@ -134,6 +139,13 @@ export class ModelApi {
     const given = typeof apiKey === "string" ? apiKey : authorization?.match(/^Bearer (.+)$/i)?.[1];
     if (given !== key) throw wrongKey(given);
   }
+}
+
+/** What this turn is other than an answer, if it is. */
+function toldBy({ status, cutAfter, hang }: Turn): RecordedRequest["told"] {
+  if (status !== undefined) return "error";
+  if (hang) return "hang";
+  return cutAfter === undefined ? undefined : "cut";
 }
 
 /** Azure's form without an api-version is not found, as in Azure. */

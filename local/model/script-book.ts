@@ -8,6 +8,19 @@ export interface RecordedRequest {
   body: unknown;
   /** The client went away before the answer was complete. */
   aborted?: boolean;
+  /** What `OpenAI-Project` says: tests give each instance of an app a project of its own. */
+  project?: string;
+  /** What the script made of it other than an answer. */
+  told?: "error" | "cut" | "hang";
+  /** When its answer, or its connection, ended: ISO 8601. */
+  closed?: string;
+}
+
+/** A request without its body, for those who count. */
+export interface ModelCall extends Omit<RecordedRequest, "body"> {
+  model: string;
+  /** Outputs of functions among its messages. */
+  toolMessages: number;
 }
 
 export interface ModelReport {
@@ -38,9 +51,13 @@ export class ScriptBook {
     entry.next = 0;
   }
 
-  /** Takes the model's next turn; undefined means the default behaviour. */
+  /**
+   * Takes the model's next turn; undefined means the default behaviour. `steady#1` follows the script of `steady` unless
+   * it has one of its own, and its requests are recorded on their own.
+   */
   take(model: string): Turn | undefined {
-    const entry = this.#entries.get(model);
+    const own = this.#entries.get(model);
+    const entry = own?.turns.length ? own : this.#entries.get(model.slice(0, model.indexOf("#")));
     if (!entry) return undefined;
     if (entry.repeat && entry.next === entry.turns.length) entry.next = 0;
     const turn = entry.turns[entry.next];
@@ -60,6 +77,13 @@ export class ScriptBook {
     return { requests: entry.requests, remaining: entry.turns.length - entry.next };
   }
 
+  /** All recorded requests of all models. */
+  calls(): ModelCall[] {
+    return [...this.#entries].flatMap(([model, { requests }]) =>
+      requests.map(({ body, ...call }) => ({ ...call, model, toolMessages: toolMessagesOf(body) })),
+    );
+  }
+
   forget(model: string): void {
     this.#entries.delete(model);
   }
@@ -76,4 +100,10 @@ export class ScriptBook {
     }
     return entry;
   }
+}
+
+function toolMessagesOf(body: unknown): number {
+  const messages: unknown = typeof body === "object" && body !== null && Reflect.get(body, "messages");
+  if (!Array.isArray(messages)) return 0;
+  return messages.filter((message: { role?: unknown } | null) => message?.role === "tool").length;
 }

@@ -2,22 +2,18 @@
  * kill -9 at every point of a run's life that matters: the local servers hold the request at which it is to happen, for
  * many runs at once, and then their process dies. Once it is started again, once another instance takes over.
  */
-import { CosmosClient } from "@azure/cosmos";
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Child } from "../../local/child.ts";
-import type { FaultReport, FaultRule as StoreFault } from "../../local/cosmos/faults.ts";
-import type { FaultRule as QueueFault } from "../../local/service-bus/faults.ts";
 import { type Stack, startStack } from "../../local/stack.ts";
-import { checkStore } from "../../tools/check-store/check-store.ts";
 import { buildIfStale } from "../e2e/build.ts";
-import { until } from "../e2e/harness.ts";
-import { putFaults } from "./inject.ts";
+import { bringToTheirPoints, release } from "./points/holding.ts";
+import { violations } from "./points/look.ts";
 import { ANSWER, POINTS } from "./points/points.ts";
 import { Scene } from "./points/scene.ts";
 
 /**
- * Seconds. Longer than even a busy machine takes to get every run to its point, since nobody is to take one over before;
+ * Seconds. Longer than even a busy machine takes to get every run to its point, since none is to be taken over before;
  * and shorter than the grace below, so that it costs no time.
  */
 const LEASE = 12;
@@ -61,7 +57,8 @@ describe.concurrent.each(["is started again", "is replaced by another instance"]
       expect(Object.fromEntries(ends)).toEqual(
         Object.fromEntries(scenes.map((scene) => [scene.name, expected(scene)])),
       );
-      expect(await violations(stack)).toEqual([]);
+      const threads = scenes.map(({ threadId }) => threadId);
+      expect(await violations(stack, threads, { messagesAreDeleted: false })).toEqual([]);
     });
   },
 );
@@ -74,40 +71,6 @@ function hostsOf({ processes: { functions, moreHosts } }: Stack): { victim: Chil
 
 const clientAt = ({ apiKey }: Stack, host: Child) =>
   new OpenAI({ baseURL: `http://127.0.0.1:${host.ports.port}/v1`, apiKey, maxRetries: 0 });
-
-/** Starts the runs and resolves when the servers hold something of each. */
-async function bringToTheirPoints(stack: Stack, client: OpenAI, scenes: Scene[]): Promise<void> {
-  const { cosmos, serviceBus } = stack;
-  const storeRules = scenes.map(({ point, threadId }): StoreFault => {
-    const { containing = [], ...held } = point.held;
-    return { ...held, containing: [threadId, ...containing] };
-  });
-  const queueRules = scenes
-    .filter(({ point }) => point.holdsWakeUp)
-    .map(({ threadId }): QueueFault => ({ fault: "hold", rate: 1, containing: threadId }));
-  await Promise.all([putFaults(cosmos.endpoint, storeRules), putFaults(serviceBus.controlUrl, queueRules)]);
-  // The queue's client gives up after a few seconds: those come last.
-  const [early, late] = [
-    scenes.filter(({ point }) => !point.holdsWakeUp),
-    scenes.filter(({ point }) => point.holdsWakeUp),
-  ];
-  for (const wave of [early, late]) {
-    for (const scene of wave) scene.begin(client).catch(() => undefined);
-    await until(async () => {
-      const held = (await faultsOf(cosmos.endpoint)) as FaultReport[];
-      return wave.every((scene) => held[scenes.indexOf(scene)]?.held === 1);
-    }, 15_000);
-  }
-  expect(await faultsOf(serviceBus.controlUrl)).toMatchObject(queueRules.map(() => ({ struck: 1 })));
-}
-
-/** Once the servers know that their client is dead: before, they would still do what they hold for it. */
-async function release({ cosmos, serviceBus }: Stack): Promise<void> {
-  await until(async () => ((await faultsOf(cosmos.endpoint)) as FaultReport[]).every(({ held }) => held === 0));
-  await Promise.all([putFaults(cosmos.endpoint, []), putFaults(serviceBus.controlUrl, [])]);
-}
-
-const faultsOf = async (base: string) => (await fetch(new URL("/_local/faults", base))).json();
 
 /** The timer would do it, too, a little later. */
 const sweepLater = (host: Child) =>
@@ -138,11 +101,3 @@ const expected = ({ point }: Scene) => ({
   ],
   modelCalls: point.turns.length,
 });
-
-async function violations({ cosmos }: Stack): Promise<unknown[]> {
-  const client = new CosmosClient({ ...cosmos, connectionPolicy: { enableEndpointDiscovery: false } });
-  const options = { tolerance: 2_000, eventsTtl: 86_400, messagesAreDeleted: false };
-  const report = await checkStore(client.database("threadkeep").container("threads"), options);
-  client.dispose();
-  return report.violations;
-}

@@ -2,6 +2,7 @@
 import OpenAI, { APIError } from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { FaultRule } from "../../local/cosmos/faults.ts";
+import { controlModel } from "../../local/model/control.ts";
 import { type Stack, startStack } from "../../local/stack.ts";
 import { buildIfStale } from "../e2e/build.ts";
 import { POLL, until } from "../e2e/harness.ts";
@@ -65,6 +66,64 @@ test("while the store is down clients get 5xx, and wake-ups wait without using u
   // The first one, and those that were sent for later.
   expect(sent - (before.sent ?? 0)).toBeGreaterThanOrEqual(2);
 });
+
+/** One run whose model says something else each time that it is asked. */
+async function beginRun(way: "background" | "streamed") {
+  const model = `model-${crypto.randomUUID()}`;
+  const control = controlModel(stack.model.baseUrl);
+  const turns = [1, 2, 3, 4].map((number) => ({ text: `Answer number ${number}.`, firstTokenMs: 1_500 }));
+  await control.script(model, turns);
+  const { id: assistant_id } = await client.beta.assistants.create({ model });
+  const { id } = await newThread();
+  const { runs } = client.beta.threads;
+  const heard: string[] = [];
+  const listening =
+    way === "background"
+      ? runs.create(id, { assistant_id })
+      : runs
+          .stream(id, { assistant_id })
+          .on("textDelta", ({ value }) => heard.push(value ?? ""))
+          .done();
+  const listened = Promise.resolve<unknown>(listening).catch((error: Error) =>
+    heard.push(`, and then ${error.message}`),
+  );
+  const modelCalls = async () => (await control.report(model)).requests.length;
+  return {
+    modelCalls,
+    /** What its client has heard, if there was a stream, and what its thread holds. */
+    end: async () => {
+      await listened;
+      const [run] = (await runs.list(id)).data;
+      if (run === undefined) throw new Error("there is no run");
+      const status = await nextStatus(run);
+      const { data } = await client.beta.threads.messages.list(id, { run_id: run.id });
+      const stored = data.map(({ content: [part] }) => part?.type === "text" && part.text.value);
+      return { status, stored, heard: heard.join(""), modelCalls: await modelCalls() };
+    },
+  };
+}
+
+test.each([
+  { what: "throttled", rule: { fault: "429", ms: 20 } as const, milliseconds: 3_000 },
+  { what: "away", rule: { fault: "503" } as const, milliseconds: OUTAGE },
+])(
+  "an answer that is complete while the store is $what is stored as it was heard, and asked for once",
+  {
+    timeout: 60_000,
+  },
+  async ({ rule, milliseconds }) => {
+    const [background, streamed] = await Promise.all([beginRun("background"), beginRun("streamed")]);
+    // The trouble begins when both have asked, and before they are answered.
+    await until(async () => (await background.modelCalls()) + (await streamed.modelCalls()) === 2);
+    await putStoreFaults([rule]);
+    await new Promise((resolve) => setTimeout(resolve, milliseconds));
+    await putStoreFaults([]);
+    const text = "Answer number 1.";
+    const expected = { status: "completed", stored: [text], modelCalls: 1 };
+    expect(await background.end()).toEqual({ ...expected, heard: "" });
+    expect(await streamed.end()).toEqual({ ...expected, heard: text });
+  },
+);
 
 test("a store over its throughput makes clients wait: 429 with retry-after", async () => {
   const thread = await newThread();

@@ -12,8 +12,9 @@ test("processes die, connections break, messages get lost: every run ends, once,
 }, async () => {
   buildIfStale();
   // A lost wake-up costs half a minute, and has a test of its own.
-  const faults = { peace: 1_200, lost: 0 };
-  const report = await runCampaign({ seed: SEED, runs: 60, lanes: 30, ...faults, patience: 4_000, quiet: 120_000 });
+  const faults = { peace: 900, lost: 0, siege: 2_500, skew: 500 };
+  const patience = { patience: 4_000, quiet: 90_000, sweep: 5_000 };
+  const report = await runCampaign({ seed: SEED, runs: 60, lanes: 30, ...faults, ...patience });
   console.log(summary(report));
   expect(report.problems).toEqual([]);
   expect(report.acknowledged).toBeGreaterThan(30);

@@ -21,9 +21,10 @@ beforeAll(async () => {
 
 afterAll(() => stack?.stop());
 
-test("broken connections, lost answers, 503 and 429 of the store: every run completes, with one answer", async () => {
+test("broken connections, lost answers, 503 and 429 of the store: every run completes, with one answer and one model call", async () => {
   const assistant = await client.beta.assistants.create({ model: "steady", instructions: "Answer." });
-  const results: { status: string; roles: string[] }[] = [];
+  const control = controlModel(stack.model.baseUrl);
+  const results: { status: string; roles: string[]; modelCalls: number }[] = [];
   const documents = ["create", "replace", "patch", "batch", "query", "read", "delete", "upsert"];
   await putFaults(stack.cosmos.endpoint, [
     { fault: "cut-before", rate: 0.04, operations: documents },
@@ -32,24 +33,22 @@ test("broken connections, lost answers, 503 and 429 of the store: every run comp
     { fault: "429", rate: 0.04, operations: documents, ms: 5 },
   ]);
   try {
-    await inLanes(RUNS, CONCURRENCY, async () => {
+    await inLanes(RUNS, CONCURRENCY, async (index) => {
       const thread = await client.beta.threads.create({ messages: [{ role: "user", content: "Hello?" }] });
-      const run = await client.beta.threads.runs.createAndPoll(
-        thread.id,
-        { assistant_id: assistant.id },
-        { pollIntervalMs: 100 },
-      );
+      const request = { assistant_id: assistant.id, model: `steady#${index}` };
+      const run = await client.beta.threads.runs.createAndPoll(thread.id, request, { pollIntervalMs: 100 });
       const { data } = await client.beta.threads.messages.list(thread.id);
       // Only a free thread takes another message.
       await client.beta.threads.messages.create(thread.id, { role: "user", content: "Thanks." });
-      results.push({ status: run.status, roles: data.map(({ role }) => role) });
+      const modelCalls = (await control.report(run.model)).requests.length;
+      results.push({ status: run.status, roles: data.map(({ role }) => role), modelCalls });
     });
   } finally {
     await putFaults(stack.cosmos.endpoint, []);
   }
   expect(results).toHaveLength(RUNS);
   for (const result of results) {
-    expect(result).toEqual({ status: "completed", roles: ["assistant", "user"] });
+    expect(result).toEqual({ status: "completed", roles: ["assistant", "user"], modelCalls: 1 });
   }
 }, 90_000);
 
@@ -75,7 +74,7 @@ test("a run whose wake-up fails every time is failed, and its thread is free", a
   await client.beta.threads.messages.create(thread.id, { role: "user", content: "Again?" });
 }, 60_000);
 
-test("wake-ups that are doubled and delayed at random: every run completes once", async () => {
+test("wake-ups that are doubled and delayed at random: every run completes once, with one model call", async () => {
   await controlModel(stack.model.baseUrl).script("jumble", [{ text: "Here.", firstTokenMs: 50 }], { repeat: true });
   const assistant = await client.beta.assistants.create({ model: "jumble" });
   await putFaults(stack.serviceBus.controlUrl, [
@@ -95,4 +94,6 @@ test("wake-ups that are doubled and delayed at random: every run completes once"
     await putFaults(stack.serviceBus.controlUrl, []);
   }
   expect(endings).toEqual(Array(30).fill(["completed", 2]));
+  const { requests } = await controlModel(stack.model.baseUrl).report("jumble");
+  expect(requests.length).toBe(30);
 }, 60_000);

@@ -1,19 +1,26 @@
 /** Many stories at once while everything goes wrong; then peace, and the question whether all that was promised came true. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { checkStore } from "../../../tools/check-store/check-store.ts";
+import { controlModel } from "../../../local/model/control.ts";
 import { Chaos, type ChaosOptions } from "./chaos.ts";
 import { clientOf, insist, isTransient } from "./clients.ts";
-import { type Cluster, type ClusterOptions, startCluster } from "./cluster.ts";
+import { type Cluster, LEASE, startCluster } from "./cluster.ts";
+import type { Explained } from "./explain.ts";
+import { type FloodReport, flood } from "./flood.ts";
+import { largeThreads } from "./large-threads.ts";
+import { Ledger } from "./ledger.ts";
 import { Memory } from "./memory.ts";
+import { countCalls } from "./model-calls.ts";
 import { MODEL_NAMES, type ModelName, scriptModels } from "./model-scripts.ts";
 import { Random } from "./random.ts";
-import { comeBack, STORIES, type StoryName, type Teller, tell } from "./stories.ts";
+import { lookIntoStore, runsByModel } from "./store-look.ts";
+import { comeBack, STORIES, STORY_NAMES, type StoryName, tell } from "./stories.ts";
+import type { Teller } from "./story.ts";
 import { brokenPromises } from "./verdict.ts";
 import { Watchers } from "./watchers.ts";
 
 export interface CampaignOptions extends ChaosOptions {
   seed: number;
-  /** stories; a story that finds no instance makes no run */
+  /** stories, or more until the last siege is over; a story that finds no instance makes no run */
   runs: number;
   /** stories at a time */
   lanes: number;
@@ -21,6 +28,10 @@ export interface CampaignOptions extends ChaosOptions {
   patience: number;
   /** how long the runs may take to end after the last fault, in milliseconds */
   quiet: number;
+  /** how far the clocks of instances may be off, either way, in milliseconds */
+  skew: number;
+  /** after the last fault the sweep is run by hand so often, in milliseconds; by its own timer only unless given */
+  sweep?: number | undefined;
   appDir?: string | undefined;
   log?: string | undefined;
 }
@@ -35,6 +46,9 @@ export interface CampaignReport {
   faults: Record<string, number>;
   /** how long there were faults, in seconds */
   stormy: number;
+  /** model calls of all runs of the campaign */
+  modelCalls: Explained;
+  flood: FloodReport;
   /** time that the last run took to end after the last fault, in milliseconds */
   quietAfter: number | undefined;
   seconds: number;
@@ -42,7 +56,11 @@ export interface CampaignReport {
   problems: string[];
 }
 
-const CLIENT_PATIENCE = 30_000;
+/** How long a client insists on a thread and a message for its run: longer than a siege. Milliseconds. */
+const CLIENT_PATIENCE = 60_000;
+
+/** One large thread for so many runs. */
+const RUNS_PER_LARGE_THREAD = 300;
 
 /** Of a thread that is free again, how likely it gets another run. */
 const AGAIN = 0.4;
@@ -50,8 +68,8 @@ const AGAIN = 0.4;
 export async function runCampaign(options: CampaignOptions): Promise<CampaignReport> {
   const started = performance.now();
   const random = new Random(options.seed);
-  const clusterOptions: ClusterOptions = { random: random.fork(), appDir: options.appDir, log: options.log };
-  const cluster = await startCluster(clusterOptions);
+  const { skew, appDir, log } = options;
+  const cluster = await startCluster({ random: random.fork(), skew, appDir, log });
   try {
     const campaign = new Campaign(cluster, random, options);
     const report = await campaign.run();
@@ -66,6 +84,8 @@ class Campaign {
   readonly #random: Random;
   readonly #options: CampaignOptions;
   readonly #memory = new Memory();
+  readonly #ledger = new Ledger();
+  #told = 0;
   readonly #stories: Record<string, number> = {};
   readonly #problems: string[] = [];
 
@@ -77,37 +97,61 @@ class Campaign {
 
   async run(): Promise<Omit<CampaignReport, "seconds">> {
     const teller = await this.#prepare();
-    const chaos = new Chaos(this.#cluster, this.#random.fork(), this.#options);
+    const chaos = this.#chaos();
     await chaos.begin();
     const began = performance.now();
     try {
-      await this.#tellAll(teller);
+      await this.#tellAll(teller, chaos);
     } finally {
       await chaos.end();
     }
     const calm = Date.now();
     const stormy = Math.round((performance.now() - began) / 1000);
-    // Whoever does not find a run again has found a problem, and the rest of the store is looked at all the same.
+    // A user who does not find a run again has found a problem, and the rest of the store is looked at all the same.
     await comeBack({ ...teller, patience: this.#options.quiet }).catch((error: unknown) => {
-      this.#problems.push(`somebody came back in vain: ${error}`);
+      this.#problems.push(`a user came back in vain: ${error}`);
     });
+    const flooded = await flood(this.#cluster);
     const quietAfter = await this.#untilQuiet(calm);
-    const { violations, runs } = await this.#check();
+    const { runs, problems } = await lookIntoStore(this.#cluster.threads, this.#memory);
     await teller.watchers.stop();
     const promises = await brokenPromises(teller.client, this.#memory, teller.watchers);
-    const { seed } = this.#options;
-    const problems = [...this.#problems, ...this.#cluster.crashes, ...promises, ...violations];
-    const acknowledged = this.#memory.runs.size;
+    const modelCalls = await this.#modelCalls();
     return {
-      seed,
+      seed: this.#options.seed,
       stories: this.#stories,
-      acknowledged,
+      acknowledged: this.#memory.runs.size,
       endings: runs,
       faults: chaos.counts,
       stormy,
+      modelCalls,
+      flood: flooded,
       quietAfter,
-      problems,
+      problems: [
+        ...this.#problems,
+        ...this.#cluster.crashes,
+        ...promises,
+        ...problems,
+        ...modelCalls.complaints,
+        ...flooded.problems,
+      ],
     };
+  }
+
+  #chaos(): Chaos {
+    const progress = () => this.#told / this.#options.runs;
+    const context = { cluster: this.#cluster, random: this.#random.fork(), ledger: this.#ledger, progress };
+    return new Chaos(context, this.#options);
+  }
+
+  async #modelCalls(): Promise<Explained> {
+    const { stack, skews } = this.#cluster;
+    const calls = await controlModel(stack.model.baseUrl).calls();
+    return countCalls(calls, await runsByModel(this.#cluster.threads), {
+      ledger: this.#ledger,
+      skews,
+      lease: LEASE * 1000,
+    });
   }
 
   /** What must be there before the first fault. */
@@ -121,19 +165,20 @@ class Campaign {
     const assistants: Partial<Record<ModelName, string>> = {};
     for (const model of MODEL_NAMES) assistants[model] = (await client.beta.assistants.create({ model })).id;
     const all = assistants as Record<ModelName, string>;
+    const bigThreads = await largeThreads(client, Math.ceil(this.#options.runs / RUNS_PER_LARGE_THREAD));
     const random = this.#random.fork();
     const { patience } = this.#options;
-    const watchers = new Watchers(client);
     const memory = this.#memory;
-    return { client, creator, shortLived, memory, watchers, random, assistants: all, patience, unfinished: [] };
+    const watchers = new Watchers(client, memory);
+    const clients = { client, creator, shortLived };
+    return { ...clients, memory, watchers, random, assistants: all, bigThreads, patience, unfinished: [] };
   }
 
-  async #tellAll(teller: Teller): Promise<void> {
-    let told = 0;
+  async #tellAll(teller: Teller, chaos: Chaos): Promise<void> {
     const lane = async () => {
       let threadId: string | undefined;
-      while (told++ < this.#options.runs) {
-        const name = this.#random.weighted(STORIES);
+      while (this.#told < this.#options.runs || !chaos.isComplete) {
+        const name = STORY_NAMES[this.#told++] ?? this.#random.weighted(STORIES);
         this.#stories[name] = (this.#stories[name] ?? 0) + 1;
         threadId = await this.#tellOne(teller, name, threadId);
       }
@@ -144,9 +189,10 @@ class Campaign {
   /** Answers with the thread if it can take another story. */
   async #tellOne(teller: Teller, name: StoryName, threadId: string | undefined): Promise<string | undefined> {
     try {
-      const thread = await this.#threadWithQuestion(teller, threadId);
+      const isLarge = name === "large-thread";
+      const thread = isLarge ? this.#largeThread(teller) : await this.#threadWithQuestion(teller, threadId);
       const isFree = await tell(teller, name, thread);
-      return isFree && this.#random.chance(AGAIN) ? thread : undefined;
+      return isFree && !isLarge && this.#random.chance(AGAIN) ? thread : undefined;
     } catch (error) {
       // Whatever is not an accident is a wrong answer.
       if (!isTransient(error)) this.#problems.push(`${name}: ${error}`);
@@ -154,6 +200,11 @@ class Campaign {
         this.#problems.push(`${name}: ${(error as Error).stack}`);
       return undefined;
     }
+  }
+
+  #largeThread({ bigThreads: [first, ...more] }: Teller): string {
+    if (first === undefined) throw new Error("there is no large thread");
+    return this.#random.pick([first, ...more]);
   }
 
   async #threadWithQuestion({ client }: Teller, threadId: string | undefined): Promise<string> {
@@ -166,31 +217,29 @@ class Campaign {
   }
 
   /**
-   * Nobody asks, nobody helps: how long it takes until every run has ended; undefined if it takes too long. A run whose
-   * user never heard of it may wait for outputs until it expires: that is not due yet.
+   * No client asks for anything now: how long it takes until every run has ended and every deleted thread is cleared
+   * away; undefined if it takes too long. A run whose user never heard of it may wait for outputs until it expires: that
+   * is not due yet.
    */
   async #untilQuiet(calm: number): Promise<number | undefined> {
     const started = Date.now();
+    const { quiet, sweep } = this.#options;
     const query = {
       query:
-        "SELECT VALUE c.id FROM c WHERE c.internal.due > 0 AND (c.status != 'requires_action' OR c.internal.due < @end)",
-      parameters: [{ name: "@end", value: started + this.#options.quiet }],
+        "SELECT VALUE c.id FROM c WHERE c.internal.due > 0 AND (c.kind != 'run' OR c.status != 'requires_action' OR c.internal.due < @end)",
+      parameters: [{ name: "@end", value: started + quiet }],
     };
-    for (;;) {
+    for (let swept = started; ; ) {
       const { resources } = await this.#cluster.threads.items.query<string>(query).fetchAll();
       if (resources.length === 0) return Date.now() - calm;
-      if (Date.now() - started > this.#options.quiet) {
-        this.#problems.push(`stuck after ${this.#options.quiet / 1000} s: ${resources.join(", ")}`);
+      if (Date.now() - started > quiet) {
+        this.#problems.push(`stuck after ${quiet / 1000} s: ${resources.join(", ")}`);
         return undefined;
       }
       await sleep(250);
+      if (sweep === undefined || Date.now() - swept < sweep) continue;
+      swept = Date.now();
+      await this.#cluster.sweep();
     }
-  }
-
-  async #check() {
-    // The clocks of the instances differ by twice their skew at the most.
-    const options = { tolerance: 12_000, eventsTtl: 86_400, messagesAreDeleted: false };
-    const { violations, runs } = await checkStore(this.#cluster.threads, options);
-    return { runs, violations: violations.map(({ rule, id, detail, pk }) => `${rule}: ${id} ${detail} (${pk})`) };
   }
 }

@@ -7,7 +7,9 @@ import type { FaultReport, FaultRule as StoreFault } from "../../../local/cosmos
 import type { FaultRule as QueueFault } from "../../../local/service-bus/faults.ts";
 import { POINTS } from "../points/points.ts";
 import { type Cluster, LEASE } from "./cluster.ts";
+import type { Ledger } from "./ledger.ts";
 import type { Random } from "./random.ts";
+import { SIEGES, type SiegePlan } from "./sieges.ts";
 
 const STORE_FAULTS: StoreFault[] = [
   { fault: "cut-before", rate: 0.01 },
@@ -28,7 +30,7 @@ const QUEUE_FAULTS: QueueFault[] = [
 /** What happens to processes, and how often among each other. */
 const DEEDS = { kill: 50, freeze: 22, stop: 8, killStore: 10, killQueue: 10, blackout: 6 };
 
-/** How long a blackout waits until some run comes to its point. Milliseconds. */
+/** How long a blackout waits until a run comes to its point. Milliseconds. */
 const UNTIL_HELD = 2_500;
 
 /** How long a dead process stays dead at the most. Milliseconds. */
@@ -39,6 +41,16 @@ export interface ChaosOptions {
   peace: number;
   /** the share of wake-ups that get lost: each costs the time until a sweep finds its run */
   lost: number;
+  /** how long the store fails every request in each of the ways of a siege, in milliseconds */
+  siege: number;
+}
+
+export interface ChaosContext {
+  cluster: Cluster;
+  random: Random;
+  ledger: Ledger;
+  /** the share of the stories that have begun, from 0 to 1: it says when the next siege is due */
+  progress: () => number;
 }
 
 export class Chaos {
@@ -46,19 +58,27 @@ export class Chaos {
   readonly counts: Record<string, number> = {};
   readonly #cluster: Cluster;
   readonly #random: Random;
-  readonly #peace: number;
+  readonly #ledger: Ledger;
+  readonly #progress: () => number;
+  readonly #options: ChaosOptions;
+  readonly #sieges: SiegePlan[] = [...SIEGES];
   readonly #queueFaults: QueueFault[];
   readonly #over = new AbortController();
   /** down or frozen at the moment */
   readonly #victims = new Set<Child>();
   readonly #recoveries = new Set<Promise<void>>();
+  /** those of them that start a process again */
+  readonly #restarts = new Set<Promise<void>>();
   #loop: Promise<void> = Promise.resolve();
+  #lastWasSiege = false;
 
-  constructor(cluster: Cluster, random: Random, { peace, lost }: ChaosOptions) {
+  constructor({ cluster, random, ledger, progress }: ChaosContext, options: ChaosOptions) {
     this.#cluster = cluster;
     this.#random = random;
-    this.#peace = peace;
-    this.#queueFaults = [...QUEUE_FAULTS, { fault: "drop", rate: lost }];
+    this.#ledger = ledger;
+    this.#progress = progress;
+    this.#options = options;
+    this.#queueFaults = [...QUEUE_FAULTS, { fault: "drop", rate: options.lost }];
   }
 
   async begin(): Promise<void> {
@@ -77,8 +97,15 @@ export class Chaos {
 
   async #rage(): Promise<void> {
     while (!this.#over.signal.aborted) {
-      await this.#pause(this.#random.between(0.2 * this.#peace, 1.8 * this.#peace));
+      const { peace } = this.#options;
+      await this.#pause(this.#random.between(0.2 * peace, 1.8 * peace));
       if (this.#over.signal.aborted) return;
+      if (this.#siegeIsDue()) {
+        await this.#besiege();
+        this.#lastWasSiege = true;
+        continue;
+      }
+      this.#lastWasSiege = false;
       const deed = this.#random.weighted(DEEDS);
       if (deed === "blackout") {
         this.#beginBlackout();
@@ -88,8 +115,37 @@ export class Chaos {
       const victim = deed === "killStore" ? cosmos : deed === "killQueue" ? serviceBus : this.#anyInstance();
       if (this.#victims.has(victim)) continue;
       this.counts[deed] = (this.counts[deed] ?? 0) + 1;
-      this.#recover([victim], deed === "freeze" ? this.#freeze(victim) : this.#kill(victim, deed));
+      if (deed === "freeze") this.#recover([victim], this.#freeze(victim));
+      else this.#restarts.add(this.#recover([victim], this.#kill(victim, deed)));
     }
+  }
+
+  /** Whether every siege has been. */
+  get isComplete(): boolean {
+    return this.#sieges.length === 0;
+  }
+
+  /** Never one right after the other. */
+  #siegeIsDue(): boolean {
+    if (this.#lastWasSiege) return false;
+    const past = SIEGES.length - this.#sieges.length;
+    return this.#sieges.length > 0 && this.#progress() >= (past + 1) / (SIEGES.length + 1);
+  }
+
+  /** No process dies or starts meanwhile: what the store's trouble alone leads to must show. */
+  async #besiege(): Promise<void> {
+    await Promise.all(this.#restarts);
+    const [plan] = this.#sieges;
+    if (plan === undefined) return;
+    await this.#countStruck("store");
+    const lift = this.#ledger.besiege(plan.name);
+    await this.#putStoreFaults(plan.rules);
+    await this.#pause(this.#options.siege);
+    await this.#countStruck("store");
+    await this.#putStoreFaults(STORE_FAULTS);
+    lift();
+    this.#sieges.shift();
+    this.counts[`siege ${plan.name}`] = 1;
   }
 
   #anyInstance(): Child {
@@ -101,7 +157,7 @@ export class Chaos {
     const instances = this.#cluster.instances.filter((instance) => !this.#victims.has(instance));
     if (this.#victims.has(cosmos)) return;
     // The store must live to hold the request.
-    this.#recover([cosmos, ...instances], this.#blackout(instances));
+    this.#restarts.add(this.#recover([cosmos, ...instances], this.#blackout(instances)));
   }
 
   /** All instances die at once, when one of them is at a named point of a run's life. */
@@ -109,14 +165,15 @@ export class Chaos {
     const { held } = this.#random.pick(POINTS);
     await this.#countStruck("store");
     await this.#putStoreFaults([...STORE_FAULTS, { ...held, times: 1 }]);
-    const somebodyIsThere = await this.#untilHeld();
-    if (somebodyIsThere) {
+    const isHeld = await this.#untilHeld();
+    if (isHeld) {
       this.counts.blackout = (this.counts.blackout ?? 0) + 1;
+      for (const { name } of instances) this.#ledger.strike("blackout", name);
       await Promise.all(instances.map((instance) => instance.kill("SIGKILL")));
     }
     await this.#countStruck("store");
     await this.#putStoreFaults(STORE_FAULTS);
-    if (somebodyIsThere) await Promise.all(instances.map(revive));
+    if (isHeld) await Promise.all(instances.map(revive));
   }
 
   async #untilHeld(): Promise<boolean> {
@@ -128,30 +185,36 @@ export class Chaos {
     return false;
   }
 
-  #recover(victims: Child[], work: Promise<void>): void {
+  #recover(victims: Child[], work: Promise<void>): Promise<void> {
     for (const victim of victims) this.#victims.add(victim);
     const recovery = work.finally(() => {
       for (const victim of victims) this.#victims.delete(victim);
       this.#recoveries.delete(recovery);
+      this.#restarts.delete(recovery);
     });
     this.#recoveries.add(recovery);
+    return recovery;
   }
 
   /**
-   * Longer than its lease, mostly: whoever wakes up believes that it still owns its runs. A process of its own does it,
-   * so that nobody stays frozen for ever if this one is killed meanwhile.
+   * Longer than its lease, mostly: an instance that wakes up believes that it still owns its runs. A process of its own
+   * does it, so that no instance stays frozen for ever if this one is killed meanwhile.
    */
-  async #freeze({ pid }: Child): Promise<void> {
+  async #freeze({ pid, name }: Child): Promise<void> {
     if (pid === undefined) return;
     const seconds = this.#random.between(LEASE / 2, LEASE * 2).toFixed(2);
     const script = `kill -STOP ${pid}; sleep ${seconds}; kill -CONT ${pid}`;
+    const close = this.#ledger.strike("freeze", name);
     await once(spawn("sh", ["-c", script], { detached: true, stdio: "ignore" }), "exit");
+    close();
   }
 
   async #kill(victim: Child, deed: keyof typeof DEEDS): Promise<void> {
     if (deed === "killStore") await this.#countStruck("store");
     if (deed === "killQueue") await this.#countStruck("queue");
+    const close = this.#ledger.strike(deed === "stop" ? "stop" : "kill", victim.name);
     await victim.kill(deed === "stop" ? "SIGTERM" : "SIGKILL");
+    if (deed === "stop") close();
     await this.#pause(this.#random.between(0, LONGEST_DEATH));
     await revive(victim);
     // Servers forget their faults when they die.

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import OpenAI, { APIConnectionError, APIError, APIUserAbortError } from "openai";
 import type { Child } from "../../../local/child.ts";
+import { MARK } from "./model-scripts.ts";
 import type { Random } from "./random.ts";
 
 /** Milliseconds. */
@@ -14,7 +15,7 @@ export function clientOf(doors: readonly [Child, Child], apiKey: string, random:
   const balanced: typeof fetch = (input, init) => {
     const url = new URL(input instanceof Request ? input.url : input);
     url.port = String((random.chance(share) ? doors[0] : doors[1]).ports.port);
-    return fetch(url, init);
+    return fetch(url, marked(init));
   };
   return new OpenAI({
     apiKey,
@@ -25,7 +26,13 @@ export function clientOf(doors: readonly [Child, Child], apiKey: string, random:
   });
 }
 
-/** Whether a call may work later: nobody answered, or somebody who could not. */
+/** A model that is to be marked gets a mark of its own in each request: also the SDK's repetitions are told apart. */
+function marked(init: RequestInit | undefined): RequestInit | undefined {
+  if (typeof init?.body !== "string") return init;
+  return { ...init, body: init.body.replace(`${MARK}"`, `${MARK}${crypto.randomUUID()}"`) };
+}
+
+/** Whether a call may work later: there was no answer, or one of a server in trouble. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof APIConnectionError || error instanceof APIUserAbortError) return true;
   if (error instanceof APIError) return error.status === undefined || error.status === 429 || error.status >= 500;

@@ -8,22 +8,29 @@ import type { Child } from "../../../local/child.ts";
 import { type Stack, startStack } from "../../../local/stack.ts";
 import type { Random } from "./random.ts";
 
-/** Seconds. Short, so that a run that lost its driver finds another one soon. */
-export const LEASE = 2;
+/**
+ * Seconds. Short, so that a run that lost its driver finds another one soon; long enough for a driver that renews it
+ * about once a second to keep it, also beside slow requests and on a busy machine: a lease that ends by accident costs a
+ * model call that nothing explains.
+ */
+export const LEASE = 5;
 const LOCK_DURATION = 3;
 
 /** Seconds: of runs created by the first HTTP instance, and by the second, where runs are left to expire. */
 const LIFETIME = 600;
 const SHORT_LIFETIME = 12;
 
-/** How far clocks may be off, either way. Milliseconds. */
-const MAX_SKEW = 5_000;
-
 export const TENANT = "faults";
 const KEY = "a-key-of-the-fault-harness";
 
+/** One tenant asks for more than its share, beside one that asks for little. */
+export const FLOOD_KEY = "a-key-of-the-flooding-tenant";
+export const QUIET_KEY = "a-key-of-the-quiet-tenant";
+
 export interface ClusterOptions {
   random: Random;
+  /** how far clocks may be off, either way, in milliseconds */
+  skew: number;
   /** a broken copy of the app, say */
   appDir?: string | undefined;
   /** a file for what the processes say */
@@ -32,13 +39,16 @@ export interface ClusterOptions {
 
 export class Cluster {
   readonly stack: Stack;
-  /** processes that ended though nobody had killed them */
+  /** processes that ended and had not been killed */
   readonly crashes: string[];
+  /** milliseconds by which the clock of each instance is ahead */
+  readonly skews: Record<string, number>;
   readonly #dataDir: string;
   readonly #cosmos: CosmosClient;
 
-  constructor(stack: Stack, dataDir: string, crashes: string[]) {
+  constructor(stack: Stack, dataDir: string, crashes: string[], skews: Record<string, number>) {
     this.stack = stack;
+    this.skews = skews;
     this.crashes = crashes;
     this.#dataDir = dataDir;
     this.#cosmos = new CosmosClient({ ...stack.cosmos, connectionPolicy: { enableEndpointDiscovery: false } });
@@ -61,9 +71,15 @@ export class Cluster {
     return KEY;
   }
 
-  /** The store, for whoever looks into it directly. */
+  /** The store, to be looked into directly. */
   get threads(): Container {
     return this.#cosmos.database("threadkeep").container("threads");
+  }
+
+  /** What the timer of a worker does once a minute. */
+  async sweep(): Promise<void> {
+    const [worker] = this.workers;
+    await fetch(`http://127.0.0.1:${worker.ports.port}/admin/functions/sweep`, { method: "POST" });
   }
 
   async stop(): Promise<void> {
@@ -79,38 +95,50 @@ export class Cluster {
   }
 }
 
-export async function startCluster({ random, appDir, log }: ClusterOptions): Promise<Cluster> {
+export async function startCluster({ random, skew, appDir, log }: ClusterOptions): Promise<Cluster> {
   const dataDir = mkdtempSync(path.join(tmpdir(), "threadkeep-faults-"));
   const crashes: string[] = [];
-  const skew = () => ({ CLOCK_SKEW_MS: String(Math.round(random.between(-MAX_SKEW, MAX_SKEW))) });
+  const skews: Record<string, number> = {};
+  const environmentOf = (name: string) => {
+    const ahead = Math.round(random.between(-skew, skew));
+    skews[name] = ahead;
+    // The SDK sends the project with every call of the model, and the simulated model notes it down.
+    return { CLOCK_SKEW_MS: String(ahead), OPENAI_PROJECT_ID: name };
+  };
   const stack = await startStack({
     dataDir,
     lockDuration: LOCK_DURATION,
     ...(appDir === undefined ? {} : { appDir }),
     ...(log === undefined ? {} : { log }),
-    env: { ...COMMON, ...DOOR, ...skew() },
+    env: { ...COMMON, ...DOOR, ...environmentOf("functions") },
     moreHosts: [
-      { name: "door-2", env: { ...skew(), RUN_LIFETIME: String(SHORT_LIFETIME) } },
-      { name: "worker-1", env: { ...WORKER, ...skew() } },
-      { name: "worker-2", env: { ...WORKER, ...skew() } },
+      { name: "door-2", env: { ...environmentOf("door-2"), RUN_LIFETIME: String(SHORT_LIFETIME) } },
+      { name: "worker-1", env: { ...WORKER, ...environmentOf("worker-1") } },
+      { name: "worker-2", env: { ...WORKER, ...environmentOf("worker-2") } },
     ],
     onDeath: (child, { code, signal }) => {
       crashes.push(`${child.name} ended by itself (${signal ?? code}): ${child.lastLines.slice(-3).join(" | ")}`);
     },
   });
-  return new Cluster(stack, dataDir, crashes);
+  return new Cluster(stack, dataDir, crashes, skews);
 }
 
+/** Streams that an instance holds: more than the users of a campaign open, fewer than the flooding tenant asks for. */
+export const MAX_STREAMS = 40;
+
 const COMMON = {
-  API_KEYS: `${TENANT}:${KEY}`,
+  API_KEYS: `${TENANT}:${KEY},flood:${FLOOD_KEY},quiet:${QUIET_KEY}`,
   RUN_LEASE: String(LEASE),
   RUN_LIFETIME: String(LIFETIME),
+  MAX_STREAMS: String(MAX_STREAMS),
   MODEL_FIRST_TOKEN_TIMEOUT: "2",
   MODEL_TOKEN_TIMEOUT: "2",
+  // A run that is taken over often is not failed for it.
+  MODEL_MAX_ATTEMPTS: "20",
   NODE_OPTIONS: `--import=${fileURLToPath(new URL("clock-skew.ts", import.meta.url))}`,
 };
 
-/** An instance that serves requests only. The others could serve them, too: nobody sends them any. */
+/** An instance that serves requests only. The others could serve them, too, but get none. */
 const DOOR = disabled("true");
 const WORKER = disabled("false");
 

@@ -1,4 +1,4 @@
-/** What the API told its clients: it must stay true. */
+/** What the API told its clients: it must stay true. And what clients have deleted, which may be missing. */
 import type { Message } from "openai/resources/beta/threads/messages";
 import type { Run } from "openai/resources/beta/threads/runs/runs";
 
@@ -20,12 +20,22 @@ export interface KnownRun {
   text: string | undefined;
 }
 
+interface Told {
+  threadId: string;
+  text: string;
+}
+
 export class Memory {
   readonly runs = new Map<string, KnownRun>();
   /** what cannot both be true */
   readonly contradictions: string[] = [];
-  /** text of messages that were told to be complete */
-  readonly #texts = new Map<string, { threadId: string; text: string }>();
+  /** threads that a client has asked to delete; whether the API has said that it is done */
+  readonly deletedThreads = new Map<string, "asked" | "done">();
+  /** threads of which a client has asked to delete messages */
+  readonly touchedThreads = new Set<string>();
+  readonly #deletedMessages = new Set<string>();
+  /** text of messages that were told to be complete, or were heard to the end of their run */
+  readonly #texts = new Map<string, Told>();
 
   /** A run that the API has acknowledged; what it says about it now. */
   hear(run: Run, kind: string, text?: string): Run {
@@ -54,20 +64,29 @@ export class Memory {
   }
 
   hearMessage(message: Message): void {
-    const text = textOf(message);
-    const known = this.#texts.get(message.id);
-    if (known !== undefined && known.text !== text)
-      this.contradictions.push(`${message.id} was told twice, differently`);
-    this.#texts.set(message.id, { threadId: message.thread_id, text });
+    this.hearText(message.id, message.thread_id, textOf(message));
   }
 
-  /** Complaints about messages that were told to be complete and are not there as they were told. */
+  /** A message's text as a stream told it, piece by piece, up to where its run ended or paused. */
+  hearText(id: string, threadId: string, text: string): void {
+    const known = this.#texts.get(id);
+    if (known !== undefined && known.text !== text) this.contradictions.push(`${id} was told twice, differently`);
+    this.#texts.set(id, { threadId, text });
+  }
+
+  /** Before the first try: one whose answer gets lost may have been done. */
+  messageWillGo(threadId: string, id: string): void {
+    this.touchedThreads.add(threadId);
+    this.#deletedMessages.add(id);
+  }
+
+  /** Complaints about messages that clients have heard and that are not stored as they were heard. */
   *missing(threadId: string, stored: Message[]): Iterable<string> {
     for (const [id, told] of this.#texts) {
-      if (told.threadId !== threadId) continue;
+      if (told.threadId !== threadId || this.#deletedMessages.has(id)) continue;
       const found = stored.find((message) => message.id === id);
-      if (found === undefined) yield `${id} was told to be complete and is gone`;
-      else if (textOf(found) !== told.text) yield `${id} is not as it was told`;
+      if (found === undefined) yield `${id} was heard to the end and is not stored`;
+      else if (textOf(found) !== told.text) yield `${id} is not stored as it was heard`;
     }
   }
 }

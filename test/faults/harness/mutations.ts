@@ -1,81 +1,135 @@
 /**
- * Can the harness fail? Breaks a copy of the built app in one way after the other, and runs a short campaign on each:
- * `node test/faults/harness/mutations.ts [parts of breaks' texts]`. The exit code is 1 if a break stays unnoticed, or if
- * the unbroken app has problems.
+ * Can the tests fail? Breaks a copy of the project in one way after the other (breaks.ts), and runs on each what must
+ * notice: a short campaign, or a test file.
+ *
+ *   node test/faults/harness/mutations.ts [parts of the breaks' texts]
+ *
+ * CHECK=1 only looks whether every break still fits the sources. PROMISE=3: the breaks of one promise. RUNS (60), SEEDS
+ * (1,2) and QUIET (45 s) of the campaigns. The exit code is 1 if a break does not fit or stays unnoticed, or if a test
+ * fails on the unbroken project.
  */
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { buildIfStale, PROJECT } from "../../e2e/build.ts";
-import { BREAKS, type Break } from "./breaks.ts";
-import { type CampaignReport, runCampaign } from "./campaign.ts";
+import { PROJECT } from "../../e2e/build.ts";
+import { BREAKS, type Break, type Edit, PROMISES } from "./breaks.ts";
 
-const { RUNS = "60", SEEDS = "1,2", QUIET = "45" } = process.env;
+const { RUNS = "60", SEEDS = "1,2", QUIET = "45", CHECK, PROMISE } = process.env;
+const CAMPAIGN = "a campaign";
+/** Sieges are longer than a lease: so a driver cannot renew its own before they are over. */
+const CAMPAIGN_ENV = { RUNS, QUIET, LANES: "30", PEACE: "700", LOST: "0.02", SIEGE: "7", PATIENCE: "4" };
+
 const wanted = process.argv.slice(2);
+const chosen = BREAKS.filter(
+  ({ what, promise }) =>
+    (PROMISE === undefined || String(promise) === PROMISE) &&
+    (wanted.length === 0 || wanted.some((part) => what.includes(part))),
+);
 
-buildIfStale();
-// Copied once: the sources may change while this goes on.
-const pristine = copyApp(PROJECT);
+const copy = copyProject();
 try {
-  if (wanted.length === 0) {
-    const { problems } = await campaignOn(pristine, 1);
-    console.log(`unbroken: ${problems.length} problems ${problems.slice(0, 3).join(" / ")}`);
-    if (problems.length > 0) process.exitCode = 1;
-  }
-  for (const broken of BREAKS) {
-    if (wanted.length === 0 || wanted.some((part) => broken.what.includes(part))) await tryOut(broken);
+  const fitting = chosen.filter(fits);
+  if (CHECK === undefined) {
+    const tests = new Set(fitting.map(testOf));
+    const usable = [...tests].filter(passesUnbroken);
+    for (const broken of fitting) if (usable.includes(testOf(broken))) tryOut(broken);
   }
 } finally {
-  rmSync(pristine, { recursive: true });
+  rmSync(copy, { recursive: true });
 }
 
-async function tryOut(broken: Break): Promise<void> {
-  const app = copyApp(pristine);
-  try {
-    apply(broken, app);
-    for (const seed of SEEDS.split(",").map(Number)) {
-      const problems = await problemsOf(app, seed);
-      if (problems.length === 0) continue;
-      console.log(
-        `caught (seed ${seed}, ${problems.length} problems): ${broken.what}\n    ${problems[0]?.slice(0, 160)}`,
-      );
-      return;
-    }
-    console.log(`NOT CAUGHT: ${broken.what}${broken.elusive === undefined ? "" : ` (${broken.elusive})`}`);
-    if (broken.elusive === undefined) process.exitCode = 1;
-  } finally {
-    rmSync(app, { recursive: true });
-  }
-}
-
-/** An app that does not even start, or a client that cannot go on, is noticed, too. */
-async function problemsOf(app: string, seed: number): Promise<string[]> {
-  try {
-    return (await campaignOn(app, seed)).problems;
-  } catch (error) {
-    return [String(error)];
-  }
-}
-
-function campaignOn(appDir: string, seed: number): Promise<CampaignReport> {
-  const faults = { peace: 700, lost: 0.02 };
-  const quiet = Number(QUIET) * 1000;
-  return runCampaign({ seed, runs: Number(RUNS), lanes: 30, ...faults, patience: 4_000, quiet, appDir });
-}
-
-function copyApp(original: string): string {
-  const app = mkdtempSync(path.join(tmpdir(), "threadkeep-broken-"));
-  for (const name of ["dist", "package.json", "host.json"]) {
-    cpSync(path.join(original, name), path.join(app, name), { recursive: true });
-  }
-  symlinkSync(path.join(PROJECT, "node_modules"), path.join(app, "node_modules"));
-  return app;
+function testOf({ caughtBy = CAMPAIGN }: Break): string {
+  return caughtBy;
 }
 
 /** A break that no longer fits the code must not pass for one that was tried. */
-function apply({ what, file, from, to }: Break, app: string): void {
-  const name = path.join(app, "dist/src", file);
-  const pieces = readFileSync(name, "utf8").split(from);
-  if (pieces.length < 2) throw new Error(`"${what}" finds nothing to break in ${file}: ${from}`);
-  writeFileSync(name, pieces.join(to));
+function fits({ what, edits }: Break): boolean {
+  const misfit = edits.find(({ file, from }) => !sourceOf(file)?.includes(from));
+  if (misfit === undefined) return true;
+  console.log(`DOES NOT FIT: ${what}\n    src/${misfit.file} has no ${misfit.from}`);
+  process.exitCode = 1;
+  return false;
+}
+
+function passesUnbroken(test: string): boolean {
+  const complaint = complaintOf(test, [1]);
+  if (complaint === undefined) return true;
+  console.log(`FAILS UNBROKEN: ${test}\n    ${complaint}`);
+  process.exitCode = 1;
+  return false;
+}
+
+function tryOut(broken: Break): void {
+  const { what, promise, edits, elusive } = broken;
+  const originals = edits.map(({ file }) => [file, sourceOf(file) ?? ""] as const);
+  try {
+    for (const each of edits) apply(each);
+    const complaint = complaintOf(testOf(broken), SEEDS.split(",").map(Number));
+    const about = `${what} (${PROMISES[promise]}; ${testOf(broken)})`;
+    if (complaint !== undefined) console.log(`caught: ${about}\n    ${complaint}`);
+    else console.log(`NOT CAUGHT: ${about}${elusive === undefined ? "" : `: ${elusive}`}`);
+    if (complaint === undefined && elusive === undefined) process.exitCode = 1;
+  } finally {
+    for (const [file, text] of originals.reverse()) writeFileSync(fileOf(file), text);
+  }
+}
+
+function apply({ file, from, to }: Edit): void {
+  writeFileSync(
+    fileOf(file),
+    readFileSync(fileOf(file), "utf8").replaceAll(from, () => to),
+  );
+}
+
+/** What the test says of the copy as it is now, undefined if it passes. An app that does not start is noticed, too. */
+function complaintOf(test: string, seeds: number[]): string | undefined {
+  // A break may well make a name unused: types are not its business.
+  node("node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json", "--noCheck");
+  // The tests compile the app unless it is newer than its sources.
+  utimesSync(path.join(copy, "dist/.tsbuildinfo"), new Date(), new Date());
+  if (test !== CAMPAIGN) {
+    const { status, stdout } = node("node_modules/vitest/vitest.mjs", "run", test, "--no-color");
+    if (stdout.includes("No test files found")) return `there is no ${test}`;
+    return status === 0 ? undefined : firstLine(stdout, /^ *(?:×|FAIL|AssertionError|Error)/m);
+  }
+  for (const seed of seeds) {
+    const { status, stdout } = nodeWith({ ...CAMPAIGN_ENV, SEEDS: String(seed) }, "test/faults/harness/main.ts");
+    if (status !== 0) return `seed ${seed}: ${firstLine(stdout, /^ {2}\S/m)}`;
+  }
+  return undefined;
+}
+
+function firstLine(output: string, pattern: RegExp): string {
+  const at = output.search(pattern);
+  return (output.slice(Math.max(at, 0)).trim().split("\n")[0] ?? "").slice(0, 200);
+}
+
+function node(...args: string[]): { status: number | null; stdout: string } {
+  return nodeWith({}, ...args);
+}
+
+function nodeWith(env: Record<string, string>, ...args: string[]): { status: number | null; stdout: string } {
+  const options = { cwd: copy, env: { ...process.env, ...env }, encoding: "utf8" as const, maxBuffer: 1e9 };
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, options);
+  return { status, stdout: stdout + stderr };
+}
+
+function fileOf(file: string): string {
+  return path.join(copy, "src", file);
+}
+
+function sourceOf(file: string): string | undefined {
+  return existsSync(fileOf(file)) ? readFileSync(fileOf(file), "utf8") : undefined;
+}
+
+/** Copied once: the sources may change while this goes on. */
+function copyProject(): string {
+  const target = mkdtempSync(path.join(tmpdir(), "threadkeep-broken-"));
+  const { stdout } = spawnSync("git", ["ls-files", "-co", "--exclude-standard"], { cwd: PROJECT, encoding: "utf8" });
+  for (const name of stdout.split("\n").filter((line) => line !== "" && !line.startsWith("node_modules"))) {
+    cpSync(path.join(PROJECT, name), path.join(target, name));
+  }
+  symlinkSync(path.join(PROJECT, "node_modules"), path.join(target, "node_modules"));
+  return target;
 }

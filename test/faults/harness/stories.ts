@@ -1,16 +1,18 @@
-/** What users do: each story is one run, or a few, from its creation to its end or to where its user leaves it. */
+/** What users do: each story is one run, from its creation to its end or to where its user leaves it. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type OpenAI from "openai";
-import type { AssistantStreamEvent } from "openai/resources/beta/assistants";
+import OpenAI from "openai";
 import type { Run } from "openai/resources/beta/threads/runs/runs";
 import { insist, isRefusal, isTransient, venture } from "./clients.ts";
-import { isOver, type Memory } from "./memory.ts";
-import { type ModelName, TEXTS, TOOLS } from "./model-scripts.ts";
-import type { Random } from "./random.ts";
-import type { Watchers } from "./watchers.ts";
+import { isOver } from "./memory.ts";
+import type { ModelName } from "./model-scripts.ts";
+import { Story, type Teller } from "./story.ts";
 
-/** How often each story is told, among the others. */
+/** How often each story is told, among the others. The first stories of a campaign are one of each, in this order. */
 export const STORIES = {
+  "large-thread": 2,
+  "large-answer": 4,
+  "deleted-thread": 5,
+  "deleted-message": 6,
   background: 24,
   flaky: 14,
   streamed: 16,
@@ -22,223 +24,178 @@ export const STORIES = {
   abandoned: 6,
 };
 export type StoryName = keyof typeof STORIES;
+export const STORY_NAMES = Object.keys(STORIES) as StoryName[];
 
-const POLL_INTERVAL = 250;
-
-/** How many of the background runs somebody watches. */
-const WATCHED = 0.4;
-
-export interface Teller {
-  /** anybody's */
-  client: OpenAI;
-  /** makes runs */
-  creator: OpenAI;
-  /** makes runs that live for a short time only */
-  shortLived: OpenAI;
-  memory: Memory;
-  watchers: Watchers;
-  random: Random;
-  assistants: Record<ModelName, string>;
-  /** how long a user waits for a run, in milliseconds */
-  patience: number;
-  /** runs that took longer, and whose users will come back */
-  unfinished: Unfinished[];
-}
-
-interface Unfinished {
-  run: Run;
-  name: StoryName;
-}
+const TO_THE_END = Number.POSITIVE_INFINITY;
 
 /** Tells a story on this thread; whether the thread should be free afterwards. */
 export async function tell(teller: Teller, name: StoryName, threadId: string): Promise<boolean> {
   const story = new Story(teller, name, threadId);
+  const { random } = story;
   switch (name) {
     case "background":
-      return story.background(story.random.chance(0.5) ? "steady" : "slow");
+      return background(story, random.pick<ModelName>(["steady", "steady", "slow", "long"]));
     case "flaky":
-      return story.background("flaky");
+      return background(story, "flaky");
     case "streamed":
-      return story.streamed(story.random.chance(0.5) ? "steady" : "slow", Number.POSITIVE_INFINITY);
+      return streamed(story, random.pick<ModelName>(["steady", "steady", "slow", "long"]), TO_THE_END);
     case "dropped":
-      return story.streamed("slow", story.random.between(0, 30));
+      return streamed(story, "slow", random.between(0, 30));
     case "tools":
-      return story.background("tools");
+      return background(story, "tools");
     case "tools-streamed":
-      return story.streamed("tools", Number.POSITIVE_INFINITY);
+      return streamed(story, "tools", TO_THE_END);
     case "cancelled":
-      return story.cancelled(story.random.pick(["slow", "tools", "flaky"]));
+      return cancelled(story, random.pick(["slow", "tools", "flaky"]));
     case "intruded":
-      return story.intruded(story.random.pick(["slow", "tools"]));
+      return intruded(story, random.pick(["slow", "tools"]));
     case "abandoned":
-      return story.abandoned();
+      return abandoned(story);
+    case "large-answer": {
+      const model = random.pick<ModelName>(["full", "vast", "vast-slow", "vast-calling"]);
+      return random.chance(0.5) ? background(story, model) : streamed(story, model, TO_THE_END);
+    }
+    case "large-thread":
+      return random.chance(0.5) ? background(story, "steady") : streamed(story, "steady", TO_THE_END);
+    case "deleted-message":
+      return deletedMessage(story, random.pick(["slow", "tools", "steady"]));
+    case "deleted-thread":
+      return deletedThread(story, random.pick(["slow", "tools", "steady"]));
   }
 }
 
 /** The users of unfinished runs look again, and give the outputs that a run may have waited for. */
 export async function comeBack(teller: Teller): Promise<void> {
   const waiting = teller.unfinished.splice(0);
-  await Promise.all(waiting.map(({ run, name }) => new Story(teller, name, run.thread_id).follow(run)));
+  await Promise.all(
+    waiting.map(({ run, kind }) => {
+      const followed = new Story(teller, kind, run.thread_id).follow(run);
+      return teller.memory.deletedThreads.has(run.thread_id) ? unlessMissing(followed) : followed;
+    }),
+  );
 }
 
-class Story {
-  readonly random: Random;
-  readonly #teller: Teller;
-  readonly #kind: StoryName;
-  readonly #threadId: string;
-  readonly #until: number;
-
-  constructor(teller: Teller, kind: StoryName, threadId: string) {
-    this.random = teller.random.fork();
-    this.#teller = teller;
-    this.#kind = kind;
-    this.#threadId = threadId;
-    this.#until = Date.now() + teller.patience;
-  }
-
-  async background(model: ModelName): Promise<boolean> {
-    const run = await this.#create(this.#teller.creator, model);
-    return run !== undefined && this.follow(run);
-  }
-
-  /** Reads so many events, then goes away. */
-  async streamed(model: ModelName, events: number): Promise<boolean> {
-    const { runs } = this.#teller.creator.beta.threads;
-    const request = { assistant_id: this.#teller.assistants[model], stream: true as const, tools: toolsOf(model) };
-    let run: Run | undefined;
-    try {
-      run = await this.#read(await runs.create(this.#threadId, request), model, events);
-    } catch (error) {
-      if (isRefusal(error)) run = await this.#active(model);
-      else if (!isTransient(error)) throw error;
-    }
-    run ??= await this.#active(model);
-    return run !== undefined && this.follow(run);
-  }
-
-  async cancelled(model: ModelName): Promise<boolean> {
-    const run = await this.#create(this.#teller.creator, model);
-    if (run === undefined) return false;
-    await sleep(this.random.between(0, 2_500));
-    // Refused if it had ended before, or an earlier try has reached it.
-    await venture(async () => {
-      const told = await this.#insist((runs, inThread) => runs.cancel(run.id, inThread));
-      if (told.status === "cancelling") this.#teller.memory.cancelAccepted(run.id);
-    });
-    return this.follow(run);
-  }
-
-  /** Somebody else writes to the thread, which must refuse it until the run is over. */
-  async intruded(model: ModelName): Promise<boolean> {
-    const run = await this.#create(this.#teller.creator, model);
-    if (run === undefined) return false;
-    await sleep(this.random.between(0, 1_500));
-    const { client, memory } = this.#teller;
-    const message = { role: "user" as const, content: "And another thing." };
-    await venture(async () => {
-      await insist(() => client.beta.threads.messages.create(this.#threadId, message), this.#until);
-      const now = this.#hear(await this.#insist((runs, inThread) => runs.retrieve(run.id, inThread)));
-      if (!isOver(now)) memory.contradictions.push(`${run.id} is ${now.status}, but its thread took a message`);
-    });
-    return this.follow(run);
-  }
-
-  /** Calls a function whose output never comes. */
-  async abandoned(): Promise<boolean> {
-    const run = await this.#create(this.#teller.shortLived, "calling");
-    return run !== undefined && this.#wait(run, (now) => isOver(now));
-  }
-
-  /** Polls to the end and answers function calls on the way. */
-  async follow(run: Run): Promise<boolean> {
-    let pausedAt = "";
-    return this.#wait(run, async (now) => {
-      if (now.status !== "requires_action") return isOver(now);
-      const calls = now.required_action?.submit_tool_outputs.tool_calls.map(({ id }) => id) ?? [];
-      if (calls.join() === pausedAt) return false;
-      pausedAt = calls.join();
-      await this.#submit(now.id, calls);
-      return false;
-    });
-  }
-
-  async #submit(runId: string, calls: string[]): Promise<void> {
-    if (this.random.chance(0.3)) await sleep(this.random.between(500, 2_500));
-    const outputs = calls.map((id) => ({ tool_call_id: id, output: `done ${id}` }));
-    const body = { thread_id: this.#threadId, tool_outputs: outputs };
-    // Refused if somebody submitted them before, maybe an earlier try; or the run ended.
-    const submit = () => venture(() => this.#insist((runs) => runs.submitToolOutputs(runId, body)));
-    await Promise.all(this.random.chance(0.3) ? [submit(), submit()] : [submit()]);
-  }
-
-  async #wait(run: Run, isEnough: (now: Run) => boolean | Promise<boolean>): Promise<boolean> {
-    let now = run;
-    while (!(await isEnough(now))) {
-      if (Date.now() > this.#until) {
-        if (this.#kind !== "abandoned") this.#teller.unfinished.push({ run: now, name: this.#kind });
-        return false;
-      }
-      await sleep(POLL_INTERVAL);
-      try {
-        now = this.#hear(await this.#insist((runs, inThread) => runs.retrieve(run.id, inThread)));
-      } catch (error) {
-        if (!isTransient(error)) throw error;
-      }
-    }
-    return isOver(now);
-  }
-
-  /** A background run. If the answer got lost, the thread may be locked by the run that was made all the same. */
-  async #create(client: OpenAI, model: ModelName): Promise<Run | undefined> {
-    const body = { assistant_id: this.#teller.assistants[model], tools: toolsOf(model) };
-    try {
-      const run = await insist(() => client.beta.threads.runs.create(this.#threadId, body), this.#until);
-      if (this.random.chance(WATCHED)) this.#teller.watchers.watch(run);
-      return this.#hear(run, model);
-    } catch (error) {
-      if (isRefusal(error)) return this.#active(model);
-      if (isTransient(error)) return undefined;
-      throw error;
-    }
-  }
-
-  /** The thread's newest run. */
-  async #active(model: ModelName): Promise<Run | undefined> {
-    const { data } = await this.#insist((runs) => runs.list(this.#threadId, { limit: 1 }));
-    const [run] = data;
-    return run === undefined ? undefined : this.#hear(run, model);
-  }
-
-  async #read(stream: AsyncIterable<AssistantStreamEvent>, model: ModelName, events: number): Promise<Run | undefined> {
-    let run: Run | undefined;
-    let count = 0;
-    try {
-      for await (const event of stream) {
-        if (event.event.startsWith("thread.run.") && !event.event.startsWith("thread.run.step.")) {
-          run = this.#hear(event.data as Run, model);
-        }
-        // What a model with tools has said is told before it is sure.
-        if (event.event === "thread.message.completed" && model !== "tools")
-          this.#teller.memory.hearMessage(event.data);
-        if (++count > events) break;
-      }
-    } catch (error) {
-      if (!isTransient(error)) throw error;
-    }
-    return run;
-  }
-
-  #hear(run: Run, model?: ModelName): Run {
-    const text = model === "steady" || model === "slow" ? TEXTS[model].join("") : undefined;
-    return this.#teller.memory.hear(run, this.#kind, text);
-  }
-
-  #insist<T>(
-    call: (runs: OpenAI["beta"]["threads"]["runs"], inThread: { thread_id: string }) => Promise<T>,
-  ): Promise<T> {
-    const { runs } = this.#teller.client.beta.threads;
-    return insist(() => call(runs, { thread_id: this.#threadId }), this.#until);
-  }
+async function background(story: Story, model: ModelName): Promise<boolean> {
+  const run = await story.create(model);
+  return run !== undefined && story.follow(run);
 }
 
-const toolsOf = (model: ModelName) => (model === "tools" || model === "calling" ? TOOLS : []);
+/** Reads so many events, then goes away. */
+async function streamed(story: Story, model: ModelName, events: number): Promise<boolean> {
+  const run = await story.stream(model, events);
+  return run !== undefined && story.follow(run);
+}
+
+async function cancelled(story: Story, model: ModelName): Promise<boolean> {
+  const run = await story.create(model);
+  if (run === undefined) return false;
+  await sleep(story.random.between(0, 2_500));
+  // Refused if it had ended before, or an earlier try has reached it.
+  await venture(async () => {
+    const told = await story.insist((runs, inThread) => runs.cancel(run.id, inThread));
+    if (told.status === "cancelling") story.teller.memory.cancelAccepted(run.id);
+  });
+  return story.follow(run);
+}
+
+/** Another user writes to the thread, which must refuse it until the run is over. */
+async function intruded(story: Story, model: ModelName): Promise<boolean> {
+  const run = await story.create(model);
+  if (run === undefined) return false;
+  await sleep(story.random.between(0, 1_500));
+  const { client, memory } = story.teller;
+  const message = { role: "user" as const, content: "And another thing." };
+  await venture(async () => {
+    await insist(() => client.beta.threads.messages.create(story.threadId, message), story.until);
+    const now = story.hear(await story.insist((runs, inThread) => runs.retrieve(run.id, inThread)));
+    if (!isOver(now)) memory.contradictions.push(`${run.id} is ${now.status}, but its thread took a message`);
+  });
+  return story.follow(run);
+}
+
+/** Calls a function whose output never comes. */
+async function abandoned(story: Story): Promise<boolean> {
+  const run = await story.create("calling", story.teller.shortLived);
+  return run !== undefined && story.wait(run, isOver, false);
+}
+
+/** A run of either kind that is left to itself after a moment. */
+async function begun(story: Story, model: ModelName): Promise<Run | undefined> {
+  const run = story.random.chance(0.5)
+    ? await story.create(model)
+    : await story.stream(model, story.random.between(1, 25));
+  await sleep(story.random.between(0, 1_500));
+  return run;
+}
+
+/** Its user deletes one of the thread's messages while the run is under way, the run's own reply perhaps. */
+async function deletedMessage(story: Story, model: ModelName): Promise<boolean> {
+  const run = await begun(story, model);
+  if (run === undefined) return false;
+  const { threadId, until } = story;
+  const { client, memory } = story.teller;
+  const { messages } = client.beta.threads;
+  // Refused while it is being written; not found if an earlier try has reached it.
+  await venture(async () => {
+    const { data } = await insist(() => messages.list(threadId), until);
+    const [newest, ...older] = data;
+    if (newest === undefined) return;
+    const { id } = story.random.chance(0.7) ? newest : story.random.pick([newest, ...older]);
+    memory.messageWillGo(threadId, id);
+    await unlessMissing(insist(() => messages.delete(id, { thread_id: threadId }), until));
+  });
+  return story.follow(run);
+}
+
+/** Its user deletes the thread with everything in it. From then on it must not be there for any request. */
+async function deletedThread(story: Story, model: ModelName): Promise<boolean> {
+  const run = await begun(story, model);
+  const { threadId, until } = story;
+  const { client, memory } = story.teller;
+  const { threads } = client.beta;
+  let message = "msg_none";
+  try {
+    message = (await insist(() => threads.messages.list(threadId), until)).data[0]?.id ?? message;
+    memory.deletedThreads.set(threadId, "asked");
+    await unlessMissing(insist(() => threads.delete(threadId), until));
+  } catch (error) {
+    if (!isTransient(error)) throw error;
+    // No instance answers: whether it is deleted or not, its user comes back for the run.
+    return run !== undefined && (await unlessMissing(story.follow(run))) === true;
+  }
+  memory.deletedThreads.set(threadId, "done");
+  const inThread = { thread_id: threadId };
+  const runId = run?.id ?? "run_none";
+  const requests = {
+    thread: () => threads.retrieve(threadId),
+    "its messages": () => threads.messages.list(threadId),
+    "a message": () => threads.messages.retrieve(message, inThread),
+    "a message's metadata": () => threads.messages.update(message, { ...inThread, metadata: { read: "yes" } }),
+    "a new message": () => threads.messages.create(threadId, { role: "user", content: "Still there?" }),
+    "its runs": () => threads.runs.list(threadId),
+    "its run": () => threads.runs.retrieve(runId, inThread),
+    "the cancel of its run": () => threads.runs.cancel(runId, inThread),
+    "the steps of its run": () => threads.runs.steps.list(runId, inThread),
+  };
+  for (const [what, request] of Object.entries(requests)) {
+    const found = await unlessMissing(insist<unknown>(request, until).then(() => true, unlessRefused));
+    if (found) memory.contradictions.push(`${threadId} is deleted, and ${what} is served`);
+  }
+  return false;
+}
+
+/** A request that is refused for another reason has found what it asks for. */
+function unlessRefused(error: unknown): true {
+  if (isRefusal(error)) return true;
+  throw error;
+}
+
+/** Undefined if it is not found. */
+async function unlessMissing<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (error instanceof OpenAI.NotFoundError) return undefined;
+    throw error;
+  }
+}

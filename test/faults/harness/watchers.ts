@@ -1,12 +1,12 @@
 /** Clients that follow the events of runs, over connections that break: all that they hear must stand in the log. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { EventSourceParserStream } from "eventsource-parser/stream";
-import type OpenAI from "openai";
+import OpenAI from "openai";
 import type { Run } from "openai/resources/beta/threads/runs/runs";
 import { isTransient } from "./clients.ts";
-import { isLast } from "./memory.ts";
+import { isLast, type Memory } from "./memory.ts";
 
-/** After so long a watcher breaks its connection off, if nobody else has. Milliseconds. */
+/** After so long a watcher breaks its connection off, if no fault has. Milliseconds. */
 const CONNECTION = 3_000;
 const PAUSE = 200;
 
@@ -20,26 +20,29 @@ export class Watchers {
   /** what went wrong while they watched */
   readonly problems: string[] = [];
   readonly #client: OpenAI;
+  readonly #memory: Memory;
   readonly #stop = new AbortController();
   readonly #underWay: Promise<void>[] = [];
   readonly #heard = new Map<string, Heard[]>();
 
-  constructor(client: OpenAI) {
+  constructor(client: OpenAI, memory: Memory) {
     this.#client = client;
+    this.#memory = memory;
   }
 
-  /** Follows the run to its end, or until everybody stops. */
+  /** Follows the run to its end, or until all watchers are stopped. */
   watch(run: Run): void {
     const heard: Heard[] = [];
     this.#heard.set(run.id, heard);
     this.#underWay.push(
       this.#follow(run, heard).catch((error: unknown) => {
+        if (error instanceof OpenAI.NotFoundError && this.#memory.deletedThreads.has(run.thread_id)) return;
         this.problems.push(`${run.id} cannot be watched: ${error}`);
       }),
     );
   }
 
-  /** Resolves when nobody watches any more. */
+  /** Resolves when no watcher is left. */
   async stop(): Promise<void> {
     this.#stop.abort();
     await Promise.all(this.#underWay);

@@ -1,11 +1,11 @@
-/** The points of a run's life at which its process is killed. The local servers stop it there: the app knows nothing. */
+/** The points of a run's life at which its process is killed, or something is deleted. The local servers stop it there: the app knows nothing. */
 import type { FaultRule as StoreFault } from "../../../local/cosmos/faults.ts";
 import type { Turn } from "../../../local/model/turn.ts";
 
 export type Way = "background" | "streamed";
 
 export interface Point {
-  /** completes "killed …" */
+  /** completes "a run …" */
   name: string;
   ways: Way[];
   /** which request of the run's thread never comes back */
@@ -20,20 +20,24 @@ export const ANSWER = "Because.";
 export const OUTPUT = "forty-two";
 export const TOOL = { type: "function" as const, function: { name: "lookup" } };
 
-const SAY: Turn = { text: ANSWER };
+export const SAY: Turn = { text: ANSWER };
 /** Long enough to be saved half-written. */
 const SAY_SLOWLY: Turn = { text: Array.from({ length: 40 }, (_, number) => `word${number} `), tokenMs: 100 };
-const CALL: Turn = { toolCalls: [{ name: "lookup", arguments: {} }] };
+export const CALL: Turn = { toolCalls: [{ name: "lookup", arguments: {} }] };
 
 const BACKGROUND: Way[] = ["background"];
 const BOTH: Way[] = ["background", "streamed"];
 
 type Fault = "hold-before" | "hold-after";
 const claim = (fault: Fault): Point["held"] => ({ fault, operations: ["patch"] });
-const batch = (fault: Fault, ...containing: string[]): Point["held"] => ({ fault, operations: ["batch"], containing });
+export const batch = (fault: Fault, ...containing: string[]): Point["held"] => ({
+  fault,
+  operations: ["batch"],
+  containing,
+});
 
 const A_RUN = '"kind":"run"';
-const A_MESSAGE = '"kind":"message"';
+export const A_MESSAGE = '"kind":"message"';
 const A_PAUSE = '"status":"requires_action"';
 /** Until it is there, it is null. */
 const AN_OUTPUT = '"output":"';

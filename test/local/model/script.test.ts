@@ -62,6 +62,27 @@ test("another process scripts the model and reads its requests over HTTP", async
   await expect(control.script("remote/model", [{ txet: "misspelt" } as never])).rejects.toThrow(/txet/);
 });
 
+test("a model of a family follows the family's script, and its calls are told apart, by their project too", async () => {
+  const control = controlModel(server.baseUrl);
+  server.script("family", [{ text: "one" }, { status: 500 }, { text: "three" }]);
+  expect(await ask("family#1")).toBe("one");
+  const inProject = new OpenAI({ baseURL: server.baseUrl, apiKey: "any", maxRetries: 0, project: "an-instance" });
+  await expect(inProject.chat.completions.create({ model: "family#2", messages })).rejects.toThrow(/500/);
+  server.script("family#3", [{ text: "mine" }]);
+  expect([await ask("family#3"), await ask("family#3")]).toEqual(["mine", expect.stringContaining("hello")]);
+  expect(await ask("family#2")).toBe("three");
+  const calls = await control.calls();
+  const ofFamily = calls.filter(({ model }) => model.startsWith("family#"));
+  expect(ofFamily.map(({ model, project, told }) => [model, project, told])).toEqual([
+    ["family#1", undefined, undefined],
+    ["family#2", "an-instance", "error"],
+    ["family#2", undefined, undefined],
+    ["family#3", undefined, undefined],
+    ["family#3", undefined, undefined],
+  ]);
+  expect(ofFamily.map(({ toolMessages }) => toolMessages)).toEqual([0, 0, 0, 0, 0]);
+});
+
 test("text in an array is streamed in exactly these pieces", async () => {
   server.script("pieces", [{ text: ["a b", "", "c"] }]);
   const texts: unknown[] = [];
