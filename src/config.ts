@@ -85,7 +85,7 @@ const settings = z.object({
   MAX_REQUESTS: within(1, 100_000, "a whole number").int("expected a whole number").default(500),
   MAX_STREAMS: within(1, 100_000, "a whole number").int("expected a whole number").default(2_000),
   MAX_OVERDUE_RUNS: within(0, 10_000_000, "a whole number").int("expected a whole number").default(10_000),
-  MAX_BODIES_MB: within(32, 100_000, "a number of megabytes").default(128),
+  MAX_BODIES_MB: within(16, 100_000, "a number of megabytes").default(128),
   MAX_UNREAD_MB: within(0.01, 100_000, "a number of megabytes").default(64),
   SHOW_COSTS: flag.default(false),
   AZURE_CLIENT_ID: z.string().min(1).optional(),

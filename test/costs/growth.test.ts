@@ -5,7 +5,6 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Stack, startStack } from "../../local/stack.ts";
 import { App } from "../../src/app.ts";
 import { readConfig } from "../../src/config.ts";
-import { createThreadRequest } from "../../src/resources/thread.ts";
 import { storeThread } from "../../src/threads/create.ts";
 import { draftThread } from "../../src/threads/draft.ts";
 import { silentLog } from "../unit/silent-log.ts";
@@ -58,7 +57,7 @@ async function threadOf(length: number): Promise<string> {
     role: "user" as const,
     content: `This is message number ${String(index).padStart(6, "0")} of a long conversation.`,
   }));
-  const { thread, messages: docs } = await draftThread(TENANT, createThreadRequest.parse({ messages }), Date.now());
+  const { thread, messages: docs } = await draftThread(TENANT, { messages }, Date.now());
   await storeThread(app.store, TENANT, thread, docs, app.now);
   return thread.id;
 }

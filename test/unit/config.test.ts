@@ -58,7 +58,7 @@ test("every setting arrives where it belongs, times of the model in milliseconds
     MAX_REQUESTS: "50",
     MAX_STREAMS: "100",
     MAX_OVERDUE_RUNS: "0",
-    MAX_BODIES_MB: "32",
+    MAX_BODIES_MB: "16",
     MAX_UNREAD_MB: "2",
     SHOW_COSTS: "true",
     AZURE_CLIENT_ID: "11111111-2222-3333-4444-555555555555",

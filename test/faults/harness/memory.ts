@@ -33,7 +33,7 @@ export class Memory {
   readonly deletedThreads = new Map<string, "asked" | "done">();
   /** threads of which a client has asked to delete messages */
   readonly touchedThreads = new Set<string>();
-  readonly #deletedMessages = new Set<string>();
+  readonly deletedMessages = new Set<string>();
   /** text of messages that were told to be complete, or were heard to the end of their run */
   readonly #texts = new Map<string, Told>();
 
@@ -77,13 +77,13 @@ export class Memory {
   /** Before the first try: one whose answer gets lost may have been done. */
   messageWillGo(threadId: string, id: string): void {
     this.touchedThreads.add(threadId);
-    this.#deletedMessages.add(id);
+    this.deletedMessages.add(id);
   }
 
   /** Complaints about messages that clients have heard and that are not stored as they were heard. */
   *missing(threadId: string, stored: Message[]): Iterable<string> {
     for (const [id, told] of this.#texts) {
-      if (told.threadId !== threadId || this.#deletedMessages.has(id)) continue;
+      if (told.threadId !== threadId || this.deletedMessages.has(id)) continue;
       const found = stored.find((message) => message.id === id);
       if (found === undefined) yield `${id} was heard to the end and is not stored`;
       else if (textOf(found) !== told.text) yield `${id} is not stored as it was heard`;

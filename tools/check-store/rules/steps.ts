@@ -19,14 +19,16 @@ export function* stepsAreWhole(thread: ThreadSnapshot, { tolerance }: CheckOptio
       usage: status !== "in_progress",
     });
     yield* inOrder(step, ["created_at", "completed_at"], tolerance);
-    yield* outputs(step);
+    const run = thread.runs.find(({ id: runId }) => runId === step.run_id);
+    yield* outputs(step, run);
   }
   for (const run of thread.runs) for (const step of thread.stepsOf(run)) yield* underItsRun(step, run);
 }
 
-function* outputs({ id, type, status, step_details: details }: StepDoc): Iterable<Finding> {
+/** A run that was cut off while the model wrote its calls completes their step without outputs. */
+function* outputs({ id, type, status, step_details: details }: StepDoc, run: RunDoc | undefined): Iterable<Finding> {
   if (type !== details.type) yield { id, detail: `is of type ${type} with details of ${details.type}` };
-  if (status !== "completed" || details.type !== "tool_calls") return;
+  if (status !== "completed" || details.type !== "tool_calls" || run?.status === "incomplete") return;
   const missing = details.tool_calls.filter((call) => call.function.output === null).length;
   if (missing > 0) yield { id, detail: `is completed, and ${missing} of its calls have no output` };
 }
