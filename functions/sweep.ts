@@ -1,4 +1,4 @@
-/** The safety net: wakes runs that somebody should have looked at. */
+/** The safety net: wakes runs that no worker has looked at in time. */
 import { app } from "@azure/functions";
 import { theApp } from "../src/app.ts";
 import { sweep } from "../src/runs/sweep.ts";

@@ -25,7 +25,7 @@ export class WholeTransport implements HttpTransport {
 
   serve(call: HttpCall): void {
     this.#serve(call).catch((error: unknown) => {
-      // A client that leaves while it sends its body ends up here too: nobody is left to be told.
+      // A client that leaves while it sends its body ends up here too: it can be told nothing.
       if (call.response.destroyed) return;
       this.#worker.writeLog("error", call.fn.name, describeError(error));
       answer(call.response, 500);

@@ -21,42 +21,42 @@ export type FaultRule = z.infer<typeof ruleSchema>;
 export type Fault = FaultRule["fault"];
 
 export class Faults {
-  private rules: (FaultRule & { struck: number })[] = [];
-  private releases: (() => void)[] = [];
-  private readonly seed: number;
-  private random: () => number;
+  #rules: (FaultRule & { struck: number })[] = [];
+  #releases: (() => void)[] = [];
+  readonly #seed: number;
+  #random: () => number;
 
   /** The same seed and the same order of events make the same choices. */
   constructor(seed: number) {
-    this.seed = seed;
-    this.random = randomNumbers(seed);
+    this.#seed = seed;
+    this.#random = randomNumbers(seed);
   }
 
   /** Replaces all rules and starts the random numbers again. */
-  replace(rules: readonly FaultRule[], seed = this.seed): void {
-    this.rules = rules.map((rule) => ({ ...rule, struck: 0 }));
-    this.random = randomNumbers(seed);
-    for (const release of this.releases.splice(0)) release();
+  replace(rules: readonly FaultRule[], seed = this.#seed): void {
+    this.#rules = rules.map((rule) => ({ ...rule, struck: 0 }));
+    this.#random = randomNumbers(seed);
+    for (const release of this.#releases.splice(0)) release();
   }
 
   /** Calls `answer`, now or, if a rule holds this send, when the rules are replaced. */
   answerSend(queue: string, bytes: Buffer, answer: () => void): void {
     if (this.strike("hold", queue, bytes) === undefined) answer();
-    else this.releases.push(answer);
+    else this.#releases.push(answer);
   }
 
   /** The rules, each with the number of times that it has struck. */
   list(): readonly (FaultRule & { struck: number })[] {
-    return this.rules;
+    return this.#rules;
   }
 
   /** Whether the fault happens now, at this queue; the rule that decided it. */
   strike(fault: Fault, queue: string, sent?: Buffer): FaultRule | undefined {
-    for (const rule of this.rules) {
+    for (const rule of this.#rules) {
       if (rule.fault !== fault || rule.struck >= (rule.times ?? Number.POSITIVE_INFINITY)) continue;
       if (rule.queue !== undefined && rule.queue.toLowerCase() !== queue.toLowerCase()) continue;
       if (rule.containing !== undefined && sent?.includes(rule.containing) !== true) continue;
-      if (this.random() >= rule.rate) continue;
+      if (this.#random() >= rule.rate) continue;
       rule.struck++;
       return rule;
     }
@@ -65,7 +65,7 @@ export class Faults {
 
   /** A fair coin from the same random numbers, for faults that have two forms. */
   coin(): boolean {
-    return this.random() < 0.5;
+    return this.#random() < 0.5;
   }
 }
 

@@ -96,7 +96,7 @@ async function main(): Promise<void> {
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
-  // The parent is gone, maybe killed: a broker that nobody can stop must not stay behind.
+  // The parent is gone, maybe killed: no process is left that could stop this one.
   process.on("disconnect", stop);
   if (process.connected === false) await stop(); // it went while this process was loading
 

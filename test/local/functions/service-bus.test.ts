@@ -25,7 +25,7 @@ async function send(client: ServiceBusClient, queue: string, messages: ServiceBu
   await sender.close();
 }
 
-/** The messages of a queue that nobody has completed, those under lock too. */
+/** The messages of a queue that are not completed, those under lock too. */
 function left(broker: ServiceBusBroker, queue: string): number | undefined {
   return broker.entity(queue)?.messages.size;
 }

@@ -25,7 +25,7 @@ describe("an app that cannot start", () => {
     expect(code).toBe(1);
   });
 
-  it("names the setting that a binding refers to and nobody has set", async () => {
+  it("names the setting that a binding refers to and that is not set", async () => {
     const { output } = await startAndFail("faulty", { env: { FAULT: "placeholder", BUS: connectionString } });
     expect(output).toBe("'%QUEUE%' does not resolve to a value.\n");
   });
@@ -116,6 +116,6 @@ describe("a host process", () => {
   });
 });
 
-// Well formed, and nobody listens there: enough for triggers that are refused before they connect.
+// Well formed, and no server listens there: enough for triggers that are refused before they connect.
 const connectionString =
   "Endpoint=sb://127.0.0.1:1;SharedAccessKeyName=k;SharedAccessKey=a2V5;UseDevelopmentEmulator=true";

@@ -93,7 +93,7 @@ test("a message taken with receiveAndDelete is gone without settling", () => {
   expect(queue.messages.size).toBe(0);
 });
 
-test("a lock that nobody renews ends on time, and the message is delivered again with a higher count", () => {
+test("a lock that is not renewed ends on time, and the message is delivered again with a higher count", () => {
   const { clock, queue, send, receive } = setUp();
   send("a");
   const inbox = receive(2);
