@@ -20,7 +20,7 @@ export interface HttpTarget {
 
 /** The routes of the app's HTTP functions, in the order in which they are tried. Throws on a bad template. */
 export function httpRoutes(functions: RegisteredFunction[], prefix: string): Route<HttpTarget>[] {
-  const routes = functions.map((fn) => {
+  return inHostOrder(functions).map((fn) => {
     const { route, methods } = fn.trigger;
     const template = typeof route === "string" ? resolveSettings(route) : fn.name;
     const target = {
@@ -34,7 +34,6 @@ export function httpRoutes(functions: RegisteredFunction[], prefix: string): Rou
       throw new Error(`Function "${fn.name}": ${error instanceof Error ? error.message : error}`);
     }
   });
-  return inHostOrder(routes);
 }
 
 export class HttpFront {

@@ -77,6 +77,7 @@ export class Worker {
       const args = await model.getArguments();
       context = args.context;
       started = true;
+      this.writeLog("debug", fn.name, "executing");
       this.#running++;
 
       const hookData = {};

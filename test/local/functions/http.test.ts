@@ -22,16 +22,20 @@ describe.each(["on", "off"])("an app with HTTP streaming %s", (streaming) => {
   });
 
   it.each([
-    ["/api/items/latest", "latest", {}],
-    ["/api/Items/LATEST/", "latest", {}],
-    ["/api/items/7", "number", { id: "7" }],
-    ["/api/items/seven", "any", { id: "seven" }],
-    ["/api/items/s%20p%2Fe", "any", { id: "s p%2Fe" }],
-    ["/api/items/7/parts/8", "deep", { id: "7", part: "8" }],
-    ["/api/items/7/parts", "deep", { id: "7" }],
+    ["/api/items/latest", "a-latest", {}],
+    ["/api/Items/LATEST/", "a-latest", {}],
+    ["/api/items/7", "B-number", { id: "7" }],
+    ["/api/items/seven", "c-any", { id: "seven" }],
+    ["/api/items/s%20p%2Fe", "c-any", { id: "s p%2Fe" }],
+    ["/api/items/7/parts/8", "d-deep", { id: "7", part: "8" }],
+    ["/api/items/7/parts", "d-deep", { id: "7" }],
     ["/api/items/7/other/8", "rest", { rest: "7/other/8" }],
+    ["/api/items/7//8", "rest", { rest: "7//8" }],
+    ["/api/items/%ff", "c-any", { id: "%ff" }],
+    ["/api/items/50%", "c-any", { id: "50%" }],
+    ["/api/shadows/deep", "Greedy", { rest: "deep" }],
     ["/api/keys/abcd", "length", { key: "abcd" }],
-  ])("finds the function for %s by the most specific route", async (path, name, params) => {
+  ])("finds the function for %s: the first that matches, in the order of their names", async (path, name, params) => {
     expect(await json(path)).toEqual({ name, params });
   });
 
@@ -40,9 +44,12 @@ describe.each(["on", "off"])("an app with HTTP streaming %s", (streaming) => {
     expect((await get("/api/items", { method: "DELETE" })).status).toBe(404);
   });
 
-  it.each(["/api/keys/ab", "/api/nowhere", "/items/7", "/api/items/%ff"])("answers 404 on %s", async (path) => {
-    expect((await get(path)).status).toBe(404);
-  });
+  it.each(["/api/keys/ab", "/api/nowhere", "/items/7", "//api/items/7", "/api//items/7", "/api/shadows//deep"])(
+    "answers 404 on %s",
+    async (path) => {
+      expect((await get(path)).status).toBe(404);
+    },
+  );
 
   it("passes method, url, query, headers and body to the handler", async () => {
     const answer = await json("/api/echo?a=1&b=x%20y", {
@@ -139,7 +146,7 @@ describe.each(["on", "off"])("an app with HTTP streaming %s", (streaming) => {
     expect(await json("/admin/host/status")).toMatchObject({ state: "Running" });
     const listed = await json("/admin/functions");
     expect(listed).toContainEqual({
-      name: "number",
+      name: "B-number",
       trigger: "httpTrigger",
       route: "/api/items/{id:int}",
       methods: ["GET"],
@@ -195,7 +202,7 @@ describe("with HTTP streaming on", () => {
 
   it("gives query parameters to the handler as route parameters, as Azure does", async () => {
     const answer = await (await fetch(`${host.url}/api/items/latest?id=9&page=2`)).json();
-    expect(answer).toEqual({ name: "latest", params: { id: "9", page: "2" } });
+    expect(answer).toEqual({ name: "a-latest", params: { id: "9", page: "2" } });
   });
 });
 
