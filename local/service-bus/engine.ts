@@ -37,6 +37,7 @@ export class Queue {
     delivered: 0,
     completed: 0,
     abandoned: 0,
+    released: 0,
     deferred: 0,
     deadLettered: 0,
     expired: 0,
@@ -276,7 +277,10 @@ export class Queue {
       throw notAllowed("A message in the dead-letter queue cannot be dead-lettered.");
     }
     message.bare = bare;
-    if (outcome === "abandon") {
+    if (outcome === "release") {
+      this.totals.released++;
+      this.#offer(message);
+    } else if (outcome === "abandon") {
       this.totals.abandoned++;
       this.#deliveryFailed(message, changed);
     } else if (outcome === "defer") {
@@ -368,8 +372,8 @@ export class Queue {
 
   /** The figures that broker checks compare: `out` is deliveries, `redelivered` those that ended without success. */
   get stats(): { completed: number; out: number; redelivered: number } {
-    const { completed, delivered, abandoned, expiredLocks } = this.totals;
-    return { completed, out: delivered, redelivered: abandoned + expiredLocks };
+    const { completed, delivered, abandoned, released, expiredLocks } = this.totals;
+    return { completed, out: delivered, redelivered: abandoned + released + expiredLocks };
   }
 
   image(): QueueImage {

@@ -2,8 +2,23 @@
 import { z } from "zod";
 
 const ruleSchema = z.strictObject({
-  /** `hold`: what is sent is stored, but its sender gets no answer before the rules are replaced. */
-  fault: z.enum(["drop", "double", "delay", "cut", "send-error", "expire-lock", "hold"]),
+  /**
+   * `hold`: what is sent is stored, but its sender gets no answer before the rules are replaced. `cut`, `close` and
+   * `detach`: at a send or a delivery the socket, the AMQP connection or the link ends. `server-busy`: sends, new links
+   * and management requests are refused, as by a throttled namespace; `send-error`: sends alone.
+   */
+  fault: z.enum([
+    "drop",
+    "double",
+    "delay",
+    "cut",
+    "close",
+    "detach",
+    "send-error",
+    "server-busy",
+    "expire-lock",
+    "hold",
+  ]),
   /** Probability from 0 to 1. */
   rate: z.number().min(0).max(1),
   /** The rule ends after it has struck so often. */

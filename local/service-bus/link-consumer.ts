@@ -21,6 +21,8 @@ export class LinkConsumer implements Consumer {
   #sent = 0;
   #drained = 0;
   #drainAsked = false;
+  #blocked = false;
+  #attached = false;
 
   constructor(queue: Queue, sender: RheaSender, delivered: (delivery: RheaDelivery, lock: Lock | undefined) => void) {
     this.queue = queue;
@@ -38,7 +40,19 @@ export class LinkConsumer implements Consumer {
     const sender = this.#sender;
     if (sender.connection.socket.destroyed || !sender.is_open()) return 0;
     const written = sender.delivery_count - this.#drained;
-    return Math.min(sender.credit - (this.#sent - written), sender.session.outgoing.available() - 1);
+    const credit = sender.credit - (this.#sent - written);
+    // A client may send attach and credit at once, and rhea would write the transfers before the answer to the attach.
+    const slots = this.#attached ? sender.session.outgoing.available() - 1 : 0;
+    this.#blocked = credit > 0 && slots <= 0;
+    return Math.min(credit, slots);
+  }
+
+  /** To be called when what was due is written. Returns whether messages were held back until then. */
+  written(): boolean {
+    const blocked = this.#blocked;
+    this.#blocked = false;
+    this.#attached = true;
+    return blocked;
   }
 
   deliver(message: Message, lock: Lock | undefined): void {

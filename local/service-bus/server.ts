@@ -1,10 +1,12 @@
 /** The broker: queues, the AMQP port, the journal. Queues only: no sessions, no topics. */
 import net, { type AddressInfo, type Socket } from "node:net";
-import { type Broker, ClientConnection } from "./amqp.ts";
+import { ClientConnection } from "./amqp.ts";
+import type { Broker } from "./broker.ts";
 import { SystemClock } from "./clock.ts";
-import { DEFAULT_SETTINGS } from "./config.ts";
+import { DEFAULT_SETTINGS, MAX_MESSAGE_SIZE, type Tier } from "./config.ts";
 import { Queue, type Surroundings } from "./engine.ts";
 import { Faults } from "./faults.ts";
+import { type IdleLimits, SERVICE_IDLE_LIMITS } from "./idleness.ts";
 import { Journal } from "./journal.ts";
 import type { QueueSettings } from "./message.ts";
 import type { Images } from "./records.ts";
@@ -22,6 +24,10 @@ export type QueueOptions = Partial<QueueSettings> & { requiresSession?: boolean 
 export interface BrokerOptions {
   queues?: readonly (QueueOptions & { name: string })[];
   keys?: SharedAccessKeys;
+  /** Decides how large messages may be; `premium` if absent. */
+  tier?: Tier;
+  /** When unused links and connections end; the service's if absent. */
+  idleLimits?: IdleLimits;
   /** 0: a free one. */
   port?: number;
   /** Where the journal is kept. Without it the queues live in memory. */
@@ -35,11 +41,14 @@ export class ServiceBusBroker implements Broker {
   readonly clock = new SystemClock();
   readonly faults: Faults;
   readonly keys: SharedAccessKeys;
+  readonly idleLimits: IdleLimits;
   readonly log: (...what: unknown[]) => void;
-  /** The open connections. */
+  /** The open connections, as sockets and as what runs on them. */
   readonly sockets = new Set<Socket>();
+  readonly connections = new Set<ClientConnection>();
 
   readonly #options: BrokerOptions;
+  readonly #maxMessageSize: number;
   readonly #entities = new Map<string, Queue>();
   readonly #around: Surroundings;
   #journal: Journal | undefined;
@@ -48,6 +57,8 @@ export class ServiceBusBroker implements Broker {
   constructor(options: BrokerOptions = {}) {
     this.#options = options;
     this.keys = options.keys ?? EMULATOR_KEYS;
+    this.idleLimits = options.idleLimits ?? SERVICE_IDLE_LIMITS;
+    this.#maxMessageSize = MAX_MESSAGE_SIZE[options.tier ?? "premium"];
     this.log = options.log ?? (() => {});
     this.faults = new Faults(options.seed ?? 1);
     this.#around = { clock: this.clock, faults: this.faults, journal: undefined };
@@ -65,7 +76,11 @@ export class ServiceBusBroker implements Broker {
 
   createQueue(name: string, { requiresSession, ...settings }: QueueOptions = {}): Queue {
     if (requiresSession) throw new Error(`Queue ${name}: sessions are not supported.`);
-    const queue = new Queue(name, { ...DEFAULT_SETTINGS, ...settings }, this.#around);
+    const queue = new Queue(
+      name,
+      { ...DEFAULT_SETTINGS, maxMessageSize: this.#maxMessageSize, ...settings },
+      this.#around,
+    );
     this.#add(queue);
     if (queue.deadLetters) this.#add(queue.deadLetters);
     return queue;
@@ -141,7 +156,7 @@ export class ServiceBusBroker implements Broker {
     // The connections' options come from the container; modified outcomes must not be reported as released too.
     const container = createContainer({
       id: "service-bus",
-      receiver_options: { autoaccept: false, max_message_size: DEFAULT_SETTINGS.maxMessageSize, credit_window: 1000 },
+      receiver_options: { autoaccept: false, max_message_size: this.#maxMessageSize, credit_window: 1000 },
       sender_options: { autosettle: true, treat_modified_as_released: false },
     });
     container.on("error", (error) => this.log("connection error", error));
@@ -149,7 +164,9 @@ export class ServiceBusBroker implements Broker {
       this.sockets.add(socket);
       socket.on("error", () => {}); // a client that vanishes is no news; 'close' follows
       socket.on("close", () => this.sockets.delete(socket));
-      new ClientConnection(this, container, socket);
+      const connection = new ClientConnection(this, container, socket);
+      this.connections.add(connection);
+      socket.on("close", () => this.connections.delete(connection));
     });
     return new Promise((resolve, reject) => {
       listener.once("error", reject);

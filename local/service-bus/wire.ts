@@ -36,9 +36,9 @@ export class Wire {
   #dispositions: Disposition[] = [];
 
   /** `beforeWrite` runs before anything is written in a turn: the journal's chance to be first. */
-  constructor(connection: RheaConnection, beforeWrite: () => void) {
+  constructor(connection: RheaConnection, beforeWrite: () => void, afterWrite: () => void) {
     this.#connection = connection;
-    this.#writeInOneGo(beforeWrite);
+    this.#writeInOneGo(beforeWrite, afterWrite);
     acknowledgePromptly(connection);
   }
 
@@ -84,7 +84,7 @@ export class Wire {
   }
 
   /** rhea writes frame by frame: corking joins a turn's frames in one packet (15 to 20 % more messages a second). */
-  #writeInOneGo(beforeWrite: () => void): void {
+  #writeInOneGo(beforeWrite: () => void, afterWrite: () => void): void {
     const connection = this.#connection;
     const process = connection._process;
     connection._process = () => {
@@ -97,6 +97,7 @@ export class Wire {
       } finally {
         socket.uncork();
       }
+      afterWrite();
     };
   }
 }
