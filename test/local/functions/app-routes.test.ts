@@ -34,7 +34,7 @@ beforeAll(async () => {
   const write = (_level: string, name: string, message: string) => {
     if (message === "executing") executed.push(name);
   };
-  host = await startHost({ appDir: PROJECT, port: 0, log: { write } });
+  host = await startHost({ appDir: PROJECT, port: 0, log: { write }, killWorker: () => {} });
 });
 afterAll(() => host.stop());
 

@@ -51,6 +51,22 @@ describe.each(["on", "off"])("an app with HTTP streaming %s", (streaming) => {
     },
   );
 
+  it.each([
+    ["a request line of 8 KB", "/api/items/7", `?x=${"y".repeat(8200)}`, {}, 414],
+    ["headers of 32 KB", "/api/items/7", "", { a: "x".repeat(16_000), b: "x".repeat(17_000) }, 431],
+    [
+      "more than 100 headers",
+      "/api/items/7",
+      "",
+      Object.fromEntries(Array.from({ length: 101 }, (_, n) => [`h${n}`, "1"])),
+      431,
+    ],
+    ["a zero byte in the path", "/api/items/%00", "", {}, 400],
+  ])("refuses %s before any function is called", async (_, path, query, headers, status) => {
+    expect((await get(path)).status).toBe(path.includes("%00") ? status : 200);
+    expect((await get(`${path}${query}`, { headers })).status).toBe(status);
+  });
+
   it("passes method, url, query, headers and body to the handler", async () => {
     const answer = await json("/api/echo?a=1&b=x%20y", {
       method: "PUT",
@@ -192,6 +208,21 @@ describe("with HTTP streaming on", () => {
     expect((await fetch(`${host.url}/api/nothing`)).status).toBe(500);
     await until(() => /warning throws the handler threw while .* would hang/.test(host.output()));
     await until(() => /warning nothing the handler returned nothing while .* would hang/.test(host.output()));
+  });
+
+  it("headers of 16 KB are too many for the library's own server, behind the host's", async () => {
+    const response = await fetch(`${host.url}/api/items/latest`, { headers: { a: "x".repeat(16_400) } });
+    expect(response.status).toBe(431);
+  });
+
+  it("a client that names an invocation itself is never answered: the host adds its own id only if there is none", async () => {
+    const leaving = new AbortController();
+    const headers = { "x-ms-invocation-id": "00000000-0000-0000-0000-000000000000" };
+    const answer = fetch(`${host.url}/api/items/latest`, { headers, signal: leaving.signal }).catch(() => "left");
+    // Requests that are sent later are answered while this one is not.
+    for (let turn = 0; turn < 20; turn++) await fetch(`${host.url}/api/items/latest`);
+    leaving.abort();
+    expect(await answer).toBe("left");
   });
 
   it("cuts a response whose body fails midway, and says so", async () => {
