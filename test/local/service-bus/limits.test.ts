@@ -66,16 +66,3 @@ test("a connection without links is closed, and told why", async () => {
   expect(connection.error).toMatchObject({ condition: "amqp:connection:forced" });
   await until(() => broker.connections.size === 0);
 });
-
-test("what a receiver asked for comes whole, though it is more than a session holds at a time", async () => {
-  const broker = await startBroker({ queues: [{ name: "orders" }] });
-  const client = connect(broker.connectionString());
-  const sender = client.createSender("orders");
-  const total = 2600;
-  for (let from = 0; from < total; from += 650) {
-    await sender.sendMessages(Array.from({ length: 650 }, (_, index) => ({ body: from + index })));
-  }
-  const receiver = client.createReceiver("orders", { receiveMode: "receiveAndDelete" });
-  const received = await receiver.receiveMessages(total, { maxWaitTimeInMs: 10_000 });
-  expect(received.map(({ body }) => body)).toEqual([...Array(total).keys()]);
-});
