@@ -3,8 +3,9 @@ import { app } from "@azure/functions";
 import { BASES, isServed } from "../src/api/bases.ts";
 import { Connections } from "../src/api/connections.ts";
 import { costs, health } from "../src/api/health.ts";
-import { httpHandler, notFound } from "../src/api/http.ts";
+import { type Handler, httpHandler, notFound } from "../src/api/http.ts";
 import { operations } from "../src/api/operations/index.ts";
+import { type HttpRoute, nameAfter, unshadowed } from "../src/api/routes.ts";
 import { theApp } from "../src/app.ts";
 
 app.setup({ enableHttpStream: true });
@@ -15,33 +16,43 @@ app.hook.appStart(() => threadkeep.prepare());
 app.hook.appTerminate(() => threadkeep.close());
 const connections = new Connections();
 
-for (const base of BASES) {
-  for (const operation of operations.filter((each) => isServed(each, base))) {
-    app.http(`${operation.name}${base.suffix}`, {
-      methods: [operation.method],
-      authLevel: "anonymous",
-      route: `${base.prefix}/${operation.path}`,
-      handler: httpHandler(threadkeep, connections, operation, base.face),
-    });
-  }
+interface HttpFunction extends HttpRoute {
+  handler: Handler;
 }
 
-app.http("healthz", { methods: ["GET"], authLevel: "anonymous", route: "healthz", handler: () => health(threadkeep) });
+const functions: HttpFunction[] = BASES.flatMap((base) =>
+  operations
+    .filter((operation) => isServed(operation, base))
+    .map((operation) => ({
+      name: `${operation.name}${base.suffix}`,
+      methods: [operation.method],
+      route: `${base.prefix}/${operation.path}`,
+      handler: httpHandler(threadkeep, connections, operation, base.face),
+    })),
+);
 
-app.http("openapi", {
+functions.push({ name: "healthz", methods: ["GET"], route: "healthz", handler: () => health(threadkeep) });
+
+functions.push({
+  name: "openapi",
   methods: ["GET"],
-  authLevel: "anonymous",
   route: "openapi.json",
   handler: async () => (await import("../src/api/openapi.ts")).openApi(),
 });
 
 if (threadkeep.config.showCosts) {
-  app.http("costs", { methods: ["GET"], authLevel: "anonymous", route: "costs", handler: () => costs(threadkeep) });
+  functions.push({ name: "costs", methods: ["GET"], route: "costs", handler: () => costs(threadkeep) });
 }
 
-app.http("notFound", {
+functions.push({
+  // The host tries routes by the functions' names: this one must be the last.
+  name: nameAfter(
+    functions.map(({ name }) => name),
+    "NotFound",
+  ),
   methods: ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"],
-  authLevel: "anonymous",
   route: "{*path}",
   handler: notFound,
 });
+
+for (const { name, ...options } of unshadowed(functions)) app.http(name, { authLevel: "anonymous", ...options });

@@ -1,3 +1,4 @@
+import { randomNumbers } from "../random.ts";
 import { batchError, type FaultAnswer, statusAnswer } from "./fault-answers.ts";
 import {
   BATCH_FAULTS,
@@ -53,10 +54,10 @@ const DEFAULT_LATENCY_MS = 100;
 /** The injected faults, and the seeded chance by which they strike. */
 export class Faults {
   #rules: ActiveRule[] = [];
-  #state: number;
+  readonly #random: () => number;
 
   constructor(seed: number) {
-    this.#state = seed;
+    this.#random = randomNumbers(seed);
   }
 
   /** Replaces the rules and lets go of every request that the old ones hold. */
@@ -85,14 +86,6 @@ export class Faults {
       apply(entry, strike);
     }
     return strike;
-  }
-
-  /** Mulberry32: small, and the same sequence for the same seed. */
-  #random(): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   }
 }
 

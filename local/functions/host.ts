@@ -19,6 +19,13 @@ export interface HostOptions {
   keys?: KeyOptions;
   /** Where entries go; standard output by default. */
   log?: Log;
+  /**
+   * Serves only the functions of one of Flex Consumption's scale groups, each of which has instances of its own there:
+   * `http`, or `function:NAME` for any other. All functions if absent.
+   */
+  scaleGroup?: string | undefined;
+  /** Ends the worker: a function has taken longer than host.json allows. The reason is logged already. */
+  killWorker: (reason: string) => void;
 }
 
 export interface Host {
@@ -26,10 +33,19 @@ export interface Host {
   functions: FunctionListing[];
   /**
    * Takes no more requests and messages, lets handlers finish for up to `graceMs` (30 s by default), and runs the
-   * appTerminate hooks. Resolves with the number of handlers that were still running.
+   * appTerminate hooks, for which there are `terminateMs` (5 s by default).
    */
-  stop(graceMs?: number): Promise<number>;
+  stop(graceMs?: number, terminateMs?: number): Promise<Unfinished>;
 }
+
+/** What a stop has cut off. */
+export interface Unfinished {
+  handlers: number;
+  hooks: boolean;
+}
+
+/** What the host in Azure gives a worker before it kills the process. */
+const TERMINATE_MS = 5000;
 
 /**
  * Starts the app of a folder; resolves when it serves requests and receives messages. One app a process, as the library
@@ -40,15 +56,21 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const log = options.log ?? consoleLog("information");
   await loadLocalSettings(appDir);
   const settings = await readHostSettings(appDir);
-  const worker = await Worker.load(appDir, log);
+  const { functionTimeoutMs } = settings;
+  const overtime = (name: string, invocationId: string) => {
+    const reason = `Timeout value of ${functionTimeoutMs / 1000} s was exceeded by function ${name} (${invocationId}).`;
+    log.write("error", name, `${reason} The worker is ended, and every other invocation with it.`);
+    options.killWorker(reason);
+  };
+  const worker = await Worker.load(appDir, log, { functionTimeoutMs, overtime });
 
-  const functions = worker.functions.filter((fn) => !isDisabled(fn.name));
+  const inGroup = groupFilter(options.scaleGroup);
+  const functions = worker.functions.filter((fn) => !isDisabled(fn.name) && inGroup(fn));
   for (const fn of functions) checkSupported(fn, log);
-  const isHttp = (fn: RegisteredFunction) => fn.trigger.type === "httpTrigger";
   const routes = httpRoutes(functions.filter(isHttp), settings.routePrefix);
   const listing = listFunctions(functions, routes);
   const admin = new AdminApi(worker, functions, listing);
-  const front = new HttpFront(worker, routes, new FunctionKeys(options.keys ?? {}), admin);
+  const front = new HttpFront(worker, routes, new FunctionKeys(options.keys ?? {}), admin, settings);
   // The port before the triggers: no message may be taken by a host that then fails to start.
   const port = await front.listen(options.port);
   const listeners: Listener[] = [];
@@ -61,19 +83,29 @@ export async function startHost(options: HostOptions): Promise<Host> {
   }
   admin.state = "Running";
 
-  const stop = async (graceMs = 30_000): Promise<number> => {
+  const stop = async (graceMs = 30_000, terminateMs = TERMINATE_MS): Promise<Unfinished> => {
     admin.state = "Stopping";
     const finished = Promise.all([front.close(), ...listeners.map((listener) => listener.stop())]).then(() =>
       worker.idle(),
     );
     const inTime = await withinTime(finished, graceMs);
-    const unfinished = inTime ? 0 : worker.running;
+    const handlers = inTime ? 0 : worker.running;
     // Hooks may end what the handlers hold on to, and streams with it.
-    await worker.terminate();
+    const hooks = !(await withinTime(worker.terminate(), terminateMs));
     if (!inTime) front.abort();
-    return unfinished;
+    return { handlers, hooks };
   };
   return { port, functions: listing, stop };
+}
+
+const isHttp = (fn: RegisteredFunction) => fn.trigger.type === "httpTrigger";
+
+function groupFilter(group: string | undefined): (fn: RegisteredFunction) => boolean {
+  if (group === undefined) return () => true;
+  if (group === "http") return isHttp;
+  const [, name] = /^function:(.+)$/.exec(group) ?? [];
+  if (name === undefined) throw new Error(`A scale group is "http" or "function:NAME", not "${group}".`);
+  return (fn) => !isHttp(fn) && fn.name.toLowerCase() === name.toLowerCase();
 }
 
 const triggerTypes = ["httpTrigger", "serviceBusTrigger", "timerTrigger"];

@@ -11,6 +11,8 @@ export interface HttpCall {
   query: URLSearchParams;
   request: IncomingMessage;
   response: ServerResponse;
+  /** In bytes. */
+  maxBody: number;
 }
 
 export interface HttpTransport {
@@ -18,9 +20,6 @@ export interface HttpTransport {
   serve(call: HttpCall): void;
   close(): void;
 }
-
-/** Kestrel's limit in the Functions host. */
-export const maxBodyBytes = 100 * 1024 * 1024;
 
 // Headers that concern one connection only and are not forwarded (RFC 9110, 7.6.1).
 const hopByHop = new Set([
@@ -92,13 +91,13 @@ export function answer(response: ServerResponse, status: number, text = ""): voi
 }
 
 /** 413, and no more reading: the client may have gigabytes to go. */
-export function refuseBody(call: Pick<HttpCall, "request" | "response">): void {
+export function refuseBody(call: Pick<HttpCall, "request" | "response" | "maxBody">): void {
   if (call.response.headersSent) {
     call.response.destroy();
     return;
   }
   call.response.setHeader("connection", "close");
-  answer(call.response, 413, "Request body too large. The max request body size is 104857600 bytes.");
+  answer(call.response, 413, `Request body too large. The max request body size is ${call.maxBody} bytes.`);
   call.request.resume();
   call.response.once("finish", () => call.request.destroy());
 }

@@ -12,7 +12,6 @@ import {
   type HttpCall,
   type HttpTransport,
   hasBody,
-  maxBodyBytes,
   refuseBody,
   traceContext,
 } from "./http-call.ts";
@@ -22,6 +21,9 @@ import type { Worker } from "./worker.ts";
 
 /** How long bytes that the library has written may take through the loopback interface, before a call counts as hung. */
 const loopbackMs = 50;
+
+/** A request on which neither side says anything for so long is given up by the host. */
+const ACTIVITY_TIMEOUT_MS = 240_000;
 
 export class StreamTransport implements HttpTransport {
   readonly #worker: Worker;
@@ -53,7 +55,8 @@ export class StreamTransport implements HttpTransport {
   #forward(call: HttpCall, invocationId: string): ClientRequest {
     const { request, response } = call;
     const headers = endToEndHeaders(request.headers);
-    headers["x-ms-invocation-id"] = invocationId;
+    // A client that sends such a header itself gets no answer, as the library waits for the other id: the host only adds.
+    headers["x-ms-invocation-id"] ??= invocationId;
     headers["x-forwarded-host"] = request.headers.host ?? "localhost";
     headers["x-forwarded-proto"] = "http";
     headers["x-forwarded-for"] = request.socket.remoteAddress ?? "";
@@ -65,7 +68,9 @@ export class StreamTransport implements HttpTransport {
       path: request.url ?? "/",
       headers,
       agent: this.#agent,
+      timeout: ACTIVITY_TIMEOUT_MS,
     });
+    upstream.once("timeout", () => upstream.destroy());
 
     // A client that leaves aborts the forwarded request, which is all that the app ever learns of it.
     const abort = () => upstream.destroy();
@@ -78,7 +83,7 @@ export class StreamTransport implements HttpTransport {
       incoming.once("error", () => response.destroy());
     });
     upstream.on("error", () => {
-      if (!response.destroyed && !response.writableEnded) answer(response, 502);
+      if (!response.destroyed && !response.writableEnded) answer(response, 500);
     });
 
     if (hasBody(request)) {
@@ -146,7 +151,7 @@ function limitBody(call: HttpCall, upstream: ClientRequest): void {
   let bytes = 0;
   call.request.on("data", (chunk: Buffer) => {
     bytes += chunk.length;
-    if (bytes <= maxBodyBytes) return;
+    if (bytes <= call.maxBody) return;
     call.request.unpipe(upstream);
     refuseBody(call);
     upstream.destroy();

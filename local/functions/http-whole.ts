@@ -8,7 +8,6 @@ import {
   type HttpCall,
   type HttpTransport,
   hasBody,
-  maxBodyBytes,
   refuseBody,
   traceContext,
 } from "./http-call.ts";
@@ -25,7 +24,7 @@ export class WholeTransport implements HttpTransport {
 
   serve(call: HttpCall): void {
     this.#serve(call).catch((error: unknown) => {
-      // A client that leaves while it sends its body ends up here too: nobody is left to be told.
+      // A client that leaves while it sends its body ends up here too: it can be told nothing.
       if (call.response.destroyed) return;
       this.#worker.writeLog("error", call.fn.name, describeError(error));
       answer(call.response, 500);
@@ -50,12 +49,12 @@ export class WholeTransport implements HttpTransport {
   }
 }
 
-async function readBody({ request }: HttpCall): Promise<Buffer | "too large"> {
+async function readBody({ request, maxBody }: HttpCall): Promise<Buffer | "too large"> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     bytes += chunk.length;
-    if (bytes > maxBodyBytes) return "too large";
+    if (bytes > maxBody) return "too large";
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

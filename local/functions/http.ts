@@ -3,13 +3,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { AdminApi } from "./admin.ts";
-import { answer, type HttpCall, type HttpTransport, maxBodyBytes, refuseBody } from "./http-call.ts";
+import { answer, type HttpCall, type HttpTransport, refuseBody } from "./http-call.ts";
 import { StreamTransport } from "./http-stream.ts";
 import { WholeTransport } from "./http-whole.ts";
 import { type AuthLevel, authLevel, type FunctionKeys } from "./keys.ts";
 import type { RegisteredFunction } from "./protocol.ts";
 import { findRoute, inHostOrder, parseRoute, type Route } from "./routes.ts";
-import { resolveSettings } from "./settings.ts";
+import { type HostSettings, resolveSettings } from "./settings.ts";
 import type { Worker } from "./worker.ts";
 
 export interface HttpTarget {
@@ -20,7 +20,7 @@ export interface HttpTarget {
 
 /** The routes of the app's HTTP functions, in the order in which they are tried. Throws on a bad template. */
 export function httpRoutes(functions: RegisteredFunction[], prefix: string): Route<HttpTarget>[] {
-  const routes = functions.map((fn) => {
+  return inHostOrder(functions).map((fn) => {
     const { route, methods } = fn.trigger;
     const template = typeof route === "string" ? resolveSettings(route) : fn.name;
     const target = {
@@ -34,7 +34,6 @@ export function httpRoutes(functions: RegisteredFunction[], prefix: string): Rou
       throw new Error(`Function "${fn.name}": ${error instanceof Error ? error.message : error}`);
     }
   });
-  return inHostOrder(routes);
 }
 
 export class HttpFront {
@@ -47,9 +46,17 @@ export class HttpFront {
   readonly #anyMethod: Route<HttpTarget>[];
   /** Open connections, each with the number of requests under way on it. */
   readonly #connections = new Map<Socket, number>();
+  readonly #maxBody: number;
   #closing = false;
 
-  constructor(worker: Worker, routes: Route<HttpTarget>[], keys: FunctionKeys, admin: AdminApi) {
+  constructor(
+    worker: Worker,
+    routes: Route<HttpTarget>[],
+    keys: FunctionKeys,
+    admin: AdminApi,
+    { maxRequestBody }: Pick<HostSettings, "maxRequestBody">,
+  ) {
+    this.#maxBody = maxRequestBody;
     this.#keys = keys;
     this.#admin = admin;
     this.#transport = worker.streamUrl ? new StreamTransport(worker, worker.streamUrl) : new WholeTransport(worker);
@@ -58,7 +65,8 @@ export class HttpFront {
       const accepts = ({ value }: Route<HttpTarget>) => value.methods.length === 0 || value.methods.includes(method);
       this.#routes.set(method, routes.filter(accepts));
     }
-    this.#server = createServer((request, response) => {
+    // More than the front door lets pass, so that it can say which limit was met.
+    this.#server = createServer({ maxHeaderSize: 2 * MAX_HEADERS }, (request, response) => {
       this.#count(request.socket, 1);
       response.once("close", () => this.#count(request.socket, -1));
       this.#handle(request, response);
@@ -68,6 +76,7 @@ export class HttpFront {
       socket.once("close", () => this.#connections.delete(socket));
     });
     // As Kestrel has them: connections stay open for 130 s (SDKs pool theirs), and a body may take as long as it needs.
+    this.#server.maxHeadersCount = 0;
     this.#server.keepAliveTimeout = 130_000;
     this.#server.headersTimeout = 30_000;
     this.#server.requestTimeout = 0;
@@ -109,7 +118,11 @@ export class HttpFront {
 
   #handle(request: IncomingMessage, response: ServerResponse): void {
     const [path, query] = splitUrl(request.url ?? "/");
-    if (path.startsWith("/admin/")) {
+    const refused = refusedByKestrel(request, path);
+    if (refused !== undefined) {
+      response.setHeader("connection", "close");
+      answer(response, refused);
+    } else if (path.startsWith("/admin/")) {
       if (this.#keys.allowsAdminApi(request, query)) this.#admin.handle(path, request, response);
       else answer(response, 401);
     } else if (this.#closing) {
@@ -127,11 +140,26 @@ export class HttpFront {
       return;
     }
     const { fn, authLevel } = found.route.value;
-    const call: HttpCall = { fn, params: found.params, query, request, response };
+    const call: HttpCall = { fn, params: found.params, query, request, response, maxBody: this.#maxBody };
     if (!this.#keys.allows(authLevel, request, query)) answer(response, 401);
-    else if (Number(request.headers["content-length"] ?? 0) > maxBodyBytes) refuseBody(call);
+    else if (Number(request.headers["content-length"] ?? 0) > this.#maxBody) refuseBody(call);
     else this.#transport.serve(call);
   }
+}
+
+/** Kestrel's defaults, in bytes, and its number of headers. */
+const MAX_REQUEST_LINE = 8 * 1024;
+const MAX_HEADERS = 32 * 1024;
+const MAX_HEADER_COUNT = 100;
+
+/** The status with which the host's web server refuses a request before any function is looked for. */
+function refusedByKestrel({ method, url, rawHeaders }: IncomingMessage, path: string): number | undefined {
+  const line = `${method} ${url} HTTP/1.1\r\n`;
+  // Each header has ": " and a line's end; names and values stand side by side.
+  const headers = rawHeaders.reduce((sum, part) => sum + part.length + 2, 0);
+  if (line.length > MAX_REQUEST_LINE) return 414;
+  if (headers > MAX_HEADERS || rawHeaders.length / 2 > MAX_HEADER_COUNT) return 431;
+  return /%00/.test(path) ? 400 : undefined;
 }
 
 const noQuery = new URLSearchParams();

@@ -7,7 +7,7 @@ const LONGEST_MARGIN_MS = 10_000;
 const RETRY_MS = 250;
 
 export interface RenewalReports {
-  /** The message is somebody else's now, or will be: once for each delivery. */
+  /** The broker has given the message to another receiver, or will: called once for each delivery. */
   lost: () => void;
   /** The broker could not be asked; it is asked again while the lock may still hold. */
   failed: (error: unknown) => void;

@@ -4,6 +4,9 @@ import { parseArgs } from "node:util";
 import { type Host, startHost } from "./host.ts";
 import { consoleLog } from "./log.ts";
 
+/** The exit code after a function has taken longer than host.json allows. */
+const TIMED_OUT = 3;
+
 /** The grace when the parent process is gone: the servers that it ran are gone with it, so nothing can be finished. */
 const orphanGraceMs = 1000;
 
@@ -12,6 +15,8 @@ interface CommandLine {
   port: number;
   quiet: boolean;
   graceMs: number;
+  terminateMs: number;
+  scaleGroup: string | undefined;
   masterKey: string | undefined;
   functionKey: string | undefined;
 }
@@ -23,6 +28,8 @@ function readCommandLine(): CommandLine {
       port: { type: "string", default: "7071" },
       quiet: { type: "boolean", default: false },
       grace: { type: "string", default: "30" },
+      "terminate-grace": { type: "string", default: "5" },
+      "scale-group": { type: "string" },
       "master-key": { type: "string" },
       "function-key": { type: "string" },
     },
@@ -32,6 +39,8 @@ function readCommandLine(): CommandLine {
     port: numberOption("--port", values.port),
     quiet: values.quiet,
     graceMs: numberOption("--grace", values.grace) * 1000,
+    terminateMs: numberOption("--terminate-grace", values["terminate-grace"]) * 1000,
+    scaleGroup: values["scale-group"],
     masterKey: values["master-key"],
     functionKey: values["function-key"],
   };
@@ -53,7 +62,7 @@ function startMessage(error: unknown, port: number | undefined): string {
   return isProgrammingError(error) ? (error.stack ?? error.message) : error.message;
 }
 
-async function run(host: Host, graceMs: number, parentGone: Promise<void>): Promise<void> {
+async function run(host: Host, { graceMs, terminateMs }: CommandLine, parentGone: Promise<void>): Promise<void> {
   console.log(`functions ready on http://127.0.0.1:${host.port}`);
   if (process.connected) process.send?.({ ready: true, port: host.port });
 
@@ -61,10 +70,11 @@ async function run(host: Host, graceMs: number, parentGone: Promise<void>): Prom
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(graceMs));
     void parentGone.then(() => resolve(Math.min(graceMs, orphanGraceMs)));
   });
-  // Someone is impatient.
+  // A second signal: the user does not want to wait.
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => process.exit(1));
-  const unfinished = await host.stop(grace);
-  if (unfinished > 0) console.error(`functions: stopped while ${unfinished} handlers were still running.`);
+  const { handlers, hooks } = await host.stop(grace, terminateMs);
+  if (handlers > 0) console.error(`functions: stopped while ${handlers} handlers were still running.`);
+  if (hooks) console.error(`functions: the appTerminate hooks had not ended after ${terminateMs / 1000} s.`);
   process.exit(0);
 }
 
@@ -79,8 +89,11 @@ try {
     port,
     keys: { master: options.masterKey, function: options.functionKey },
     log: consoleLog(options.quiet ? "warning" : "information"),
+    scaleGroup: options.scaleGroup,
+    // The app runs in this process: where the host in Azure starts another worker, the process that started this one must.
+    killWorker: () => process.exit(TIMED_OUT),
   });
-  await run(host, options.graceMs, parentGone);
+  await run(host, options, parentGone);
 } catch (error) {
   console.error(startMessage(error, port));
   // By force: whatever the app opened before it failed would keep the process alive.

@@ -37,7 +37,6 @@ export function parseRoute<T>(prefix: string, template: string, value: T): Route
 /** The first route that a path matches, with its parameters; the routes must be in the order of {@link inHostOrder}. */
 export function findRoute<T>(routes: Route<T>[], path: string): { route: Route<T>; params: RouteParams } | undefined {
   const parts = splitPath(path);
-  if (!parts) return undefined;
   for (const route of routes) {
     const params = match(route.segments, parts);
     if (params) return { route, params };
@@ -45,42 +44,28 @@ export function findRoute<T>(routes: Route<T>[], path: string): { route: Route<T
   return undefined;
 }
 
-/** Sorts as the host's HTTP extension does: literals before parameters, more constraints first, longer first. */
-export function inHostOrder<T>(routes: Route<T>[]): Route<T>[] {
-  return routes.toSorted((a, b) => compareSegments(a.segments, b.segments));
-}
-
-function compareSegments(a: Segment[], b: Segment[]): number {
-  for (const [index, left] of a.entries()) {
-    const right = b[index];
-    if (!right) return -1;
-    const order = compareSegment(left, right);
-    if (order !== 0) return order;
-  }
-  return b.length > a.length ? 1 : 0;
-}
-
-function compareSegment(a: Segment, b: Segment): number {
-  if (a.kind !== b.kind) return a.kind === "literal" ? -1 : 1;
-  if (a.kind === "literal" && b.kind === "literal") return a.text.localeCompare(b.text);
-  if (a.kind === "parameter" && b.kind === "parameter") {
-    // A parameter that swallows the rest of the path comes after one that takes a single segment.
-    return Number(a.catchAll) - Number(b.catchAll) || b.constraints.length - a.constraints.length;
-  }
-  return 0;
+/**
+ * Sorts as the host does: by the functions' names, without regard to case (.NET's OrdinalIgnoreCase). How specific a route
+ * is does not matter: a catch-all whose function has an early name hides every route behind it, as it does in Azure.
+ */
+export function inHostOrder<Named extends { name: string }>(functions: readonly Named[]): Named[] {
+  const key = ({ name }: Named) => name.toUpperCase();
+  return functions.toSorted((a, b) => (key(a) < key(b) ? -1 : Number(key(a) > key(b))));
 }
 
 function match(segments: Segment[], parts: string[]): RouteParams | undefined {
   const params: RouteParams = {};
   for (const [index, segment] of segments.entries()) {
     const part = parts[index];
+    // An empty segment matches nothing, not even a catch-all that begins there.
+    if (part === "") return undefined;
     if (segment.kind === "literal") {
       if (part === undefined || part.toLowerCase() !== segment.text) return undefined;
     } else if (segment.catchAll) {
       const rest = parts.slice(index).join("/") || segment.fallback;
       if (rest !== undefined) params[segment.name] = rest;
       return params;
-    } else if (part === undefined || part === "") {
+    } else if (part === undefined) {
       if (segment.fallback !== undefined) params[segment.name] = segment.fallback;
       else if (!segment.optional) return undefined;
     } else {
@@ -91,17 +76,23 @@ function match(segments: Segment[], parts: string[]): RouteParams | undefined {
   return parts.length > segments.length ? undefined : params;
 }
 
-/** The decoded segments of a path; undefined if it is not well encoded. An encoded slash stays encoded, as in ASP.NET. */
-function splitPath(path: string): string[] | undefined {
-  const bare = withoutSlashes(path);
+/** The decoded segments of a path, without the first slash and one at the end. `//v1` begins with an empty segment. */
+function splitPath(path: string): string[] {
+  const bare = path.replace(/^\//, "").replace(/\/$/, "");
   if (bare === "") return [];
   const parts = bare.split("/");
-  if (!bare.includes("%")) return parts;
-  try {
-    return parts.map((part) => decodeURIComponent(part.replace(/%2f/gi, "%252F")));
-  } catch {
-    return undefined;
-  }
+  return bare.includes("%") ? parts.map(decodeSegment) : parts;
+}
+
+/** As Kestrel decodes: what is no encoded UTF-8 stays as it is, and so does an encoded slash. */
+function decodeSegment(text: string): string {
+  return text.replace(/(?:%[0-9a-f]{2})+/gi, (encoded) => {
+    try {
+      return decodeURIComponent(encoded.replace(/%2f/gi, "%252F"));
+    } catch {
+      return encoded;
+    }
+  });
 }
 
 /** Splits at slashes, but not inside braces: a regex constraint may contain some. */

@@ -13,6 +13,7 @@ import type { InvocationRequest, Listener, RegisteredFunction } from "./protocol
 import { batchMetadata, messageMetadata, messageText } from "./service-bus-data.ts";
 import { resolveSettings, type ServiceBusSettings } from "./settings.ts";
 import { SettlementGate } from "./settlement-gate.ts";
+import { Slots } from "./slots.ts";
 import type { Worker } from "./worker.ts";
 
 /** Short waits, as the broker is local: a restart of it shall cost a second or so, not the SDK's default of 30. */
@@ -56,6 +57,7 @@ class QueueTrigger implements Listener {
   readonly #settings: ServiceBusSettings;
   readonly #completes: boolean;
   readonly #gate = new SettlementGate();
+  readonly #slots: Slots;
   readonly #underWay = new Set<Promise<void>>();
   #stopReceiving: () => Promise<void> = async () => {};
   #stopping = false;
@@ -73,20 +75,23 @@ class QueueTrigger implements Listener {
     this.#client = client;
     this.#receiver = receiver;
     this.#settings = settings;
+    this.#slots = new Slots(settings.maxConcurrentCalls);
     const own = fn.trigger.autoCompleteMessages;
     this.#completes = typeof own === "boolean" ? own : settings.autoCompleteMessages;
   }
 
   subscribe(): void {
+    const { maxConcurrentCalls, prefetchCount } = this.#settings;
     const subscription = this.#receiver.subscribe(
       {
         processMessage: (message) => {
           this.#noteConnection();
-          return this.#track(this.#runOne(message));
+          return this.#track(this.#slots.use(() => this.#runOne(message)));
         },
         processError: async (args) => this.#noteError(args),
       },
-      { autoCompleteMessages: false, maxConcurrentCalls: this.#settings.maxConcurrentCalls },
+      // Prefetched messages wait here, and as in Azure their locks are not renewed before their turn comes.
+      { autoCompleteMessages: false, maxConcurrentCalls: maxConcurrentCalls + prefetchCount },
     );
     this.#stopReceiving = () => subscription.close();
   }

@@ -8,28 +8,93 @@ export interface ServiceBusSettings {
   autoCompleteMessages: boolean;
   maxAutoLockRenewalMs: number;
   maxMessageBatchSize: number;
+  prefetchCount: number;
 }
 
 export interface HostSettings {
   routePrefix: string;
+  /** Infinity: no function ever takes too long. */
+  functionTimeoutMs: number;
+  /** In bytes. */
+  maxRequestBody: number;
   serviceBus: ServiceBusSettings;
 }
 
 type JsonObject = Record<string, unknown>;
 
-/** Reads host.json of the app; what it leaves out has the defaults of the Service Bus extension 5.x and the HTTP one. */
+/** Flex Consumption's, of which `-1` in host.json means none. */
+const DEFAULT_FUNCTION_TIMEOUT_MS = 30 * 60_000;
+const DEFAULT_MAX_REQUEST_BODY = 100 * 1024 * 1024;
+
+/**
+ * Reads host.json of the app and the settings `AzureFunctionsJobHost__…`, which go before it; what both leave out has the
+ * defaults of the host and its extensions. Throws if a value is none that .NET would take.
+ */
 export async function readHostSettings(appDir: string): Promise<HostSettings> {
-  const extensions = objectIn(await readJsonFile(path.join(appDir, "host.json")), "extensions");
-  const serviceBus = objectIn(extensions, "serviceBus");
+  const read = new HostConfiguration(await readJsonFile(path.join(appDir, "host.json")));
+  const timeout = read.text("functionTimeout");
   return {
-    routePrefix: textIn(objectIn(extensions, "http"), "routePrefix") ?? "api",
+    routePrefix: read.text("extensions:http:routePrefix") ?? "api",
+    functionTimeoutMs:
+      timeout === "-1" ? Number.POSITIVE_INFINITY : (read.timeSpan("functionTimeout") ?? DEFAULT_FUNCTION_TIMEOUT_MS),
+    maxRequestBody: Number(process.env.FUNCTIONS_REQUEST_BODY_SIZE_LIMIT || DEFAULT_MAX_REQUEST_BODY),
     serviceBus: {
-      maxConcurrentCalls: numberIn(serviceBus, "maxConcurrentCalls") ?? 16,
-      autoCompleteMessages: serviceBus.autoCompleteMessages !== false,
-      maxAutoLockRenewalMs: timeSpanIn(serviceBus, "maxAutoLockRenewalDuration") ?? 5 * 60_000,
-      maxMessageBatchSize: numberIn(serviceBus, "maxMessageBatchSize") ?? 1000,
+      maxConcurrentCalls: read.number("extensions:serviceBus:maxConcurrentCalls") ?? 16,
+      autoCompleteMessages: read.flag("extensions:serviceBus:autoCompleteMessages") ?? true,
+      maxAutoLockRenewalMs: read.timeSpan("extensions:serviceBus:maxAutoLockRenewalDuration") ?? 5 * 60_000,
+      maxMessageBatchSize: read.number("extensions:serviceBus:maxMessageBatchSize") ?? 1000,
+      prefetchCount: read.number("extensions:serviceBus:prefetchCount") ?? 0,
     },
   };
+}
+
+const OVERRIDE = /^AzureFunctionsJobHost__/i;
+
+/** As .NET reads configuration: names without regard to case, every value as text, settings before files. */
+class HostConfiguration {
+  readonly #values = new Map<string, string>();
+
+  constructor(file: JsonObject) {
+    this.#add("", file);
+    for (const [name, value] of Object.entries(process.env)) {
+      if (!OVERRIDE.test(name) || value === undefined) continue;
+      this.#values.set(name.replace(OVERRIDE, "").replaceAll("__", ":").toLowerCase(), value);
+    }
+  }
+
+  text(name: string): string | undefined {
+    return this.#values.get(name.toLowerCase());
+  }
+
+  number(name: string): number | undefined {
+    return this.#parsed(name, "a whole number", (text) => (/^-?\d+$/.test(text.trim()) ? Number(text) : undefined));
+  }
+
+  flag(name: string): boolean | undefined {
+    const flags: Record<string, boolean> = { true: true, false: false };
+    return this.#parsed(name, "true or false", (text) => flags[text.trim().toLowerCase()]);
+  }
+
+  /** In milliseconds. */
+  timeSpan(name: string): number | undefined {
+    return this.#parsed(name, "a TimeSpan such as 00:05:00 or 1.00:00:00", parseTimeSpan);
+  }
+
+  #parsed<T>(name: string, what: string, parse: (text: string) => T | undefined): T | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const value = parse(text);
+    if (value === undefined) throw new Error(`host.json: ${name} must be ${what}, not "${text}".`);
+    return value;
+  }
+
+  #add(prefix: string, values: JsonObject): void {
+    for (const [name, value] of Object.entries(values)) {
+      const full = `${prefix}${name}`.toLowerCase();
+      if (typeof value === "object") this.#add(`${full}:`, asObject(value));
+      else this.#values.set(full, String(value));
+    }
+  }
 }
 
 /** Puts the `Values` of local.settings.json into the environment, except those that are set there already. */
@@ -54,9 +119,12 @@ export function isDisabled(functionName: string): boolean {
   return setting !== undefined && /^(true|1)$/i.test(setting);
 }
 
-/** Milliseconds of a TimeSpan such as `00:05:00` or `1.12:00:00`; undefined if the text is none. */
+/**
+ * Milliseconds of a TimeSpan such as `00:05:00` or `1.12:00:00`; undefined if the text is none. Hours go to 23: .NET takes
+ * `24:00:00` for 24 days.
+ */
 export function parseTimeSpan(text: string): number | undefined {
-  const match = /^(?:(\d+)\.)?(\d{1,2}):(\d{2}):(\d{2}(?:\.\d+)?)$/.exec(text.trim());
+  const match = /^(?:(\d+)\.)?([01]?\d|2[0-3]):([0-5]?\d):([0-5]?\d(?:\.\d+)?)$/.exec(text.trim());
   if (!match) return undefined;
   const [days = 0, hours = 0, minutes = 0, seconds = 0] = match.slice(1).map((part) => Number(part ?? 0));
   return (((days * 24 + hours) * 60 + minutes) * 60 + seconds) * 1000;
@@ -83,22 +151,4 @@ function asObject(value: unknown): JsonObject {
 
 function objectIn(parent: JsonObject, key: string): JsonObject {
   return asObject(parent[key]);
-}
-
-function textIn(parent: JsonObject, key: string): string | undefined {
-  const value = parent[key];
-  return typeof value === "string" ? value : undefined;
-}
-
-function numberIn(parent: JsonObject, key: string): number | undefined {
-  const value = parent[key];
-  return typeof value === "number" ? value : undefined;
-}
-
-function timeSpanIn(parent: JsonObject, key: string): number | undefined {
-  const text = textIn(parent, key);
-  if (text === undefined) return undefined;
-  const span = parseTimeSpan(text);
-  if (span === undefined) throw new Error(`host.json: ${key} is not a TimeSpan: "${text}"`);
-  return span;
 }

@@ -11,6 +11,15 @@ import { provideCoreModule, Registrations } from "./core-module.ts";
 import type { Level, Log } from "./log.ts";
 import type { HookName, InvocationRequest, Outcome, ProgrammingModel, RegisteredFunction } from "./protocol.ts";
 
+export interface WorkerLimits {
+  functionTimeoutMs: number;
+  /** An invocation has taken longer. */
+  overtime: (functionName: string, invocationId: string) => void;
+}
+
+/** setTimeout's limit, 24 days: longer timeouts count as none. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** A loaded app. One a process: @azure/functions keeps its set-up in module state, as a real worker also has one app. */
 export class Worker {
   readonly #registrations: Registrations;
@@ -18,6 +27,7 @@ export class Worker {
   readonly #withdrawCoreModule: () => void;
   readonly #streamServer: Server | undefined;
   readonly #idleWaiters: (() => void)[] = [];
+  readonly #limits: WorkerLimits;
   #running = 0;
   /** Where the library listens for streamed requests; undefined when the app has not asked for HTTP streaming. */
   readonly streamUrl: URL | undefined;
@@ -28,7 +38,9 @@ export class Worker {
     model: ProgrammingModel,
     withdrawCoreModule: () => void,
     stream: { url?: string | undefined; server?: Server | undefined },
+    limits: WorkerLimits,
   ) {
+    this.#limits = limits;
     this.#registrations = registrations;
     this.#model = model;
     this.#withdrawCoreModule = withdrawCoreModule;
@@ -37,7 +49,7 @@ export class Worker {
   }
 
   /** Loads the app of a folder and runs its appStart hooks. Throws what an entry point or a hook threw. */
-  static async load(appDir: string, log: Log): Promise<Worker> {
+  static async load(appDir: string, log: Log, limits: WorkerLimits): Promise<Worker> {
     const registrations = new Registrations(log);
     const withdraw = provideCoreModule(registrations);
     await importEntryPoints(appDir);
@@ -46,7 +58,7 @@ export class Worker {
     const model = registrations.model;
     const { capabilities, server } = await askCapabilities(model);
     registrations.closed = true;
-    return new Worker(registrations, model, withdraw, { url: capabilities.HttpUri, server });
+    return new Worker(registrations, model, withdraw, { url: capabilities.HttpUri, server }, limits);
   }
 
   get functions(): RegisteredFunction[] {
@@ -71,6 +83,7 @@ export class Worker {
         this.#registrations.writeLog(level, category, message, fn.name, context),
     };
     let started = false;
+    let overtime: NodeJS.Timeout | undefined;
     try {
       const model = this.#model.getInvocationModel(coreContext);
       // With streaming on, this waits for the forwarded request, which never comes if the client left before it was
@@ -78,6 +91,8 @@ export class Worker {
       const args = await model.getArguments();
       context = args.context;
       started = true;
+      overtime = this.#watchTime(fn, invocationId);
+      this.writeLog("debug", fn.name, "executing");
       this.#running++;
 
       const hookData = {};
@@ -103,6 +118,7 @@ export class Worker {
     } catch (error) {
       return { invocationId, error };
     } finally {
+      clearTimeout(overtime);
       if (started) this.#finished();
     }
   }
@@ -123,6 +139,12 @@ export class Worker {
     this.#streamServer?.close();
     this.#streamServer?.closeAllConnections();
     this.#withdrawCoreModule();
+  }
+
+  #watchTime(fn: RegisteredFunction, invocationId: string): NodeJS.Timeout | undefined {
+    const { functionTimeoutMs, overtime } = this.#limits;
+    if (functionTimeoutMs > LONGEST_TIMER_MS) return undefined;
+    return setTimeout(() => overtime(fn.name, invocationId), functionTimeoutMs);
   }
 
   #finished(): void {

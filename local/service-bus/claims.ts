@@ -8,13 +8,13 @@ const SAS_TOKEN_TYPE = "servicebus.windows.net:sastoken";
 
 export class Claims {
   /** Entity paths ("" is the whole namespace), and when the token for them expires. */
-  private readonly expiries = new Map<string, number>();
-  private readonly keys: SharedAccessKeys;
-  private readonly now: () => number;
+  readonly #expiries = new Map<string, number>();
+  readonly #keys: SharedAccessKeys;
+  readonly #now: () => number;
 
   constructor(keys: SharedAccessKeys, now: () => number) {
-    this.keys = keys;
-    this.now = now;
+    this.#keys = keys;
+    this.#now = now;
   }
 
   /** Answers a request to $cbs. Throws amqp:unauthorized-access. */
@@ -23,16 +23,16 @@ export class Claims {
     if (operation !== "put-token") throw notSupported(`Requests of the kind '${operation}'`);
     if (type !== SAS_TOKEN_TYPE) throw unauthorized(`InvalidType: Tokens of type '${type}' are not accepted.`);
     const audience = String(name);
-    const expiresAt = checkToken(String(body), audience, this.keys, this.now());
-    this.expiries.set(pathOfAudience(audience), expiresAt);
+    const expiresAt = checkToken(String(body), audience, this.#keys, this.#now());
+    this.#expiries.set(pathOfAudience(audience), expiresAt);
     return { status: 202, description: "Accepted" };
   }
 
   /** Throws amqp:unauthorized-access if no valid token covers the path. */
   authorize(path: string): void {
     const wanted = path.toLowerCase();
-    const now = this.now();
-    for (const [claim, expiresAt] of this.expiries) {
+    const now = this.#now();
+    for (const [claim, expiresAt] of this.#expiries) {
       if (expiresAt > now && (claim === "" || wanted === claim || wanted.startsWith(`${claim}/`))) return;
     }
     throw unauthorized(

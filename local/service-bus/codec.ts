@@ -5,6 +5,7 @@
  * message without an id one.
  */
 import { randomUUID } from "node:crypto";
+import { messageIdTooLong } from "./errors.ts";
 import { messages, type Typed, types } from "./rhea-internals.ts";
 import { binaryOf, entriesOf, listAt, plain, reading, SECTION, type Section, sectionsOf, valueAt } from "./sections.ts";
 
@@ -36,6 +37,9 @@ export interface Stamp {
   state: "active" | "deferred" | "scheduled";
 }
 
+/** In characters: a quota of the service. */
+const MAX_MESSAGE_ID = 128;
+
 /** Annotations that only the broker writes: a message that was received and is sent again still carries the old ones. */
 const BROKER_ANNOTATIONS = new Set([
   "x-opt-sequence-number",
@@ -49,7 +53,7 @@ const WIRE_STATE = { active: 0, deferred: 1, scheduled: 2 } as const;
 
 // ---- reading
 
-/** Takes an encoded message apart. Throws `amqp:decode-error`. */
+/** Takes an encoded message apart. Throws `amqp:decode-error`, or that its id is too long. */
 export function parse(bytes: Buffer): Content {
   const content: Content = {
     messageId: "",
@@ -70,6 +74,7 @@ export function parse(bytes: Buffer): Content {
       else if (section.code === SECTION.properties) content.messageId = readMessageId(bytes, section);
     }
   });
+  if (content.messageId.length > MAX_MESSAGE_ID) throw messageIdTooLong(MAX_MESSAGE_ID);
   if (content.messageId === "") assignMessageId(content);
   return content;
 }

@@ -7,13 +7,17 @@ const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const DAY = 24 * 60 * MINUTE;
 
-export const DEFAULT_SETTINGS: QueueSettings = {
+/** The largest message (and batch) in bytes, by the namespace's tier. */
+export const MAX_MESSAGE_SIZE = { standard: 256 * 1024, premium: 1024 * 1024 };
+export type Tier = keyof typeof MAX_MESSAGE_SIZE;
+
+/** A message size that is not set is that of the tier. */
+export const DEFAULT_SETTINGS: Omit<QueueSettings, "maxMessageSize"> = {
   lockDuration: MINUTE,
   maxDeliveryCount: 10,
   defaultTtl: undefined,
   deadLetterOnExpire: false,
   dupWindow: 0,
-  maxMessageSize: 1024 * 1024,
 };
 
 export interface QueueConfig {
@@ -62,23 +66,23 @@ export function parseDuration(text: string): number {
 
 /**
  * Reads a configuration file. Unless `lenient`, values that the real service would refuse are refused.
- * `lockDuration` (ms) replaces that of every queue.
+ * `lockDuration` (ms) replaces that of every queue. The tier is `standard` if absent.
  */
 export function readConfig(
   file: string,
-  options: { lenient: boolean; lockDuration?: number | undefined },
+  options: { lenient: boolean; lockDuration?: number | undefined; tier?: Tier },
 ): QueueConfig[] {
   const parsed = configSchema.safeParse(JSON.parse(readFileSync(file, "utf8")));
   if (!parsed.success) throw new Error(`${file}: ${z.prettifyError(parsed.error)}`);
   const queues = parsed.data.UserConfig.Namespaces.flatMap((namespace) => namespace.Queues);
   return queues.map(({ Name: name, Properties: properties }) => {
     const settings: QueueSettings = {
-      ...DEFAULT_SETTINGS,
       lockDuration: options.lockDuration ?? properties.LockDuration,
       maxDeliveryCount: properties.MaxDeliveryCount,
       defaultTtl: properties.DefaultMessageTimeToLive,
       deadLetterOnExpire: properties.DeadLetteringOnMessageExpiration,
       dupWindow: properties.RequiresDuplicateDetection ? properties.DuplicateDetectionHistoryTimeWindow : 0,
+      maxMessageSize: MAX_MESSAGE_SIZE[options.tier ?? "standard"],
     };
     if (!options.lenient) refuseWhatTheServiceRefuses(name, settings);
     return { name, settings };

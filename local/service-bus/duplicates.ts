@@ -2,11 +2,11 @@
 export class DuplicateHistory {
   /** Until when each id is remembered, roughly the oldest first. */
   readonly seen = new Map<string, number>();
-  private readonly window: number;
+  readonly #window: number;
 
   /** `window` in milliseconds. */
   constructor(window: number) {
-    this.window = window;
+    this.#window = window;
   }
 
   has(messageId: string, now: number): boolean {
@@ -19,7 +19,7 @@ export class DuplicateHistory {
 
   /** Returns until when the id is remembered. */
   add(messageId: string, now: number): number {
-    const until = now + this.window;
+    const until = now + this.#window;
     this.seen.delete(messageId); // so that it moves to the end
     this.seen.set(messageId, until);
     return until;

@@ -50,6 +50,30 @@ export const serverBusy = () =>
     503,
   );
 
+/** `why` as in `IdleTimerExpired: Idle timeout: 00:10:00.` */
+export function linkDetachForced(link: { name: string; is_sender(): boolean }, why: string): ServiceBusError {
+  // Named from the client's side, as the service does: what we send on, it consumes from.
+  const role = link.is_sender() ? "consumer" : "publisher";
+  const origin = link.is_sender() ? "AmqpMessageConsumer" : "AmqpMessagePublisher";
+  return new ServiceBusError(
+    "amqp:link:detach-forced",
+    `The link '${link.name}' is force detached. Code: ${role}(link1). Details: ${origin}.${why}`,
+    503,
+  );
+}
+
+/** `what` as in `was inactive for more than the allowed 300000 milliseconds`. */
+export const connectionForced = (what: string) =>
+  new ServiceBusError(
+    "amqp:connection:forced",
+    `The connection ${what} and is closed by container 'LinkTracker'.`,
+    503,
+  );
+
+/** The SDKs refuse such ids themselves, before they send. */
+export const messageIdTooLong = (limit: number) =>
+  new ServiceBusError("com.microsoft:argument-error", `A message id may have ${limit} characters at most.`, 400);
+
 /** Turns anything thrown into something that can be sent; unexpected errors become amqp:internal-error. */
 export function toServiceBusError(error: unknown): ServiceBusError {
   if (error instanceof ServiceBusError) return error;

@@ -29,67 +29,67 @@ export class Journal {
   /** What the file held when it was opened. */
   readonly images: Images;
 
-  private readonly path: string;
-  private readonly snapshot: Snapshot;
-  private readonly smallestCompaction: number;
-  private file: number;
-  private size: number;
-  private compactAt: number;
-  private pending: string[] = [];
-  private backstop: NodeJS.Immediate | undefined;
+  readonly #path: string;
+  readonly #snapshot: Snapshot;
+  readonly #smallestCompaction: number;
+  #file: number;
+  #size: number;
+  #compactAt: number;
+  #pending: string[] = [];
+  #backstop: NodeJS.Immediate | undefined;
 
   /** Opens or creates the journal in `directory`. `smallestCompaction` is a size in bytes. */
   constructor(directory: string, snapshot: Snapshot, smallestCompaction = SMALLEST_COMPACTION) {
     mkdirSync(directory, { recursive: true });
-    this.path = join(directory, FILE);
-    this.snapshot = snapshot;
-    this.smallestCompaction = smallestCompaction;
-    const { images, size, torn } = replay(this.path);
+    this.#path = join(directory, FILE);
+    this.#snapshot = snapshot;
+    this.#smallestCompaction = smallestCompaction;
+    const { images, size, torn } = replay(this.#path);
     this.images = images;
-    this.size = size;
-    this.compactAt = smallestCompaction; // what is live is known at the first flush
-    this.file = openSync(this.path, "a");
+    this.#size = size;
+    this.#compactAt = smallestCompaction; // what is live is known at the first flush
+    this.#file = openSync(this.#path, "a");
     // A crash may have torn the last line: it was never acknowledged, and new lines must not be glued to it.
-    if (torn) ftruncateSync(this.file, size);
+    if (torn) ftruncateSync(this.#file, size);
   }
 
   /** Notes a change. It is in the file after the next flush, which comes within this turn of the event loop at the latest. */
   append(record: JournalRecord): void {
-    this.pending.push(JSON.stringify(record));
-    this.backstop ??= setImmediate(() => this.flush());
+    this.#pending.push(JSON.stringify(record));
+    this.#backstop ??= setImmediate(() => this.flush());
   }
 
   /** Writes what is pending. Throws if the disk does not take it; the broker must not go on then. */
   flush(): void {
-    if (this.pending.length === 0) return;
-    clearImmediate(this.backstop);
-    this.backstop = undefined;
-    this.size += writeLine(this.file, this.pending);
-    this.pending = [];
-    if (this.size >= this.compactAt) this.compact();
+    if (this.#pending.length === 0) return;
+    clearImmediate(this.#backstop);
+    this.#backstop = undefined;
+    this.#size += writeLine(this.#file, this.#pending);
+    this.#pending = [];
+    if (this.#size >= this.#compactAt) this.#compact();
   }
 
   close(): void {
     this.flush();
-    clearImmediate(this.backstop);
-    closeSync(this.file);
+    clearImmediate(this.#backstop);
+    closeSync(this.#file);
   }
 
   /** Replaces the file by the shortest one that says the same, if at least half of the file is garbage. */
-  private compact(): void {
-    const next = `${this.path}.next`;
+  #compact(): void {
+    const next = `${this.#path}.next`;
     const file = openSync(next, "w");
-    const size = writeSnapshot(file, this.snapshot());
-    this.compactAt = Math.max(this.smallestCompaction, 2 * size);
-    if (size > this.size / 2) {
+    const size = writeSnapshot(file, this.#snapshot());
+    this.#compactAt = Math.max(this.#smallestCompaction, 2 * size);
+    if (size > this.#size / 2) {
       closeSync(file);
       rmSync(next);
       return;
     }
-    renameSync(next, this.path);
-    closeSync(this.file);
-    this.file = file;
-    this.size = size;
+    renameSync(next, this.#path);
+    closeSync(this.#file);
+    this.#file = file;
+    this.#size = size;
   }
 }
 

@@ -15,19 +15,21 @@ export function encodeForReceiver(message: Message, lock: Lock | undefined): Buf
 export class LinkConsumer implements Consumer {
   readonly queue: Queue;
   readonly mode: Consumer["mode"];
-  private readonly sender: RheaSender;
-  private readonly delivered: (delivery: RheaDelivery, lock: Lock | undefined) => void;
+  readonly #sender: RheaSender;
+  readonly #delivered: (delivery: RheaDelivery, lock: Lock | undefined) => void;
   /** Transfers handed to rhea, and the part of its delivery count that came from drains instead. */
-  private sent = 0;
-  private drained = 0;
-  private drainAsked = false;
+  #sent = 0;
+  #drained = 0;
+  #drainAsked = false;
+  #blocked = false;
+  #attached = false;
 
   constructor(queue: Queue, sender: RheaSender, delivered: (delivery: RheaDelivery, lock: Lock | undefined) => void) {
     this.queue = queue;
-    this.sender = sender;
-    this.delivered = delivered;
+    this.#sender = sender;
+    this.#delivered = delivered;
     this.mode = sender.snd_settle_mode === SETTLED ? "receiveAndDelete" : "peekLock";
-    sender._get_drain = () => this.giveBackCredit();
+    sender._get_drain = () => this.#giveBackCredit();
   }
 
   /**
@@ -35,18 +37,30 @@ export class LinkConsumer implements Consumer {
    * One slot of its ring of unsettled deliveries stays free, because a full ring makes send() throw.
    */
   credit(): number {
-    const { sender } = this;
+    const sender = this.#sender;
     if (sender.connection.socket.destroyed || !sender.is_open()) return 0;
-    const written = sender.delivery_count - this.drained;
-    return Math.min(sender.credit - (this.sent - written), sender.session.outgoing.available() - 1);
+    const written = sender.delivery_count - this.#drained;
+    const credit = sender.credit - (this.#sent - written);
+    // A client may send attach and credit at once, and rhea would write the transfers before the answer to the attach.
+    const slots = this.#attached ? sender.session.outgoing.available() - 1 : 0;
+    this.#blocked = credit > 0 && slots <= 0;
+    return Math.min(credit, slots);
+  }
+
+  /** To be called when what was due is written. Returns whether messages were held back until then. */
+  written(): boolean {
+    const blocked = this.#blocked;
+    this.#blocked = false;
+    this.#attached = true;
+    return blocked;
   }
 
   deliver(message: Message, lock: Lock | undefined): void {
-    this.sent++;
-    const tag = lock ? flipGuid(lock.token) : this.sender.next_tag();
-    const delivery = this.sender.send(encodeForReceiver(message, lock), tag, 0);
+    this.#sent++;
+    const tag = lock ? flipGuid(lock.token) : this.#sender.next_tag();
+    const delivery = this.#sender.send(encodeForReceiver(message, lock), tag, 0);
     if (!lock) delivery.settled = true;
-    this.delivered(delivery, lock);
+    this.#delivered(delivery, lock);
   }
 
   /**
@@ -55,18 +69,18 @@ export class LinkConsumer implements Consumer {
    */
   drain(): void {
     this.queue.pump();
-    this.drainAsked = true;
-    this.sender.issue_flow = true;
-    this.sender.connection._register();
+    this.#drainAsked = true;
+    this.#sender.issue_flow = true;
+    this.#sender.connection._register();
   }
 
-  private giveBackCredit(): boolean {
-    if (!this.drainAsked) return false;
-    this.drainAsked = false;
-    this.sender._draining = false;
-    this.drained += this.sender.credit;
-    this.sender.delivery_count += this.sender.credit;
-    this.sender.credit = 0;
+  #giveBackCredit(): boolean {
+    if (!this.#drainAsked) return false;
+    this.#drainAsked = false;
+    this.#sender._draining = false;
+    this.#drained += this.#sender.credit;
+    this.#sender.delivery_count += this.#sender.credit;
+    this.#sender.credit = 0;
     return true;
   }
 }

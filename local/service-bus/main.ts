@@ -2,8 +2,9 @@
 import type { Server } from "node:http";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { readConfig } from "./config.ts";
+import { readConfig, type Tier } from "./config.ts";
 import { startControl } from "./control.ts";
+import { SERVICE_IDLE_LIMITS } from "./idleness.ts";
 import { addressOf, ServiceBusBroker } from "./server.ts";
 
 const HELP = `node local/service-bus/main.ts [options]
@@ -15,6 +16,8 @@ A local broker that speaks AMQP 1.0 as Azure Service Bus queues do.
   --config FILE          queues, in the form of the official emulator's Config.json
   --data DIR             keep the queues in a journal there; without it they live in memory
   --lock-duration S      seconds, instead of the configured lock duration of every queue
+  --tier NAME            standard (messages up to 256 KB), the default, or premium (1 MB)
+  --link-idle S          seconds after which an unused link is ended, default 600
   --lenient              allow settings that the real service would refuse
   --seed N               for the choices of injected faults
 `;
@@ -30,6 +33,8 @@ function readArguments() {
       config: { type: "string", default: fileURLToPath(new URL("config.json", import.meta.url)) },
       data: { type: "string" },
       "lock-duration": { type: "string" },
+      tier: { type: "string", default: "standard" },
+      "link-idle": { type: "string", default: "600" },
       lenient: { type: "boolean", default: false },
       seed: { type: "string", default: "1" },
       help: { type: "boolean", default: false },
@@ -43,6 +48,8 @@ function readArguments() {
     config: values.config,
     data: values.data,
     lockDuration: lockSeconds === undefined ? undefined : Math.round(numberOf("--lock-duration", lockSeconds) * 1000),
+    tier: tierOf(values.tier),
+    idleLimits: { ...SERVICE_IDLE_LIMITS, link: Math.round(numberOf("--link-idle", values["link-idle"]) * 1000) },
     lenient: values.lenient,
     seed: numberOf("--seed", values.seed),
   };
@@ -52,6 +59,11 @@ function numberOf(name: string, text: string): number {
   const number = Number(text);
   if (text.trim() === "" || !(number >= 0)) throw new UsageError(`${name} must be a number, not "${text}"`);
   return number;
+}
+
+function tierOf(name: string): Tier {
+  if (name === "standard" || name === "premium") return name;
+  throw new UsageError(`--tier must be standard or premium, not "${name}"`);
 }
 
 /** Says which port is taken; other errors as they are. */
@@ -81,8 +93,16 @@ async function main(): Promise<void> {
   }
   const config = plainly(() => readConfig(options.config, options));
   const queues = config.map(({ name, settings }) => ({ name, ...settings }));
-  const { port, data: dataDir, seed } = options;
-  const broker = new ServiceBusBroker({ queues, port, dataDir, seed, log: (...what) => console.error(...what) });
+  const { port, data: dataDir, seed, tier, idleLimits } = options;
+  const broker = new ServiceBusBroker({
+    queues,
+    port,
+    dataDir,
+    seed,
+    tier,
+    idleLimits,
+    log: (...what) => console.error(...what),
+  });
   let control: Server | undefined;
 
   let stopping = false;
@@ -96,7 +116,7 @@ async function main(): Promise<void> {
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
-  // The parent is gone, maybe killed: a broker that nobody can stop must not stay behind.
+  // The parent is gone, maybe killed: no process is left that could stop this one.
   process.on("disconnect", stop);
   if (process.connected === false) await stop(); // it went while this process was loading
 

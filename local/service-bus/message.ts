@@ -41,7 +41,8 @@ export interface Consumer {
   deliver(message: Message, lock: Lock | undefined): void;
 }
 
-export type Outcome = "complete" | "abandon" | "defer" | "deadLetter";
+/** `release`: the receiver had no use for the message; the delivery does not count. */
+export type Outcome = "complete" | "abandon" | "release" | "defer" | "deadLetter";
 
 export interface SettlementDetails {
   /** Application properties to set. */

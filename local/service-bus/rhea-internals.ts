@@ -60,11 +60,12 @@ export interface RequestMessage {
   body?: unknown;
 }
 
-/** The outcome that a client gave to one of our deliveries: the fields of modified and rejected. */
-export interface RemoteOutcome {
+/** The outcome that a client gave to one of our deliveries. */
+export interface RheaOutcome {
+  /** Of `modified`. */
   undeliverable_here?: boolean;
-  message_annotations?: Record<string, unknown>;
-  error?: { info?: Record<string, unknown> };
+  /** The fields as they came. */
+  value: (Typed | undefined)[];
 }
 
 export interface RheaDelivery {
@@ -73,7 +74,7 @@ export interface RheaDelivery {
   settled: boolean;
   state: Typed | undefined;
   remote_settled: boolean;
-  remote_state: RemoteOutcome | undefined;
+  remote_state: RheaOutcome | undefined;
 }
 
 interface Terminus {
@@ -97,6 +98,7 @@ export interface RheaLink {
       rcv_settle_mode?: number | undefined;
     };
   };
+  is_sender(): boolean;
   set_source(fields: Terminus): void;
   set_target(fields: Terminus): void;
   close(error?: AmqpError): void;
@@ -161,7 +163,14 @@ export interface RheaConnection {
   _write_frame(): void;
 }
 
+interface SaslMechanism {
+  outcome: boolean | undefined;
+  username: string | undefined;
+  start(): void;
+}
+
 export interface RheaContainer {
+  sasl_server_mechanisms: Record<string, () => SaslMechanism>;
   on(event: string, listener: (error: unknown) => void): void;
   create_connection(options: { idle_time_out: number; max_frame_size: number }): RheaConnection;
 }
@@ -182,4 +191,55 @@ const rhea: Rhea = require("rhea");
 export const frames: Frames = require("rhea/lib/frames.js");
 export const types = rhea.types;
 export const messages = rhea.message;
-export const createContainer = (options: object): RheaContainer => rhea.create_container(options);
+
+/** A container whose connections carry no credentials in SASL: they follow through `$cbs`. */
+export function createContainer(options: object): RheaContainer {
+  const container = rhea.create_container(options);
+  // The JavaScript SDK takes ANONYMOUS, the .NET client insists on MSSBCBS. Both mean the same.
+  container.sasl_server_mechanisms = { MSSBCBS: acceptedAtOnce, ANONYMOUS: acceptedAtOnce };
+  return container;
+}
+
+/** Ends a link or a connection, and says why. */
+export function end(what: RheaLink | RheaConnection, { condition, message }: RefusalReason): void {
+  what.close({ condition, description: message });
+}
+
+/** Answers a link with an attach without source and target, then a detach that says why. */
+export function refuseLink(link: RheaLink, reason: RefusalReason): void {
+  link.local.attach.source = undefined;
+  link.local.attach.target = undefined;
+  end(link, reason);
+}
+
+interface RefusalReason {
+  condition: string;
+  message: string;
+}
+
+/** The client's wish is the rule: whether messages go out settled, and which side settles last. */
+export function agreeOnSettling(link: RheaLink): void {
+  link.local.attach.snd_settle_mode = link.snd_settle_mode;
+  link.local.attach.rcv_settle_mode = link.rcv_settle_mode;
+}
+
+export function stopHeartbeats({ heartbeat_in, heartbeat_out }: RheaConnection): void {
+  clearTimeout(heartbeat_in);
+  clearTimeout(heartbeat_out);
+}
+
+/** Without a listener rhea turns these into an 'error' that ends the process. */
+export function ignoreErrors(connection: RheaConnection): void {
+  const events = ["error", "protocol_error", "connection_error", "session_error", "sender_error", "receiver_error"];
+  for (const event of events) connection.on(event, () => {});
+}
+
+function acceptedAtOnce(): SaslMechanism {
+  return {
+    outcome: undefined,
+    username: undefined,
+    start() {
+      this.outcome = true;
+    },
+  };
+}

@@ -39,12 +39,22 @@ function isSignature(given: string, key: string, text: string): boolean {
   return expected.length === received.length && timingSafeEqual(expected, received);
 }
 
-/** A token for a resource is good for everything below it. */
+/**
+ * A token for a resource is good for everything below it. Scheme and port do not count: the .NET client signs
+ * `amqps://HOST/` for the audience `amqp://HOST:PORT/queue`.
+ */
 function covers(resource: string, audience: string): boolean {
-  const scope = resource.toLowerCase().replace(/\/$/, "");
-  const wanted = audience.toLowerCase();
+  const scope = hostAndPath(resource);
+  const wanted = hostAndPath(audience);
   return wanted === scope || wanted.startsWith(`${scope}/`);
 }
+
+const hostAndPath = (uri: string) =>
+  uri
+    .toLowerCase()
+    .replace(/^[a-z]+:\/\//, "")
+    .replace(/^([^/]*):\d+(?=\/|$)/, "$1")
+    .replace(/\/$/, "");
 
 /** The entity path of an audience or resource, in lower case: "" is the whole namespace. */
 export function pathOfAudience(audience: string): string {

@@ -1,10 +1,12 @@
 /** The broker: queues, the AMQP port, the journal. Queues only: no sessions, no topics. */
 import net, { type AddressInfo, type Socket } from "node:net";
-import { type Broker, ClientConnection } from "./amqp.ts";
+import { ClientConnection } from "./amqp.ts";
+import type { Broker } from "./broker.ts";
 import { SystemClock } from "./clock.ts";
-import { DEFAULT_SETTINGS } from "./config.ts";
+import { DEFAULT_SETTINGS, MAX_MESSAGE_SIZE, type Tier } from "./config.ts";
 import { Queue, type Surroundings } from "./engine.ts";
 import { Faults } from "./faults.ts";
+import { type IdleLimits, SERVICE_IDLE_LIMITS } from "./idleness.ts";
 import { Journal } from "./journal.ts";
 import type { QueueSettings } from "./message.ts";
 import type { Images } from "./records.ts";
@@ -22,6 +24,10 @@ export type QueueOptions = Partial<QueueSettings> & { requiresSession?: boolean 
 export interface BrokerOptions {
   queues?: readonly (QueueOptions & { name: string })[];
   keys?: SharedAccessKeys;
+  /** Decides how large messages may be; `premium` if absent. */
+  tier?: Tier;
+  /** When unused links and connections end; the service's if absent. */
+  idleLimits?: IdleLimits;
   /** 0: a free one. */
   port?: number;
   /** Where the journal is kept. Without it the queues live in memory. */
@@ -35,39 +41,48 @@ export class ServiceBusBroker implements Broker {
   readonly clock = new SystemClock();
   readonly faults: Faults;
   readonly keys: SharedAccessKeys;
+  readonly idleLimits: IdleLimits;
   readonly log: (...what: unknown[]) => void;
-  /** The open connections. */
+  /** The open connections, as sockets and as what runs on them. */
   readonly sockets = new Set<Socket>();
+  readonly connections = new Set<ClientConnection>();
 
-  private readonly options: BrokerOptions;
-  private readonly entities = new Map<string, Queue>();
-  private readonly around: Surroundings;
-  private journal: Journal | undefined;
-  private listener: net.Server | undefined;
+  readonly #options: BrokerOptions;
+  readonly #maxMessageSize: number;
+  readonly #entities = new Map<string, Queue>();
+  readonly #around: Surroundings;
+  #journal: Journal | undefined;
+  #listener: net.Server | undefined;
 
   constructor(options: BrokerOptions = {}) {
-    this.options = options;
+    this.#options = options;
     this.keys = options.keys ?? EMULATOR_KEYS;
+    this.idleLimits = options.idleLimits ?? SERVICE_IDLE_LIMITS;
+    this.#maxMessageSize = MAX_MESSAGE_SIZE[options.tier ?? "premium"];
     this.log = options.log ?? (() => {});
     this.faults = new Faults(options.seed ?? 1);
-    this.around = { clock: this.clock, faults: this.faults, journal: undefined };
+    this.#around = { clock: this.clock, faults: this.faults, journal: undefined };
     for (const { name, ...settings } of options.queues ?? []) this.createQueue(name, settings);
   }
 
   get port(): number {
-    return addressOf(this.listener).port;
+    return addressOf(this.#listener).port;
   }
 
   /** The queues, without their dead-letter queues. */
   get queues(): Queue[] {
-    return [...this.entities.values()].filter((queue) => queue.deadLetters !== undefined);
+    return [...this.#entities.values()].filter((queue) => queue.deadLetters !== undefined);
   }
 
   createQueue(name: string, { requiresSession, ...settings }: QueueOptions = {}): Queue {
     if (requiresSession) throw new Error(`Queue ${name}: sessions are not supported.`);
-    const queue = new Queue(name, { ...DEFAULT_SETTINGS, ...settings }, this.around);
-    this.add(queue);
-    if (queue.deadLetters) this.add(queue.deadLetters);
+    const queue = new Queue(
+      name,
+      { ...DEFAULT_SETTINGS, maxMessageSize: this.#maxMessageSize, ...settings },
+      this.#around,
+    );
+    this.#add(queue);
+    if (queue.deadLetters) this.#add(queue.deadLetters);
     return queue;
   }
 
@@ -77,23 +92,23 @@ export class ServiceBusBroker implements Broker {
 
   /** A queue, or its dead-letter queue under `<queue>/$DeadLetterQueue`. */
   entity(path: string): Queue | undefined {
-    return this.entities.get(path.toLowerCase());
+    return this.#entities.get(path.toLowerCase());
   }
 
   /** Listens, then opens the journal: a second broker on the same port must not touch the first one's file. */
   async start(): Promise<this> {
-    this.listener = await this.listen();
-    if (this.options.dataDir) {
-      this.journal = new Journal(this.options.dataDir, () => this.images());
-      for (const queue of this.entities.values()) this.restore(queue);
-      this.around.journal = this.journal;
+    this.#listener = await this.#listen();
+    if (this.#options.dataDir) {
+      this.#journal = new Journal(this.#options.dataDir, () => this.#images());
+      for (const queue of this.#entities.values()) this.#restore(queue);
+      this.#around.journal = this.#journal;
     }
     return this;
   }
 
   /** Lets what is under way go out, then closes everything. */
   async stop(): Promise<void> {
-    const { listener } = this;
+    const listener = this.#listener;
     if (!listener) return;
     const closed = new Promise((resolve) => listener.close(resolve));
     const sockets = [...this.sockets];
@@ -104,11 +119,11 @@ export class ServiceBusBroker implements Broker {
     await closed;
     clearTimeout(timer);
     this.clock.stop();
-    this.journal?.close();
+    this.#journal?.close();
   }
 
   flush(): void {
-    this.journal?.flush();
+    this.#journal?.flush();
   }
 
   connectionString(keyName = Object.keys(this.keys)[0] ?? "", key = this.keys[keyName]): string {
@@ -118,30 +133,30 @@ export class ServiceBusBroker implements Broker {
     );
   }
 
-  private add(queue: Queue): void {
-    this.entities.set(queue.key, queue);
-    if (this.journal) this.restore(queue);
+  #add(queue: Queue): void {
+    this.#entities.set(queue.key, queue);
+    if (this.#journal) this.#restore(queue);
   }
 
-  private restore(queue: Queue): void {
-    const image = this.journal?.images.get(queue.key);
+  #restore(queue: Queue): void {
+    const image = this.#journal?.images.get(queue.key);
     if (!image) return;
-    this.journal?.images.delete(queue.key);
+    this.#journal?.images.delete(queue.key);
     queue.restore(image);
   }
 
-  /** All queues for a snapshot; also those of the journal that nobody has created this time. */
-  private images(): Images {
-    const images: Images = new Map(this.journal?.images);
-    for (const queue of this.entities.values()) images.set(queue.key, queue.image());
+  /** All queues for a snapshot; and those of the journal that this process has not created. */
+  #images(): Images {
+    const images: Images = new Map(this.#journal?.images);
+    for (const queue of this.#entities.values()) images.set(queue.key, queue.image());
     return images;
   }
 
-  private listen(): Promise<net.Server> {
+  #listen(): Promise<net.Server> {
     // The connections' options come from the container; modified outcomes must not be reported as released too.
     const container = createContainer({
       id: "service-bus",
-      receiver_options: { autoaccept: false, max_message_size: DEFAULT_SETTINGS.maxMessageSize, credit_window: 1000 },
+      receiver_options: { autoaccept: false, max_message_size: this.#maxMessageSize, credit_window: 1000 },
       sender_options: { autosettle: true, treat_modified_as_released: false },
     });
     container.on("error", (error) => this.log("connection error", error));
@@ -149,11 +164,13 @@ export class ServiceBusBroker implements Broker {
       this.sockets.add(socket);
       socket.on("error", () => {}); // a client that vanishes is no news; 'close' follows
       socket.on("close", () => this.sockets.delete(socket));
-      new ClientConnection(this, container, socket);
+      const connection = new ClientConnection(this, container, socket);
+      this.connections.add(connection);
+      socket.on("close", () => this.connections.delete(connection));
     });
     return new Promise((resolve, reject) => {
       listener.once("error", reject);
-      listener.listen(this.options.port ?? 0, HOST, () => resolve(listener));
+      listener.listen(this.#options.port ?? 0, HOST, () => resolve(listener));
     });
   }
 }

@@ -21,7 +21,7 @@ const RAW_FORMAT = 1;
 
 const ACCEPTED = messages.accepted().described();
 
-/** AMQP's `role` of whoever settles: true for the receiver of the message. */
+/** AMQP's `role` of the side that settles: true for the receiver of the message. */
 type Role = "sender" | "receiver";
 
 interface Disposition {
@@ -32,43 +32,43 @@ interface Disposition {
 }
 
 export class Wire {
-  private readonly connection: RheaConnection;
-  private dispositions: Disposition[] = [];
+  readonly #connection: RheaConnection;
+  #dispositions: Disposition[] = [];
 
   /** `beforeWrite` runs before anything is written in a turn: the journal's chance to be first. */
-  constructor(connection: RheaConnection, beforeWrite: () => void) {
-    this.connection = connection;
-    this.writeInOneGo(beforeWrite);
+  constructor(connection: RheaConnection, beforeWrite: () => void, afterWrite: () => void) {
+    this.#connection = connection;
+    this.#writeInOneGo(beforeWrite, afterWrite);
     acknowledgePromptly(connection);
   }
 
   accept(delivery: RheaDelivery, role: Role): void {
-    this.settle(delivery, role, ACCEPTED);
+    this.#settle(delivery, role, ACCEPTED);
   }
 
   reject(delivery: RheaDelivery, role: Role, error: ServiceBusError): void {
     const state = messages.rejected({ error: { condition: error.condition, description: error.message } }).described();
-    this.settle(delivery, role, state);
+    this.#settle(delivery, role, state);
   }
 
   /**
    * rhea would join adjacent deliveries of one turn in one frame even if their outcomes differ (write_dispositions compares
    * the second delivery of a range with nothing): a refused message would be reported as accepted. So the frames are ours.
    */
-  private settle(delivery: RheaDelivery, role: Role, state: Typed): void {
+  #settle(delivery: RheaDelivery, role: Role, state: Typed): void {
     const fromSettledSender = role === "receiver" && delivery.remote_settled;
     delivery.settled = true;
     delivery.state = state;
     // In "second" mode clients wait for our word and never say "settled": rhea would keep the delivery for ever.
     if (role === "sender") delivery.remote_settled = true;
     if (fromSettledSender) return;
-    this.dispositions.push({ session: delivery.link.session, role: role === "receiver", id: delivery.id, state });
-    this.connection._register();
+    this.#dispositions.push({ session: delivery.link.session, role: role === "receiver", id: delivery.id, state });
+    this.#connection._register();
   }
 
-  private writeDispositions(): void {
-    const all = this.dispositions;
-    this.dispositions = [];
+  #writeDispositions(): void {
+    const all = this.#dispositions;
+    this.#dispositions = [];
     for (let index = 0; index < all.length; ) {
       const first = all[index++];
       if (!first) return;
@@ -84,19 +84,20 @@ export class Wire {
   }
 
   /** rhea writes frame by frame: corking joins a turn's frames in one packet (15 to 20 % more messages a second). */
-  private writeInOneGo(beforeWrite: () => void): void {
-    const { connection } = this;
+  #writeInOneGo(beforeWrite: () => void, afterWrite: () => void): void {
+    const connection = this.#connection;
     const process = connection._process;
     connection._process = () => {
       beforeWrite();
       const { socket } = connection;
       socket.cork();
       try {
-        this.writeDispositions();
+        this.#writeDispositions();
         process.call(connection);
       } finally {
         socket.uncork();
       }
+      afterWrite();
     };
   }
 }

@@ -75,7 +75,7 @@ test("every setting arrives where it belongs, times of the model in milliseconds
       contextTokens: 8_000,
     },
     runs: { lifetime: 3_600, lease: 5 },
-    limits: { requests: 50, streams: 100, overdueRuns: 0, bodyBytes: 33_554_432, unread: 2_097_152 },
+    limits: { requests: 50, streams: 100, overdueRuns: 0, bodyBytes: 16_777_216, unread: 2_097_152 },
     showCosts: true,
     managedIdentityClientId: "11111111-2222-3333-4444-555555555555",
   });

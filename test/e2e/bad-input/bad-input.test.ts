@@ -121,11 +121,12 @@ function wrongRefusal(
   return `${got}\n    instead of ${String(message).slice(0, 500)} (${param}, ${code})`;
 }
 
-/** Bytes that are no ASCII, and broken encodings, are refused by every host before the app sees them. */
+/** Bytes that are no ASCII, broken encodings, zero bytes and request lines over 8 KB are refused by the host already. */
 function reachesApp(path: string): boolean {
+  const [bare = ""] = path.split("?");
   try {
-    decodeURIComponent(path.split("?")[0] ?? "");
-    return !/[^\x21-\x7e]/.test(path);
+    decodeURIComponent(bare);
+    return !bare.includes("%00") && path.length < 8_000 && !/[^\x21-\x7e]/.test(path);
   } catch {
     return false;
   }

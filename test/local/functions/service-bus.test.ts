@@ -25,7 +25,7 @@ async function send(client: ServiceBusClient, queue: string, messages: ServiceBu
   await sender.close();
 }
 
-/** The messages of a queue that nobody has completed, those under lock too. */
+/** The messages of a queue that are not completed, those under lock too. */
 function left(broker: ServiceBusBroker, queue: string): number | undefined {
   return broker.entity(queue)?.messages.size;
 }
@@ -146,6 +146,9 @@ describe("Service Bus functions", () => {
   });
 });
 
+/** Settings of this name go before those of host.json. */
+const SERVICE_BUS = "AzureFunctionsJobHost__extensions__serviceBus__";
+
 describe("a host with Service Bus functions", () => {
   it("keeps the lock of a message for as long as its handler runs", async () => {
     await withHost("short", async ({ broker, client, host }) => {
@@ -166,6 +169,34 @@ describe("a host with Service Bus functions", () => {
       expect(host.output().match(/lost the lock of message twice/g)).toHaveLength(1);
       expect(host.output().match(/ warning work /g)).toHaveLength(1);
     });
+  });
+
+  it("works on maxConcurrentCalls messages at a time, and holds prefetchCount more", async () => {
+    const settings = { [`${SERVICE_BUS}maxConcurrentCalls`]: "1", [`${SERVICE_BUS}prefetchCount`]: "2" };
+    const check = async ({ broker, client, host }: Surroundings) => {
+      await send(
+        client,
+        "jobs",
+        [1, 2, 3, 4].map((id) => ({ body: { id, sleep: 300 } })),
+      );
+      await until(() => broker.entity("jobs")?.locks.size === 3);
+      expect(await seen<WorkEntry>(host, "work")).toHaveLength(1);
+      await until(() => left(broker, "jobs") === 0);
+      const order = (await seen<WorkEntry>(host, "work")).map(({ message, done }) => (message ?? done)?.id);
+      expect(order).toEqual([1, 1, 2, 2, 3, 3, 4, 4]);
+    };
+    await withHost("jobs", check, settings);
+  });
+
+  it("renews a lock no longer than maxAutoLockRenewalDuration", async () => {
+    const settings = { [`${SERVICE_BUS}maxAutoLockRenewalDuration`]: "00:00:01" };
+    const check = async ({ broker, client, host }: Surroundings) => {
+      await send(client, "short", { body: { id: 1, sleep: [60_000, 0] } });
+      await until(() => left(broker, "short") === 0);
+      const deliveries = (await seen<WorkEntry>(host, "work")).flatMap(({ metadata }) => metadata?.deliveryCount ?? []);
+      expect(deliveries).toEqual([1, 2]);
+    };
+    await withHost("short", check, settings, ["--grace", "0.1"]);
   });
 
   it("survives a restart of the broker within seconds, and complains once", async () => {
@@ -207,10 +238,16 @@ interface Surroundings {
 }
 
 /** Runs a check with a broker and a host of its own. A check that replaces the broker returns the new one. */
-async function withHost(queue: string, check: (around: Surroundings) => Promise<unknown>) {
+async function withHost(
+  queue: string,
+  check: (around: Surroundings) => Promise<unknown>,
+  settings: Record<string, string> = {},
+  args: string[] = [],
+) {
   const broker = await new ServiceBusBroker({ queues }).start();
   const client = new ServiceBusClient(broker.connectionString());
-  const host = await startHostProcess("jobs", { env: { BUS: broker.connectionString(), WORK_QUEUE: queue } });
+  const env = { BUS: broker.connectionString(), WORK_QUEUE: queue, ...settings };
+  const host = await startHostProcess("jobs", { args, env });
   let running = broker;
   try {
     const successor = await check({ broker, client, host });

@@ -25,7 +25,7 @@ describe("an app that cannot start", () => {
     expect(code).toBe(1);
   });
 
-  it("names the setting that a binding refers to and nobody has set", async () => {
+  it("names the setting that a binding refers to and that is not set", async () => {
     const { output } = await startAndFail("faulty", { env: { FAULT: "placeholder", BUS: connectionString } });
     expect(output).toBe("'%QUEUE%' does not resolve to a value.\n");
   });
@@ -98,6 +98,41 @@ describe("a host process", () => {
     expect(host.output()).toContain("stopped while 1 handlers were still running");
   });
 
+  it("gives the appTerminate hooks 5 s, and no longer", async () => {
+    const patient = await startHostProcess("web", { env: { TERMINATE_MS: "100" } });
+    expect(await patient.stop()).toBe(0);
+    expect(patient.output()).toContain("terminated");
+
+    const cut = await startHostProcess("web", { args: ["--terminate-grace", "0.2"], env: { TERMINATE_MS: "600000" } });
+    expect(await cut.stop()).toBe(0);
+    expect(cut.output()).not.toContain("terminated");
+    expect(cut.output()).toContain("the appTerminate hooks had not ended after 0.2 s");
+  });
+
+  it("ends, and every invocation with it, when a function takes longer than functionTimeout", async () => {
+    const env = { STREAMING: "on", AzureFunctionsJobHost__functionTimeout: "00:00:01" };
+    const host = await startHostProcess("web", { env });
+    const exit = once(host.child, "exit");
+    const hanging = fetch(`${host.url}/api/hangs`).catch(() => "cut off");
+    const neighbour = (await fetch(`${host.url}/api/endless`)).text().catch(() => "cut off");
+    expect(await Promise.all([hanging, neighbour])).toEqual(["cut off", "cut off"]);
+    expect(await exit).toEqual([3, null]);
+    expect(host.output()).toMatch(/error (hangs|endless) Timeout value of 1 s was exceeded by function/);
+  });
+
+  it("serves the functions of one scale group only, if told so", async () => {
+    const names = async (group: string) => {
+      const host = await startHostProcess("clock", { args: ["--scale-group", group], env: { EVERY: "00:00:30" } });
+      const listed = (await (await fetch(`${host.url}/admin/functions`)).json()) as { name: string }[];
+      await host.stop();
+      return listed.map(({ name }) => name);
+    };
+    expect(await names("http")).toEqual(["runs", "block"]);
+    expect(await names("function:SLOW")).toEqual(["slow"]);
+    const { output } = await startAndFail("clock", { args: ["--scale-group", "timers"] });
+    expect(output).toBe('A scale group is "http" or "function:NAME", not "timers".\n');
+  });
+
   it("exits at once on a second signal", async () => {
     const host = await startHostProcess("web", { env: { STREAMING: "on" } });
     const endless = (await fetch(`${host.url}/api/endless`)).text().catch(() => "cut off");
@@ -116,6 +151,6 @@ describe("a host process", () => {
   });
 });
 
-// Well formed, and nobody listens there: enough for triggers that are refused before they connect.
+// Well formed, and no server listens there: enough for triggers that are refused before they connect.
 const connectionString =
   "Endpoint=sb://127.0.0.1:1;SharedAccessKeyName=k;SharedAccessKey=a2V5;UseDevelopmentEmulator=true";

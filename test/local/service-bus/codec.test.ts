@@ -156,3 +156,9 @@ test("turning a GUID's byte order twice gives the same GUID", () => {
   expect(flipGuid(guid).toString("hex")).toBe("33221100554477668899aabbccddeeff");
   expect(flipGuid(flipGuid(guid))).toEqual(guid);
 });
+
+test("a message id may have 128 characters, not 129", () => {
+  const encoded = (length: number) => rhea.message.encode({ message_id: "i".repeat(length), body: 1 });
+  expect(parse(encoded(128)).messageId).toHaveLength(128);
+  expect(() => parse(encoded(129))).toThrow("A message id may have 128 characters at most.");
+});

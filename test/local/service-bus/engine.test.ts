@@ -41,7 +41,11 @@ class Inbox implements Consumer {
 function setUp(settings: Partial<QueueSettings> = {}) {
   const clock = new VirtualClock();
   const around = { clock, faults: new Faults(1), journal: undefined };
-  const queue = new Queue("orders", { ...DEFAULT_SETTINGS, lockDuration: 30 * SECOND, ...settings }, around);
+  const queue = new Queue(
+    "orders",
+    { ...DEFAULT_SETTINGS, maxMessageSize: 1024 * 1024, lockDuration: 30 * SECOND, ...settings },
+    around,
+  );
   const send = (id: string, extra: { ttl?: number; scheduledAt?: number } = {}) =>
     queue.send({ ...parse(rhea.message.encode({ message_id: id, body: id })), ...extra });
   const receive = (room?: number, mode?: Consumer["mode"]) => {
@@ -77,6 +81,15 @@ test("receivers take turns", () => {
   ]);
 });
 
+test("a released message comes again at once, and the delivery does not count, however often", () => {
+  const { queue, send, receive } = setUp({ maxDeliveryCount: 2 });
+  send("a");
+  const inbox = receive(5);
+  for (let time = 0; time < 4; time++) queue.settle(inbox.lastKey, "release");
+  expect(inbox.ids).toEqual(["a", "a", "a", "a", "a"]);
+  expect(inbox.received.at(-1)?.message.deliveryCount).toBe(0);
+});
+
 test("a completed message is gone for good", () => {
   const { clock, queue, send, receive } = setUp();
   send("a");
@@ -93,7 +106,7 @@ test("a message taken with receiveAndDelete is gone without settling", () => {
   expect(queue.messages.size).toBe(0);
 });
 
-test("a lock that nobody renews ends on time, and the message is delivered again with a higher count", () => {
+test("a lock that is not renewed ends on time, and the message is delivered again with a higher count", () => {
   const { clock, queue, send, receive } = setUp();
   send("a");
   const inbox = receive(2);

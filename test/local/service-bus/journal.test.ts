@@ -134,7 +134,7 @@ test("a journal that is damaged before its end is an error that names the file, 
 /** Queues on a journal in this process, in virtual time. */
 function openQueue(directory: string, smallestCompaction: number) {
   const clock = new VirtualClock();
-  const settings = { ...DEFAULT_SETTINGS, dupWindow: 10 * 60_000, maxDeliveryCount: 3 };
+  const settings = { ...DEFAULT_SETTINGS, maxMessageSize: 1024 * 1024, dupWindow: 10 * 60_000, maxDeliveryCount: 3 };
   const records: JournalRecord[] = [];
   const images = (): Images => {
     const dead = queue.deadLetters;

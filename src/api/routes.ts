@@ -1,0 +1,73 @@
+/**
+ * The routes of the app's HTTP functions in the order in which the Functions host tries them: by the functions' names,
+ * without regard to case, and the first match wins, however general its route is. (FunctionMetadataManager sorts, and
+ * WebJobsRouteBuilder keeps that order: Azure/azure-functions-host, Azure/azure-webjobs-sdk-extensions.)
+ */
+import type { HttpMethod } from "@azure/functions";
+
+export interface HttpRoute {
+  /** of the function */
+  name: string;
+  methods: HttpMethod[];
+  /** a template such as `v1/threads/{thread_id}`; a last segment `{*rest}` matches everything below */
+  route: string;
+}
+
+/** The names that .NET's OrdinalIgnoreCase puts first come first. */
+export function inHostOrder<Named extends { name: string }>(all: readonly Named[]): Named[] {
+  return all.toSorted((a, b) => compare(a.name.toUpperCase(), b.name.toUpperCase()));
+}
+
+const compare = (a: string, b: string) => (a < b ? -1 : Number(a > b));
+
+/** `wish`, or a name like it that the host tries after all the others. */
+export function nameAfter(others: readonly string[], wish: string): string {
+  let name = wish;
+  while (inHostOrder([...others, name].map((each) => ({ name: each }))).at(-1)?.name !== name) name = `z${name}`;
+  return name;
+}
+
+/**
+ * Returns the routes as they are. Throws if the host would answer a path that one route is for by another, more general
+ * one: of two routes that match the same path, the earlier one must be a special case of the later one.
+ */
+export function unshadowed<Route extends HttpRoute>(routes: readonly Route[]): readonly Route[] {
+  const ordered = inHostOrder(routes).map((each) => ({ ...each, segments: each.route.toLowerCase().split("/") }));
+  for (const [index, first] of ordered.entries()) {
+    for (const second of ordered.slice(index + 1)) {
+      if (!first.methods.some((method) => second.methods.includes(method))) continue;
+      if (!overlap(first.segments, second.segments)) continue;
+      if (covers(second.segments, first.segments) && !covers(first.segments, second.segments)) continue;
+      throw new Error(
+        `The function "${second.name}" (${second.route}) is hidden by "${first.name}" (${first.route}), which the host ` +
+          "tries first because of its name: rename one of them.",
+      );
+    }
+  }
+  return routes;
+}
+
+const isParameter = (segment: string | undefined) => segment?.startsWith("{") ?? false;
+const isCatchAll = (segment: string | undefined) => segment?.startsWith("{*") ?? false;
+
+/** Whether some path matches both. */
+function overlap(a: readonly string[], b: readonly string[]): boolean {
+  for (let index = 0; index < Math.max(a.length, b.length); index++) {
+    const [left, right] = [a[index], b[index]];
+    if (isCatchAll(left) || isCatchAll(right)) return true;
+    if (left === undefined || right === undefined) return false;
+    if (left !== right && !isParameter(left) && !isParameter(right)) return false;
+  }
+  return true;
+}
+
+/** Whether every path that matches `special` matches `general`. */
+function covers(general: readonly string[], special: readonly string[]): boolean {
+  for (let index = 0; index < Math.max(general.length, special.length); index++) {
+    const [left, right] = [general[index], special[index]];
+    if (isCatchAll(left)) return true;
+    if (isCatchAll(right) || left === undefined || right === undefined) return false;
+    if (!isParameter(left) && left !== right) return false;
+  }
+  return true;
+}
