@@ -9,7 +9,8 @@ let stack: Stack;
 
 beforeAll(async () => {
   buildIfStale();
-  stack = await startStack();
+  // The sweep asks the store as well.
+  stack = await startStack({ env: { "AzureWebJobs.sweep.Disabled": "true" } });
 });
 
 afterAll(() => stack?.stop());
@@ -22,12 +23,14 @@ const storeRequests = async () => {
 };
 
 test("callers without a key cost the store one read a second, however many they are", async () => {
+  // The SDK looks at the account and the container before its first request.
+  expect(await status()).toBe(200);
   const before = await storeRequests();
   const started = performance.now();
   const statuses = await Promise.all(Array.from({ length: 300 }, status));
   const seconds = (performance.now() - started) / 1000;
   expect(new Set(statuses)).toEqual(new Set([200]));
-  // The SDK may look at the account at the same time.
+  // One may be under way at either end.
   expect((await storeRequests()) - before).toBeLessThanOrEqual(Math.ceil(seconds) + 2);
 });
 
