@@ -13,7 +13,7 @@ import {
   type RequestOptions,
   type SqlParameter,
 } from "@azure/cosmos";
-import { type Doc, SCHEMA_VERSION, type SnapshotDoc } from "./documents.ts";
+import { type Doc, type SnapshotDoc, WRITTEN_AS } from "./documents.ts";
 import { type SnapshotCache, withoutSnapshot, withSnapshot } from "./snapshots.ts";
 import {
   isFinal,
@@ -349,7 +349,7 @@ function toOperation(write: Write): OperationInput {
 function json(doc: Doc): JSONObject & { id: string } {
   const own: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(withoutSnapshot(doc))) if (!name.startsWith("_")) own[name] = value;
-  own.internal = { v: SCHEMA_VERSION, ...Object(own.internal) };
+  own.internal = { v: WRITTEN_AS[doc.kind], ...Object(own.internal) };
   return own as JSONObject & { id: string };
 }
 

@@ -15,7 +15,7 @@ afterAll(() => world.stop());
 const early = () => ({ ...world.engine, now: () => Date.now() - 30_000 });
 
 describe("a wake-up of a kind that this build does not know", () => {
-  const newer = { kind: "index", tenant: "acme", file: { id: "file_1" } };
+  const newer = { v: 2, kind: "index", tenant: "acme", file: { id: "file_1" } };
 
   test("goes back for a newer build, with everything that it says", async () => {
     await handleWakeUp(early(), newer);
@@ -41,6 +41,32 @@ describe("a wake-up of a kind that this build does not know", () => {
     await buryWakeUp(world.engine, { kind: "index", tenant, thread: id, run: run.id });
     expect(await partition.read(run.id)).toMatchObject({ status: "queued" });
   });
+});
+
+describe("a run's wake-up of a newer version", () => {
+  test("goes back for a newer build", async () => {
+    const newer = { v: 2, tenant: "acme", thread: "thread_1", run: "run_1" };
+    await handleWakeUp(early(), newer);
+    expect(await world.receive()).toEqual({ ...newer, passes: 1 });
+  });
+
+  test("fails no run when it is buried", async () => {
+    const { tenant, id, partition } = await world.thread(0);
+    const run = { ...runIn("queued"), pk: `${tenant}:${id}`, thread_id: id };
+    await partition.create(run);
+    const job = { tenant, thread: id, run: run.id };
+    await buryWakeUp(world.engine, { v: 2, ...job });
+    expect(await partition.read(run.id)).toMatchObject({ status: "queued" });
+    await buryWakeUp(world.engine, { v: 1, ...job });
+    expect(await partition.read(run.id)).toMatchObject({ status: "failed" });
+  });
+});
+
+test("a wake-up tells its version, and keeps what only a newer build knows", async () => {
+  expect(
+    await world.app.wakeUps.send(wakeUp.parse({ tenant: "t", thread: "t1", run: "r1", trace: "00-1" }), "told"),
+  ).toBe(true);
+  expect(await world.receive()).toEqual({ v: 1, tenant: "t", thread: "t1", run: "r1", trace: "00-1" });
 });
 
 test("a build that knows no kinds takes the wake-up of a purge for that of a run, and does nothing", async () => {
