@@ -30,7 +30,9 @@ async function roll(fleet: Fleet, from: Build, to: Build): Promise<Traffic> {
   await fleet.stop(from);
   const crossings = async () =>
     traffic.failures.length > 0 ||
-    ((await traffic.crossed(from, to)) >= CROSSED && (await traffic.crossed(to, from)) >= CROSSED);
+    (fleet.updating > 0 &&
+      (await traffic.crossed(from, to)) >= CROSSED &&
+      (await traffic.crossed(to, from)) >= CROSSED);
   await until(crossings, LONGEST);
   await fleet.start(to);
   await fleet.stop(from);

@@ -36,7 +36,8 @@ export class ThreadSnapshot {
     const stored: RunDoc[] = [];
     let newer = false;
     for (const doc of docs) {
-      newer ||= isNewer(doc);
+      // What lies in a store need not be of the app.
+      newer ||= isNewer({ internal: doc.internal ?? {} });
       if (doc.kind === "run") stored.push(doc);
       else this.#add(doc);
     }

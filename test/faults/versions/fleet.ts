@@ -27,6 +27,7 @@ export class Fleet {
   readonly #instances: Instance[];
   readonly #newerDir: string;
   readonly #cosmos: CosmosClient;
+  #updating = 0;
   readonly #random = randomNumbers(1);
 
   constructor(stack: Stack, builds: Build[], newerDir: string, crashes: string[]) {
@@ -44,8 +45,18 @@ export class Fleet {
       apiKey: stack.apiKey,
       baseURL: "http://127.0.0.1/v1",
       maxRetries: 5,
-      fetch: (input, init) => fetch(this.#routed(new URL(input instanceof Request ? input.url : input)), init),
+      fetch: async (input, init) => {
+        const url = this.#routed(new URL(input instanceof Request ? input.url : input));
+        const response = await fetch(url, init);
+        if (response.status === 503) this.#updating += 1;
+        return response;
+      },
     });
+  }
+
+  /** How often an older instance has left a request to a newer one. */
+  get updating(): number {
+    return this.#updating;
   }
 
   isUp(build: Build): boolean {

@@ -56,7 +56,12 @@ const EDITS: Edit[] = [
     from: "model: run.model,",
     to: `model: run.model, user: (run.internal.v ?? 1) > 1 ? "${NEWER_MEANING}" : "${NEWER}",`,
   },
-  { file: "runs/wake.js", from: "run: run.id });", to: "run: run.id, v: run.internal.v ?? 1 });" },
+  // Its first wake-up is one that older builds understand, so that they look at the run; the later ones are not.
+  {
+    file: "runs/wake.js",
+    from: "run: run.id });",
+    to: "run: run.id, v: run.internal.turns > 0 ? (run.internal.v ?? 1) : 1 });",
+  },
   // An event of a new kind, which the log holds in a form of its own.
   {
     file: "runs/drive.js",
