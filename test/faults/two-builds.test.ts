@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { until } from "../e2e/harness.ts";
 import { type Build, type Fleet, startFleet } from "./versions/fleet.ts";
 import { Traffic } from "./versions/traffic.ts";
-import { complaints, lostMarks } from "./versions/verdict.ts";
+import { complaints, marksOf } from "./versions/verdict.ts";
 
 /** How many times as many conversations as usual there are in each phase. */
 const ROUNDS = Number(process.env.VERSION_ROUNDS ?? 1);
@@ -68,7 +68,8 @@ test("a rolling update loses nothing, and what it adds is done and kept", { time
     expect(traffic.failures).toEqual([]);
     expect(await complaints(fleet, traffic.conversations)).toEqual([]);
     expect(traffic.conversations.filter(({ isStranded }) => isStranded)).toEqual([]);
-    await until(async () => (await lostMarks(fleet, traffic.conversations)).length === 0);
+    await until(async () => (await marksOf(fleet, traffic.conversations)).waiting.length === 0, LONGEST);
+    expect((await marksOf(fleet, traffic.conversations)).lost).toEqual([]);
   });
 });
 
@@ -80,6 +81,6 @@ test("a rollback loses nothing: what only the newer build understands waits for 
     summary("rollback", traffic);
     expect(traffic.failures).toEqual([]);
     expect(await complaints(fleet, traffic.conversations)).toEqual([]);
-    expect(await lostMarks(fleet, traffic.conversations)).toEqual([]);
+    expect((await marksOf(fleet, traffic.conversations)).lost).toEqual([]);
   });
 });

@@ -79,8 +79,8 @@ async function ofQueues(fleet: Fleet): Promise<string[]> {
   return buried.map(({ name, totals }) => `${totals.deadLettered} wake-ups of ${name} were buried`);
 }
 
-/** Wake-ups of the newer build's kind that are in neither of their places: done, or back in the queue. */
-export async function lostMarks(fleet: Fleet, conversations: Conversation[]): Promise<string[]> {
+/** What became of the wake-ups of the newer build's kind, by their runs: neither done nor in the queue is `lost`. */
+export async function marksOf(fleet: Fleet, conversations: Conversation[]) {
   const response = await fetch(`${fleet.stack.serviceBus.controlUrl}/_local/queues/runs/messages`);
   const { messages } = (await response.json()) as { messages: { body: { kind?: string; run?: string } }[] };
   const waiting = new Set(messages.flatMap(({ body }) => (body.kind === MARK ? [body.run] : [])));
@@ -91,5 +91,5 @@ export async function lostMarks(fleet: Fleet, conversations: Conversation[]): Pr
     const { resource } = await item.read<{ internal: { marked?: string } }>();
     if (resource?.internal.marked !== created.id) lost.push(created.id);
   }
-  return lost;
+  return { lost, waiting: [...waiting] };
 }
