@@ -11,9 +11,9 @@ import { complaints, marksOf } from "./versions/verdict.ts";
 /** How many times as many conversations as usual there are in each phase. */
 const ROUNDS = Number(process.env.VERSION_ROUNDS ?? 1);
 
-const LANES = 8;
+const LANES = 6;
 /** Conversations that end before the first instance is replaced, and after the last. */
-const ALONE = 8 * ROUNDS;
+const ALONE = 6 * ROUNDS;
 /** Runs that cross from one build to the other, either way, before the last instance is replaced. */
 const CROSSED = 2 * ROUNDS;
 
