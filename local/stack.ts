@@ -26,8 +26,8 @@ export interface StackOptions {
   log?: "inherit" | "quiet" | (string & {});
   /** The folder of the app: this project if absent. */
   appDir?: string;
-  /** Further instances of the app, each with settings of its own on top of the others'. */
-  moreHosts?: { name: string; env: Record<string, string> }[];
+  /** Further instances, each with settings of its own on top of the others', and of another build if it names one. */
+  moreHosts?: { name: string; env: Record<string, string>; appDir?: string }[];
   /** How long the app may finish what it is doing when it is stopped, in seconds; 2 if absent. */
   graceSeconds?: number;
   /** Called when a server ends on its own, without `stop`, `kill` or `restart`. */
@@ -91,8 +91,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     const env = { ...settings.env, ...appSettings(addresses) };
     const functions = await start(functionsSpec(options, env));
     const moreHosts = await Promise.all(
-      (options.moreHosts ?? []).map(({ name, env: own }) =>
-        start({ ...functionsSpec({ ...options, ports: {} }, { ...env, ...own }), name }),
+      (options.moreHosts ?? []).map(({ name, env: own, ...build }) =>
+        start({ ...functionsSpec({ ...options, ...build, ports: {} }, { ...env, ...own }), name }),
       ),
     );
     return {

@@ -156,6 +156,7 @@ const ERRORS = [
   { status: 413, name: "TooLarge", description: "The body is too large" },
   { status: 429, name: "TooManyRequests", description: "Too much at once: see the header retry-after (seconds)" },
   { status: 500, name: "ServerError", description: "Not the caller's fault; the message has the id of the request" },
+  { status: 503, name: "Updating", description: "An update is under way: see the header retry-after (seconds)" },
 ];
 
 function errorResponses(schemas: ComponentSchemas): Json {

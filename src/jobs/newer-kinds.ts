@@ -1,13 +1,17 @@
 /**
- * Wake-ups of kinds that this build does not know: a newer build beside it has sent them, and the queue gives them to
- * either. They go back unchanged, for later, until an instance of the newer build gets them.
+ * Wake-ups of kinds or versions that this build does not know: a newer build beside it has sent them, and the queue gives
+ * them to either. They go back unchanged, for later, until an instance of the newer build gets them.
  */
 import { createHash } from "node:crypto";
 import type { Log } from "../log.ts";
-import type { WakeUps } from "./wake-ups.ts";
+import type { AnyWakeUp, WakeUps } from "./wake-ups.ts";
 
-/** How long one waits in the queue before the next instance gets it. Milliseconds. */
-const PAUSE = 30_000;
+/**
+ * How long one waits in the queue before the next instance gets it: at first an update is probably under way, and the next
+ * instance is one of the newer build. Doubled each time, up to the longest. Milliseconds.
+ */
+const FIRST_PAUSE = 1_000;
+const LONGEST_PAUSE = 30_000;
 
 /** How often one goes back: if no newer build takes it within about two hours, there is none any more. */
 const MAX_PASSES = 240;
@@ -24,18 +28,19 @@ export interface PassTools {
 }
 
 /** Throws if the queue does not take the message back: then Service Bus delivers it again. */
-export async function leaveForNewerBuild({ wakeUps, log, now }: PassTools, message: { kind: unknown }): Promise<void> {
+export async function leaveForNewerBuild({ wakeUps, log, now }: PassTools, message: AnyWakeUp): Promise<void> {
   const passes = passesOf(message) + 1;
-  const { kind } = message;
+  const { kind, v } = message;
   if (passes > MAX_PASSES) {
-    log.error("a wake-up of a kind that no running build knows is dropped", { kind });
+    log.error("a wake-up that no running build understands is dropped", { kind, v });
     return;
   }
   const job = { ...message, [PASSES]: passes };
   // The same message at the same pass: redelivered, it is not doubled.
   const id = createHash("sha256").update(JSON.stringify(job)).digest("hex");
-  log.warn("a wake-up is of a kind that this build does not know; it is left for a newer one", { kind });
-  if (!(await wakeUps.sendAll([{ job, id, at: now() + PAUSE }]))) throw new Error("a wake-up could not be passed on");
+  log.warn("a wake-up is of a newer build; it is left for that", { kind, v });
+  if (!(await wakeUps.sendAll([{ job, id, at: now() + Math.min(FIRST_PAUSE * 2 ** (passes - 1), LONGEST_PAUSE) }])))
+    throw new Error("a wake-up could not be passed on");
 }
 
 function passesOf(message: object): number {

@@ -1,13 +1,15 @@
 /**
  * Wake-ups: "look at this run", "look at this deleted thread". A message is never a command, so one that is lost, late or
  * doubled costs only time. Instances of an older and a newer build share the queue: a kind that a build does not know is
- * left for a newer one (newer-kinds.ts).
+ * left for a newer one (newer-kinds.ts), and so is one of a newer version. What else a wake-up says that a build does not
+ * know stays in it when it is sent again.
  */
 import { createHash } from "node:crypto";
 import type { ServiceBusClient, ServiceBusMessage, ServiceBusMessageBatch, ServiceBusSender } from "@azure/service-bus";
 import { z } from "zod";
 import type { Config } from "../config.ts";
 import { identity } from "../identity.ts";
+import { isNewerVersion } from "../resources/schema-version.ts";
 
 /** The queue's name, in Azure and locally. */
 export const QUEUE = "runs";
@@ -15,7 +17,7 @@ export const QUEUE = "runs";
 /** The queue of wake-ups whose tenants have their share of a worker already (src/runs/fair-worker.ts). */
 export const OVERFLOW_QUEUE = "runs-overflow";
 
-export const wakeUp = z.object({
+export const wakeUp = z.looseObject({
   tenant: z.string().min(1),
   thread: z.string().min(1),
   run: z.string().min(1),
@@ -53,9 +55,20 @@ export const purgeJob = (tenant: string, thread: string, due: number): PurgeWake
 /** The wake-up of a purge, if the message is one that this build understands. */
 export const purgeOf = (message: unknown): PurgeWakeUp | undefined => purgeWakeUp.safeParse(message).data;
 
-/** Whether the message names another kind than a run's: such a wake-up says nothing about a run. */
-export const namesKind = (message: unknown): message is { kind: unknown } =>
-  typeof message === "object" && message !== null && "kind" in message && message.kind !== "run";
+/** Since which schema version wake-ups are written as they are today. */
+const WRITTEN_AS = 1;
+
+/** What every wake-up says, of whatever build: one without a version is of the first, one without a kind is a run's. */
+const anyWakeUp = z.looseObject({ v: z.number().optional(), kind: z.string().optional() });
+export type AnyWakeUp = z.output<typeof anyWakeUp>;
+
+const KINDS = new Set(["run", "purge"]);
+
+/** Whether this build does not understand the wake-up: such a one says nothing about a run. */
+export function isForNewerBuild(message: unknown): message is AnyWakeUp {
+  const { data } = anyWakeUp.safeParse(message);
+  return data !== undefined && (isNewerVersion(data) || !KINDS.has(data.kind ?? "run"));
+}
 
 export interface WakeUpToSend {
   job: object;
@@ -167,7 +180,7 @@ export class WakeUps {
 
 function toMessage({ job, id, at }: WakeUpToSend): ServiceBusMessage {
   const message: ServiceBusMessage = {
-    body: job,
+    body: { v: WRITTEN_AS, ...job },
     messageId: id.length <= MAX_MESSAGE_ID ? id : createHash("sha256").update(id).digest("hex"),
     contentType: "application/json",
     timeToLive: TIME_TO_LIVE,

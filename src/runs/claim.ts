@@ -11,7 +11,7 @@
 import type { WakeUp } from "../jobs/wake-ups.ts";
 import { mintId, nextSeq, seqOfMintedId } from "../resources/ids.ts";
 import { isTerminal } from "../resources/run.ts";
-import { isNewer, type ReservedIds, type RunDoc, SCHEMA_VERSION } from "../store/documents.ts";
+import { isNewer, type ReservedIds, type RunDoc, UNDERSTOOD } from "../store/documents.ts";
 import type { Partition, Versioned } from "../store/partition.ts";
 import { endUndriven } from "./end-undriven.ts";
 import type { Engine } from "./engine.ts";
@@ -28,8 +28,8 @@ const CLOCK_TOLERANCE = 1_000;
  */
 const TAKEOVER_GRACE = 5_000;
 
-/** How long an older build leaves a run alone that a newer one has written. Milliseconds. */
-const NEWER_PAUSE = 5_000;
+/** How long an older build leaves a run that only a newer one understands, before the queue offers it again. Milliseconds. */
+const NEWER_PAUSE = 1_000;
 
 /** The run of a wake-up if this process is to drive it now; else does what is due, or leaves it. */
 export async function claimRun(engine: Engine, job: WakeUp): Promise<Versioned<RunDoc> | undefined> {
@@ -52,7 +52,7 @@ async function claimQueued(
   const { internal, ...fields } = claimFields(leaseOwner(engine), reserved, now, leaseDuration(engine));
   const result = await partition.patchIf<RunDoc>(
     runId,
-    `c.status = 'queued' AND c.internal.v = ${SCHEMA_VERSION} AND c.expires_at > ${now / 1000} AND ` +
+    `c.status = 'queued' AND ${UNDERSTOOD} AND c.expires_at > ${now / 1000} AND ` +
       `c.internal.last_seq < '${seqOfMintedId(reserved.messageStep)}'`,
     { ...prefixed("", fields), ...prefixed("/internal", internal) },
   );
@@ -75,7 +75,7 @@ async function takeOver(engine: Engine, partition: Partition, job: WakeUp): Prom
     await endUndriven(engine, partition, run, over);
     return undefined;
   }
-  if (run.status === "requires_action") return undefined;
+  if (run.status === "requires_action" || isNewer(run)) return undefined;
   const next = claimed(run, leaseOwner(engine), reserveIds(now, run.internal.last_seq), now, leaseDuration(engine));
   const result = await partition.batch([{ put: next, ifMatch: run._etag }]);
   // Refused: another worker was faster.
@@ -84,19 +84,31 @@ async function takeOver(engine: Engine, partition: Partition, job: WakeUp): Prom
 
 /** When this run should be looked at again instead of now, if so, and why. Milliseconds since 1970. */
 function lookLater(engine: Engine, run: RunDoc, now: number): { at: number; why: string } | undefined {
-  if (isNewer(run)) return { at: now + NEWER_PAUSE, why: "newer" };
   const until = run.internal.lease?.until;
-  if (until === undefined) return undefined;
   // Its driver is alive, as far as this process can tell.
-  if (!isUnowned(run, now)) return { at: until, why: "lease" };
+  if (until !== undefined && !isUnowned(run, now)) return { at: until, why: "lease" };
+  if (isForNewerDriver(run, now)) {
+    // At the same moments for all: Service Bus drops the doubles, so a run has one such wake-up under way.
+    return { at: (Math.floor(now / NEWER_PAUSE) + 2) * NEWER_PAUSE, why: "newer" };
+  }
+  if (until === undefined) return undefined;
   if (engine.store.health.troubledWithin(TAKEOVER_GRACE)) return { at: now + TAKEOVER_GRACE, why: "grace" };
   return undefined;
 }
 
-/** How a run without a driver must end, if it must. */
+/** Whether the run is to be driven now, and by a newer build. */
+const isForNewerDriver = (run: RunDoc, now: number) =>
+  isNewer(run) &&
+  (run.status === "queued" || run.status === "in_progress") &&
+  !isExpired(run, now) &&
+  !isResting(run, now + CLOCK_TOLERANCE);
+
+/** How a run without a driver must end, if it must. Any build ends what is cancelled or expired: no thread stays locked. */
 function overdueEnding(engine: Engine, run: RunDoc, now: number): Ending | undefined {
   if (run.status === "cancelling") return { status: "cancelled" };
   if (isExpired(run, now)) return { status: "expired" };
+  // What its attempts mean is for a newer build to say.
+  if (isNewer(run)) return undefined;
   // Each of them was begun and came to nothing: a run that takes its process down must not do so for ever.
   const exhausted = run.status === "in_progress" && run.internal.attempts >= engine.config.model.maxAttempts;
   return exhausted ? { status: "failed", error: SERVER_ERROR } : undefined;

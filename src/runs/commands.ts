@@ -9,10 +9,11 @@ import {
   overloaded,
   runTakesNoOutputs,
   tooLarge,
+  updating,
 } from "../resources/errors.ts";
 import { isTerminal, type SubmitToolOutputsRequest } from "../resources/run.ts";
 import type { FunctionToolCall } from "../resources/step.ts";
-import type { RunDoc, StepDoc } from "../store/documents.ts";
+import { isNewer, type RunDoc, type StepDoc } from "../store/documents.ts";
 import { sizeOf } from "../store/limits.ts";
 import type { Partition, Versioned } from "../store/partition.ts";
 import type { Write } from "../store/writes.ts";
@@ -90,6 +91,7 @@ export async function submitToolOutputs(
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const run = await currentRun(engine, ref);
     if (!acceptsToolOutputs(run.status)) throw runTakesNoOutputs(run.status);
+    if (isNewer(run)) throw updating(1);
     const open = await ref.partition.read<StepDoc>(run.internal.open[0] ?? "");
     if (open?.step_details.type !== "tool_calls") throw new Error(`run ${run.id} waits without an open step`);
     const now = engine.now();

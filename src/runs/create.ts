@@ -11,7 +11,7 @@ import { snapshotOf } from "../store/snapshots.ts";
 import type { Write } from "../store/writes.ts";
 import { draftMessages, userMessages } from "../threads/draft.ts";
 import { MAX_ATTEMPTS, type StaleLock, unlockedBefore } from "../threads/lock.ts";
-import { assertThreadExists, readThread, threadExists } from "../threads/read.ts";
+import { assertThreadExists, readThreadToWrite, threadExists } from "../threads/read.ts";
 import { WAKE_UP_GRACE } from "./lifecycle.ts";
 
 export interface RunDraft {
@@ -81,7 +81,7 @@ const MOST_SNAPSHOTS = 16;
 
 /** The snapshots that are in the thread's partition already. */
 async function knownSnapshots({ partition, threadId, isThreadNew }: RunDraft): Promise<string[]> {
-  return isThreadNew ? [] : ((await readThread(partition, threadId)).internal.snapshots ?? []);
+  return isThreadNew ? [] : ((await readThreadToWrite(partition, threadId)).internal.snapshots ?? []);
 }
 
 /** What the thread is to remember, if that is new. */
@@ -93,7 +93,7 @@ function namedSnapshots(snapshot: SnapshotDoc | undefined, known: string[] = [])
 /** Why the thread did not take the run: an answer for the client, or only that its place was taken. */
 async function placeAfterRefusal(partition: Partition, draft: RunDraft, needsUserMessage: boolean): Promise<string> {
   const { threadId, isStale } = draft;
-  const thread = await readThread(partition, threadId);
+  const thread = await readThreadToWrite(partition, threadId);
   const { active_run: activeRun, last_seq: newest, user_messages: count } = thread.internal;
   if (activeRun !== null && !(await isStale(activeRun))) throw threadHasActiveRun(threadId, activeRun);
   if (needsUserMessage && count === 0) throw nothingToRun();

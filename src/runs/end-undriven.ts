@@ -20,6 +20,7 @@ export async function endUndriven(
   const open = await Promise.all(run.internal.open.map((id) => partition.read<StepDoc | MessageDoc>(id)));
   const documents = open
     .filter((doc) => doc !== undefined)
+    .filter(({ kind }) => kind === "step" || kind === "message")
     .filter((doc) => doc.status === "in_progress")
     .map((doc) => (doc.kind === "step" ? endedStep(doc, ending, now) : endedMessage(doc, ending, now)));
   const last = ended(run, ending, now);

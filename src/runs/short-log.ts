@@ -110,7 +110,8 @@ export function readShortLog(
     if ("data" in entry) return [entry];
     const doc = objects[entry.of];
     if ("lengths" in entry) return deltas(entry, doc, told);
-    if (doc === undefined) return [undefined];
+    // Of a document that is gone, or an entry of a kind that this build does not know.
+    if (doc === undefined || !("event" in entry)) return [undefined];
     const final: Fields = apiObject<RunDoc | StepDoc | MessageDoc>(doc);
     const data = { ...(known.get(entry.of) ?? final), ...entry.set };
     for (const name of entry.final ?? []) data[name] = final[name];

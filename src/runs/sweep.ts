@@ -46,11 +46,14 @@ async function send(engine: Engine, now: number, what: string, overdue: Overdue[
 
 async function overdueRuns(engine: Engine, now: number, limit: number): Promise<Overdue[]> {
   const overdue = await engine.store.overdueRuns(now - GRACE, limit);
-  return overdue.map((doc) =>
-    doc.kind === "run"
-      ? { job: { tenant: doc.tenant, thread: doc.thread, run: doc.id }, id: doc.id, due: doc.due }
-      : { ...purgeWakeUp(doc.tenant, doc.id, doc.due), due: doc.due },
-  );
+  return overdue.flatMap((doc) => {
+    if (doc.kind === "run") {
+      return [{ job: { tenant: doc.tenant, thread: doc.thread, run: doc.id }, id: doc.id, due: doc.due }];
+    }
+    // A newer build may have documents of other kinds that are due.
+    if (doc.kind !== "deleted_thread") return [];
+    return [{ ...purgeWakeUp(doc.tenant, doc.id, doc.due), due: doc.due }];
+  });
 }
 
 async function overdueMarks(engine: Engine, now: number, limit: number): Promise<Overdue[]> {

@@ -1,9 +1,9 @@
 /** What the queue brings: wake-ups, and those that failed so often that Service Bus has put them aside. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { leaveForNewerBuild } from "../jobs/newer-kinds.ts";
-import { namesKind, purgeOf, type WakeUp, wakeUp } from "../jobs/wake-ups.ts";
+import { isForNewerBuild, purgeOf, type WakeUp, wakeUp } from "../jobs/wake-ups.ts";
 import { isTerminal } from "../resources/run.ts";
-import type { RunDoc } from "../store/documents.ts";
+import { isNewer, type RunDoc } from "../store/documents.ts";
 import { StoreTrouble } from "../store/trouble.ts";
 import { purge } from "../threads/purge.ts";
 import { advance } from "./advance.ts";
@@ -24,9 +24,9 @@ const MOST_TRIES = 6;
  * deliveries; only if it cannot be sent again does this throw, and Service Bus delivers it again.
  */
 export async function handleWakeUp(engine: Engine, message: unknown): Promise<void> {
+  if (isForNewerBuild(message)) return leaveForNewerBuild(engine, message);
   const deletedThread = purgeOf(message);
   if (deletedThread !== undefined) return purge(engine, deletedThread);
-  if (namesKind(message)) return leaveForNewerBuild(engine, message);
   const job = wakeUp.parse(message);
   try {
     await advance(engine, job);
@@ -49,7 +49,7 @@ function sendLater(engine: Engine, job: WakeUp): Promise<boolean> {
 /** Ends the run of a wake-up that failed at every delivery: something is wrong with it that no repetition mends. */
 export async function buryWakeUp(engine: Engine, message: unknown): Promise<void> {
   // Not a run's. The sweep wakes what is overdue, and a newer build buries its own kinds.
-  if (namesKind(message)) return;
+  if (isForNewerBuild(message) || purgeOf(message) !== undefined) return;
   const job = wakeUp.safeParse(message);
   if (!job.success) {
     engine.log.error("a message in the dead-letter queue is no wake-up; it is dropped");
@@ -72,7 +72,7 @@ export async function buryWakeUp(engine: Engine, message: unknown): Promise<void
 async function failRun(engine: Engine, { tenant, thread, run: runId }: WakeUp): Promise<void> {
   const partition = engine.store.thread(tenant, thread);
   const run = await partition.read<RunDoc>(runId);
-  if (run === undefined || isTerminal(run.status)) return;
+  if (run === undefined || isTerminal(run.status) || isNewer(run)) return;
   if (!isUnowned(run, engine.now())) return;
   logOf(engine, run).error("a run's wake-up failed at every delivery: the run is failed", { status: run.status });
   // A run that was being cancelled has what its client wanted.

@@ -6,6 +6,7 @@ import type { Assistant } from "../resources/assistant.ts";
 import type { Usage } from "../resources/common.ts";
 import type { Message } from "../resources/message.ts";
 import type { Run } from "../resources/run.ts";
+import { isNewerVersion, SCHEMA_VERSION, type Version } from "../resources/schema-version.ts";
 import type { RunStep } from "../resources/step.ts";
 import type { Thread } from "../resources/thread.ts";
 
@@ -15,16 +16,26 @@ interface Stored<Kind extends string, Internal> {
   internal: Internal & Version;
 }
 
-/** The version of the documents that this build writes and understands. See docs/architecture.md, "Versions". */
-export const SCHEMA_VERSION = 1;
+/**
+ * Since which schema version the documents of a kind are written as they are today. The store puts it into
+ * `internal.v` of a new document that does not say more itself; one that was read keeps its own.
+ */
+export const WRITTEN_AS: Record<Doc["kind"], number> = {
+  assistant: 1,
+  thread: 1,
+  deleted_thread: 1,
+  message: 1,
+  run: 1,
+  step: 1,
+  snapshot: 1,
+  events: 1,
+};
 
-interface Version {
-  /** the schema version of the build that created the document; set by the store */
-  v?: number;
-}
+/** Whether only a newer build understands the document: then this one may show it, and leaves it alone. */
+export const isNewer = (doc: { internal: Version }) => isNewerVersion(doc.internal);
 
-/** Whether a newer build has written the document in a way that this one may not understand. */
-export const isNewer = (doc: { internal: Version }) => (doc.internal.v ?? SCHEMA_VERSION) > SCHEMA_VERSION;
+/** The condition under which a build of today may write to a document: that it understands it. */
+export const UNDERSTOOD = `(NOT IS_DEFINED(c.internal.v) OR c.internal.v <= ${SCHEMA_VERSION})`;
 
 /** Kind, parent and `seq` in one string: every list is one range of it, and it is the one path that lists index. */
 interface Listed {
@@ -87,6 +98,7 @@ export interface ReservedIds {
   toolStep: string;
 }
 
+/** A form of it that older builds cannot read gets a field of another name in the run: then those tell only the end. */
 export interface ShortLog {
   /** ids of the steps and messages that it tells of */
   objects: string[];

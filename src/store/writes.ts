@@ -1,6 +1,6 @@
 /** Writes as the SDK wants them, and the marks that tell which batch has written a document. */
 import { BulkOperationType, type JSONObject, type OperationInput, type PatchOperation } from "@azure/cosmos";
-import { type Doc, SCHEMA_VERSION } from "./documents.ts";
+import { type Doc, WRITTEN_AS } from "./documents.ts";
 import { withoutSnapshot } from "./snapshots.ts";
 
 /** One write of a batch. */
@@ -46,7 +46,7 @@ export function toOperation(write: Write): OperationInput {
 function json(doc: Doc): JSONObject & { id: string } {
   const own: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(withoutSnapshot(doc))) if (!name.startsWith("_")) own[name] = value;
-  own.internal = { v: SCHEMA_VERSION, ...Object(own.internal) };
+  own.internal = { v: WRITTEN_AS[doc.kind], ...Object(own.internal) };
   return own as JSONObject & { id: string };
 }
 

@@ -4,6 +4,7 @@
  */
 import type { WakeUps } from "../jobs/wake-ups.ts";
 import { noThreadFound, overloaded } from "../resources/errors.ts";
+import { isNewerVersion } from "../resources/schema-version.ts";
 import { type DeletedThreadDoc, deletedSort, type ThreadDoc, threadKey } from "../store/documents.ts";
 import type { BatchResult, Partition, Versioned } from "../store/partition.ts";
 import type { Store } from "../store/store.ts";
@@ -36,7 +37,7 @@ export async function deleteThread(
       if (attempt > 0) return;
       throw noThreadFound(threadId);
     }
-    const result = await writeMark(partition, thread, mark);
+    const result = await writeMark(partition, thread, asNewAs(thread, mark));
     if (!result.ok) continue;
     // If this fails, the sweep finds the mark.
     const wakeUp = purgeWakeUp(tenant, threadId, due);
@@ -45,6 +46,10 @@ export async function deleteThread(
   }
   throw overloaded(1);
 }
+
+/** A newer thread may hold more than this build knows to purge: any build deletes it, a newer one purges it. */
+const asNewAs = ({ internal: { v } }: ThreadDoc, mark: DeletedThreadDoc): DeletedThreadDoc =>
+  isNewerVersion({ v }) ? { ...mark, internal: { ...mark.internal, v } } : mark;
 
 /**
  * The run that holds the thread is deleted in the same batch: its driver's next write or look tells it that the run is

@@ -5,15 +5,16 @@ import {
   noMessageFound,
   noThreadFound,
   overloaded,
+  updating,
 } from "../resources/errors.ts";
 import { nextSeq } from "../resources/ids.ts";
 import type { CreateMessageRequest } from "../resources/message.ts";
-import type { MessageDoc } from "../store/documents.ts";
+import { isNewer, type MessageDoc, UNDERSTOOD } from "../store/documents.ts";
 import type { Partition } from "../store/partition.ts";
 import type { Store } from "../store/store.ts";
 import { draftMessages, userMessages } from "./draft.ts";
 import { MAX_ATTEMPTS, type StaleLock, unlockedBefore } from "./lock.ts";
-import { assertThreadExists, readThread, threadExists } from "./read.ts";
+import { assertThreadExists, readThreadToWrite, threadExists } from "./read.ts";
 
 /** Adds a message unless a run holds the thread. One batch; throws the contract's 404 or 400. */
 export async function addMessage(
@@ -37,7 +38,7 @@ export async function addMessage(
       { create: message },
     ]);
     if (result.ok) return message;
-    const thread = await readThread(partition, threadId);
+    const thread = await readThreadToWrite(partition, threadId);
     const { active_run: activeRun, last_seq: newest } = thread.internal;
     if (activeRun !== null && !(await isStale(activeRun))) throw messagesLockedByRun(threadId, activeRun);
     // Another instance's clock is ahead of ours, or another message won: take a place behind that.
@@ -47,7 +48,7 @@ export async function addMessage(
 }
 
 /**
- * Deletes a message; throws the contract's 404, or 400 while a run is writing it. A message that was there and is gone
+ * Deletes a message; throws the contract's 404, 503 if only a newer build understands it, or 400 while a run is writing it. A message that was there and is gone
  * when it is to be deleted counts as deleted: by a try of this request whose answer got lost, or by another request.
  */
 export async function deleteMessage(partition: Partition, threadId: string, id: string): Promise<void> {
@@ -63,14 +64,15 @@ export async function deleteMessage(partition: Partition, threadId: string, id: 
       // Its run would fail to write to it.
       throw messageInProgress(id, message.run_id);
     }
+    if (isNewer(message)) throw updating(1);
     const count = { "/internal/user_messages": -userMessages([message]) };
     const result = await partition.batch([
       { delete: id, ifMatch: message._etag },
       // Not a mark: a message of a deleted thread is gone.
-      { patch: threadId, add: count, condition: "c.kind = 'thread'" },
+      { patch: threadId, add: count, condition: `c.kind = 'thread' AND ${UNDERSTOOD}` },
     ]);
     if (result.ok) return;
-    await assertThreadExists(partition, threadId);
+    await readThreadToWrite(partition, threadId);
   }
   throw overloaded(1);
 }

@@ -6,7 +6,7 @@
  */
 import { type PurgeWakeUp, purgeJob, type WakeUps, type WakeUpToSend } from "../jobs/wake-ups.ts";
 import type { Log } from "../log.ts";
-import { type DeletedThreadDoc, deletedSort, dueOfMark, type ThreadDoc } from "../store/documents.ts";
+import { type DeletedThreadDoc, deletedSort, dueOfMark, isNewer, type ThreadDoc } from "../store/documents.ts";
 import { MAX_BATCH_WRITES } from "../store/limits.ts";
 import type { Partition, StoredSize, Versioned } from "../store/partition.ts";
 import type { Store } from "../store/store.ts";
@@ -68,6 +68,10 @@ async function ownedMark(
 ): Promise<Versioned<DeletedThreadDoc> | undefined> {
   const mark = await partition.readNewest<DeletedThreadDoc | ThreadDoc>(threadId);
   if (mark?.kind !== "deleted_thread" || dueOfMark(mark) !== due) return undefined;
+  if (isNewer(mark)) {
+    tools.log.warn("a deleted thread is of a newer build; its purge is left for that", { thread: threadId });
+    return undefined;
+  }
   if (mark.internal.unfinished === undefined) return mark;
   // From here on its writer is refused; before, a document that is deleted here could be missing in a finished thread.
   const { unfinished: _writer, ...internal } = mark.internal;
@@ -85,7 +89,8 @@ async function purgeSlice(
   nextDue: number,
 ): Promise<number | undefined> {
   const due = Math.max(nextDue, dueOfMark(mark) + 1);
-  const held = { ...mark, internal: { tenant: mark.internal.tenant, sort: deletedSort(due) } };
+  const { due: _due, ...internal } = mark.internal;
+  const held = { ...mark, internal: { ...internal, sort: deletedSort(due) } };
   for (let look = 0; look < LOOKS; look++) {
     const { documents, isAll } = slice(await partition.ids(SLICE_DOCUMENTS + 1), mark.id);
     const result = await deleteAll(partition, held, documents, isAll);

@@ -10,6 +10,8 @@ import { checkThread, type Violation } from "./thread.ts";
 export interface Report {
   threads: number;
   documents: number;
+  /** threads that only a newer build can check: of these, only the lock and what is due were */
+  newer: number;
   /** by status */
   runs: Partial<Record<RunStatus, number>>;
   violations: Violation[];
@@ -45,7 +47,7 @@ export async function checkStore(container: Container, check: StoreCheck): Promi
 }
 
 class Walk {
-  readonly report: Report = { threads: 0, documents: 0, runs: {}, violations: [] };
+  readonly report: Report = { threads: 0, documents: 0, newer: 0, runs: {}, violations: [] };
   readonly #container: Container;
   readonly #check: StoreCheck;
   readonly #known = new Set<string>();
@@ -97,6 +99,7 @@ class Walk {
   #count(thread: ThreadSnapshot): void {
     const { threads, runs, messages, steps, chunks } = thread;
     this.report.threads += 1;
+    if (thread.isNewer) this.report.newer += 1;
     this.report.documents += threads.length + runs.length + messages.length + steps.length + chunks.length;
     for (const { status } of runs) this.report.runs[status] = (this.report.runs[status] ?? 0) + 1;
   }

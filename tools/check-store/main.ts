@@ -53,10 +53,11 @@ function connect({ COSMOS_ENDPOINT: endpoint, COSMOS_KEY: key, AZURE_CLIENT_ID: 
   });
 }
 
-function print({ threads, documents, runs, violations }: Report): void {
+function print({ threads, documents, newer, runs, violations }: Report): void {
   for (const { rule, pk, id, detail } of violations) console.log(`${rule}: ${id} ${detail} (${pk})`);
   const endings = Object.entries(runs).map(([status, count]) => `${count} ${status}`);
   console.log(`${threads} threads, ${documents} documents; runs: ${endings.join(", ") || "none"}`);
+  if (newer > 0) console.log(`${newer} threads are of a newer schema version: only a build that knows it checks them.`);
   console.log(violations.length === 0 ? "Nothing is wrong." : `${violations.length} violations.`);
 }
 

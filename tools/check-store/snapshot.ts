@@ -9,6 +9,7 @@ import type {
   StepDoc,
   ThreadDoc,
 } from "../../src/store/documents.ts";
+import { isNewer } from "../../src/store/documents.ts";
 import { withSnapshot } from "../../src/store/snapshots.ts";
 
 export class ThreadSnapshot {
@@ -22,6 +23,8 @@ export class ThreadSnapshot {
   readonly steps: StepDoc[] = [];
   readonly chunks: EventsDoc[] = [];
   readonly snapshots: SnapshotDoc[] = [];
+  /** whether one of its documents is of a schema version that this build does not know */
+  readonly isNewer: boolean;
   /** ids of documents that are of no known kind */
   readonly strangers: string[] = [];
 
@@ -31,10 +34,14 @@ export class ThreadSnapshot {
     this.tenant = pk.slice(0, colon);
     this.threadId = pk.slice(colon + 1);
     const stored: RunDoc[] = [];
+    let newer = false;
     for (const doc of docs) {
+      // What lies in a store need not be of the app.
+      newer ||= isNewer({ internal: doc.internal ?? {} });
       if (doc.kind === "run") stored.push(doc);
       else this.#add(doc);
     }
+    this.isNewer = newer;
     for (const run of stored) this.runs.push(this.#whole(run));
   }
 

@@ -37,10 +37,17 @@ export interface Violation extends Finding {
 /** While a thread is being deleted, only these hold. */
 const OF_DELETED: RuleName[] = ["due", "deleted"];
 
+/** These look at fields whose meaning never changes: of a thread of a newer schema version, no more is known. */
+const OF_NEWER: RuleName[] = ["due", "deleted", "lock"];
+
 export function checkThread(thread: ThreadSnapshot, options: CheckOptions): Violation[] {
-  const names = Object.keys(RULES) as RuleName[];
-  const rules = thread.isBeingDeleted ? names.filter((name) => OF_DELETED.includes(name)) : names;
+  const rules = rulesOf(thread);
   return rules.flatMap((rule) =>
     Array.from(RULES[rule](thread, options), (finding) => ({ rule, pk: thread.pk, ...finding })),
   );
+}
+
+function rulesOf({ isBeingDeleted, isNewer }: ThreadSnapshot): RuleName[] {
+  if (isBeingDeleted) return OF_DELETED;
+  return isNewer ? OF_NEWER : (Object.keys(RULES) as RuleName[]);
 }

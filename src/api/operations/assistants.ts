@@ -8,18 +8,25 @@ import {
   newAssistant,
 } from "../../resources/assistant.ts";
 import { deleted, listObject, toSeconds } from "../../resources/common.ts";
-import { noAssistantFound, overloaded } from "../../resources/errors.ts";
+import { noAssistantFound, overloaded, updating } from "../../resources/errors.ts";
 import { mintId, nextSeq } from "../../resources/ids.ts";
 import { assertStorable } from "../../resources/limits.ts";
-import { type AssistantDoc, apiObject, assistantSort, catalogKey } from "../../store/documents.ts";
+import { type AssistantDoc, apiObject, assistantSort, catalogKey, isNewer } from "../../store/documents.ts";
 import type { Versioned } from "../../store/partition.ts";
 import type { Store } from "../../store/store.ts";
 import { operation } from "../operation.ts";
 import { page, pageQuery } from "../paging.ts";
 
-export async function readAssistant(store: Store, tenant: string, id: string): Promise<Versioned<AssistantDoc>> {
+async function readAssistant(store: Store, tenant: string, id: string): Promise<Versioned<AssistantDoc>> {
   const assistant = await store.catalog(tenant).read<AssistantDoc>(id);
   if (assistant?.kind !== "assistant") throw noAssistantFound(id);
+  return assistant;
+}
+
+/** The assistant, for changing or running it; throws 404, or 503 if only a newer build understands it. */
+export async function readAssistantToUse(store: Store, tenant: string, id: string): Promise<Versioned<AssistantDoc>> {
+  const assistant = await readAssistant(store, tenant, id);
+  if (isNewer(assistant)) throw updating(1);
   return assistant;
 }
 
@@ -77,7 +84,7 @@ const modifyAssistant = operation({
   response: assistantObject,
   handler: async ({ app, tenant, params, body }) => {
     for (let attempt = 0; attempt < EDIT_ATTEMPTS; attempt++) {
-      const stored = await readAssistant(app.store, tenant, params.assistant_id);
+      const stored = await readAssistantToUse(app.store, tenant, params.assistant_id);
       const assistant: Assistant = modifiedAssistant(apiObject(stored), body);
       const next: AssistantDoc = { ...stored, ...assistant };
       assertStorable(next, null);

@@ -83,7 +83,7 @@ async function follow(app: App, ref: RunRef, first: Versioned<RunDoc>, after: nu
   for (let pause = SHORTEST_PAUSE; !stream.ended; ) {
     const { log, begins_with_thread: beginsWithThread } = run.internal;
     const over = isTerminal(run.status) || run.status === "requires_action";
-    if (log.events === 0 && !over && !beginsWithThread) await tell(beginningOf(run), 0);
+    if (log.events === 0 && !over && !beginsWithThread && !isNewer(run)) await tell(beginningOf(run), 0);
     while (chunk < log.chunks && !stream.ended) {
       const found = await readChunk(ref, chunk);
       if (found === undefined) break;

@@ -25,7 +25,7 @@ import type { Connection } from "../connections.ts";
 import { operation } from "../operation.ts";
 import { existing, page, pageQuery } from "../paging.ts";
 import { streamRun } from "../streaming.ts";
-import { readAssistant } from "./assistants.ts";
+import { readAssistantToUse } from "./assistants.ts";
 
 /** A run that needs a worker is refused while too many of its tenant wait for one. Asked before anything is stored. */
 function admit(app: App, tenant: string, request: { stream?: boolean | null | undefined }): void {
@@ -50,7 +50,7 @@ const createRun = operation({
   streams: true,
   handler: async ({ app, tenant, params: { thread_id: threadId }, body, now, connection }) => {
     admit(app, tenant, body);
-    const assistant = await readAssistant(app.store, tenant, body.assistant_id);
+    const assistant = await readAssistantToUse(app.store, tenant, body.assistant_id);
     const run = { tenant, threadId, assistant, request: body, now, before: [], isThreadNew: false };
     return start(app, run, connection);
   },
@@ -68,7 +68,7 @@ const createThreadAndRun = operation({
   handler: async ({ app, tenant, body, now, connection }) => {
     admit(app, tenant, body);
     // The assistant first: a wrong id must not leave a thread behind.
-    const assistant = await readAssistant(app.store, tenant, body.assistant_id);
+    const assistant = await readAssistantToUse(app.store, tenant, body.assistant_id);
     const { thread: threadRequest, tool_resources: _resources, ...request } = body;
     const { thread, messages } = await draftThread(tenant, threadRequest ?? {}, now);
     await storeThread(app.store, tenant, thread, messages, app.now);

@@ -58,6 +58,21 @@ describe("a store in which nothing is wrong", () => {
     expect(rulesOf(await check(allDocs(answeredThread(ending, "not claimed again"))))).toEqual(["events"]);
   });
 
+  test("may hold more than this build knows: fields, and threads of a newer version", async () => {
+    const docs = answeredThread();
+    Object.assign(docs.question, { more: 1 });
+    Object.assign(docs.question.internal, { more: 1 });
+    expect(await check(allDocs(docs))).toMatchObject({ violations: [], newer: 0 });
+    // What it says is for the newer build to judge, but for its lock and what is due.
+    const newer = answeredThread();
+    Object.assign(newer.run.internal, { v: 2 });
+    Object.assign(newer.answer, { content: "another form" });
+    const stranger = { id: "x_1", pk: KEY, kind: "x", internal: { v: 2 } } as unknown as Doc;
+    expect(await check([...allDocs(newer), stranger])).toMatchObject({ violations: [], newer: 1 });
+    newer.thread.internal.active_run = newer.run.id;
+    expect(rulesOf(await check(allDocs(newer)))).toEqual(["lock"]);
+  });
+
   test("may miss a message if clients delete messages", async () => {
     const { answer: _answer, chunks, ...docs } = answeredThread();
     const report = await check([...Object.values(docs), ...chunks], { messagesAreDeleted: true });
@@ -110,7 +125,12 @@ const BROKEN: [what: string, rule: string, broken: Break][] = [
       answer.incomplete_details = { reason: "run_cancelled" };
     },
   ],
-  ["a message has a field that the API does not know", "message", ({ answer }) => void Object.assign(answer, { x: 1 })],
+  ["a message lacks a field", "message", ({ answer }) => void Reflect.deleteProperty(answer, "attachments")],
+  [
+    "a part of a message has a field that the API does not know",
+    "message",
+    ({ answer }) => void Object.assign(answer.content[0] ?? {}, { x: 1 }),
+  ],
   [
     "a step stays in_progress",
     "step",

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { purgeJob, wakeUp } from "../../../src/jobs/wake-ups.ts";
 import { advance } from "../../../src/runs/advance.ts";
 import { buryWakeUp, handleWakeUp } from "../../../src/runs/worker.ts";
+import { until } from "../../e2e/harness.ts";
 import { runIn } from "../documents.ts";
 import { startWorld, type World } from "../threads/world.ts";
 
@@ -15,7 +16,7 @@ afterAll(() => world.stop());
 const early = () => ({ ...world.engine, now: () => Date.now() - 30_000 });
 
 describe("a wake-up of a kind that this build does not know", () => {
-  const newer = { kind: "index", tenant: "acme", file: { id: "file_1" } };
+  const newer = { v: 2, kind: "index", tenant: "acme", file: { id: "file_1" } };
 
   test("goes back for a newer build, with everything that it says", async () => {
     await handleWakeUp(early(), newer);
@@ -41,6 +42,33 @@ describe("a wake-up of a kind that this build does not know", () => {
     await buryWakeUp(world.engine, { kind: "index", tenant, thread: id, run: run.id });
     expect(await partition.read(run.id)).toMatchObject({ status: "queued" });
   });
+});
+
+describe("a run's wake-up of a newer version", () => {
+  test("goes back for a newer build", async () => {
+    const newer = { v: 2, tenant: "acme", thread: "thread_1", run: "run_1" };
+    await handleWakeUp(early(), newer);
+    expect(await world.receive()).toEqual({ ...newer, passes: 1 });
+  });
+
+  test("fails no run when it is buried", async () => {
+    const { tenant, id, partition } = await world.thread(0);
+    const run = { ...runIn("queued"), pk: `${tenant}:${id}`, thread_id: id };
+    await partition.create(run);
+    const job = { tenant, thread: id, run: run.id };
+    await buryWakeUp(world.engine, { v: 2, ...job });
+    expect(await partition.read(run.id)).toMatchObject({ status: "queued" });
+    await buryWakeUp(world.engine, { v: 1, ...job });
+    expect(await partition.read(run.id)).toMatchObject({ status: "failed" });
+  });
+});
+
+test("a run's wake-up tells its version, and keeps what only a newer build knows", async () => {
+  const job = wakeUp.parse({ tenant: "t", thread: "t1", run: "r1", trace: "00-1" });
+  expect(await world.app.wakeUps.send(job, "told")).toBe(true);
+  // Others that have waited may come before.
+  const found = await until(async () => [await world.receive()].find((body) => Object(body).run === "r1"));
+  expect(found).toEqual({ ...job, v: 1 });
 });
 
 test("a build that knows no kinds takes the wake-up of a purge for that of a run, and does nothing", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { seqOf } from "../../../src/store/documents.ts";
+import { seqOf, UNDERSTOOD } from "../../../src/store/documents.ts";
 import { draftMessages, draftThread } from "../../../src/threads/draft.ts";
 import { unlockedBefore } from "../../../src/threads/lock.ts";
 import { NOW, NOW_IN_SECONDS, place } from "../documents.ts";
@@ -57,6 +57,8 @@ test("no messages leave the place where it is", async () => {
   expect(await draftMessages("acme", "thread_1", [], NOW, place(1))).toEqual({ docs: [], lastSeq: place(1) });
 });
 
-test("something new is taken on the condition that no run holds the thread and nothing newer is there", () => {
-  expect(unlockedBefore(place(9))).toBe(`c.internal.active_run = null AND c.internal.last_seq < '${place(9)}'`);
+test("something new is taken if no run holds the thread, nothing newer is there, and this build understands the thread", () => {
+  expect(unlockedBefore(place(9))).toBe(
+    `c.internal.active_run = null AND c.internal.last_seq < '${place(9)}' AND ${UNDERSTOOD}`,
+  );
 });

@@ -175,7 +175,7 @@ describe("the sweep", () => {
     world.cosmos.setFaults([{ fault: "503", operations: ["query"], containing: ["c.internal.sort > @above"] }]);
     await expect(sweepLater()).rejects.toThrow();
     world.cosmos.setFaults([]);
-    expect(await world.receive()).toEqual({ tenant: "t", thread: thread.id, run: thread.id });
+    expect(await world.receive()).toEqual({ v: 1, tenant: "t", thread: thread.id, run: thread.id });
     await thread.partition.delete(thread.id);
   });
 });
