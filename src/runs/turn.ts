@@ -68,6 +68,12 @@ export class Turn {
     return this.#saidBytes >= MAX_SAID_BYTES;
   }
 
+  /** The call failed before it said anything: the next one begins anew. */
+  forget(): void {
+    this.finishReason = null;
+    this.usage = NO_USAGE;
+  }
+
   /** The call is stopped at the bound. */
   cutOff(): void {
     this.finishReason = "length";
