@@ -28,6 +28,12 @@ const CLOCK_TOLERANCE = 1_000;
  */
 const TAKEOVER_GRACE = 5_000;
 
+/**
+ * But no longer than this after the lease's end, so that a store which is always in some trouble does not keep runs from
+ * going on whose drivers are dead. Milliseconds.
+ */
+const LONGEST_GRACE = 60_000;
+
 /** How long an older build leaves a run alone that a newer one has written. Milliseconds. */
 const NEWER_PAUSE = 5_000;
 
@@ -82,16 +88,24 @@ async function takeOver(engine: Engine, partition: Partition, job: WakeUp): Prom
   return result.ok ? { ...next, _etag: result.etags[0] ?? "" } : undefined;
 }
 
-/** When this run should be looked at again instead of now, if so, and why. Milliseconds since 1970. */
+/**
+ * When this run should be looked at again instead of now, if so, and why. Milliseconds since 1970. Wake-ups of the same run
+ * that come within one pause get the same time, and so the same id: Service Bus drops all but one of them.
+ */
 function lookLater(engine: Engine, run: RunDoc, now: number): { at: number; why: string } | undefined {
-  if (isNewer(run)) return { at: now + NEWER_PAUSE, why: "newer" };
+  if (isNewer(run)) return { at: nextMoment(now, NEWER_PAUSE), why: "newer" };
   const until = run.internal.lease?.until;
   if (until === undefined) return undefined;
-  // Its driver is alive, as far as this process can tell.
-  if (!isUnowned(run, now)) return { at: until, why: "lease" };
-  if (engine.store.health.troubledWithin(TAKEOVER_GRACE)) return { at: now + TAKEOVER_GRACE, why: "grace" };
-  return undefined;
+  // Its driver is alive, as far as this process can tell. A wake-up that came early was for the lease's end: its id is taken.
+  if (!isUnowned(run, now)) {
+    return { at: until - now > CLOCK_TOLERANCE ? until : until + CLOCK_TOLERANCE, why: "lease" };
+  }
+  const troubled = now < until + LONGEST_GRACE && engine.store.health.troubledWithin(TAKEOVER_GRACE);
+  return troubled ? { at: nextMoment(now, TAKEOVER_GRACE), why: "grace" } : undefined;
 }
+
+/** The next multiple of `pause` that is no wake-up's that came early. Milliseconds. */
+const nextMoment = (now: number, pause: number) => (Math.floor((now + CLOCK_TOLERANCE) / pause) + 1) * pause;
 
 /** How a run without a driver must end, if it must. */
 function overdueEnding(engine: Engine, run: RunDoc, now: number): Ending | undefined {
