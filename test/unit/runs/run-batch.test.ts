@@ -17,8 +17,12 @@ afterAll(() => threads.close());
 const RUN_ID = `run_${RUN_SEQ}`;
 const EXPIRED = { status: "expired" as const };
 
-/** A run of an older build, whose instructions stand in its own document. */
-const withInstructions = (length: number): RunDoc => ({ ...runIn("in_progress"), instructions: "i".repeat(length) });
+/** A run of an older build, whose instructions stand in its own document; its log has a chunk already. */
+function withInstructions(length: number): RunDoc {
+  const run = runIn("in_progress");
+  const internal = { ...run.internal, log: { chunks: 1, events: 5 } };
+  return { ...run, instructions: "i".repeat(length), internal };
+}
 
 /** Ends a run whose message was stored as "Hel" with this text. */
 async function end(partition: Partition, text: string, parts: Partial<BatchParts> = {}): Promise<Sent> {
@@ -57,7 +61,7 @@ test.each([
     status: "incomplete",
     length: written,
   });
-  expect((await read<RunDoc>(partition, RUN_ID)).internal.log.events).toBe(logged ? 2 : 0);
+  expect((await read<RunDoc>(partition, RUN_ID)).internal.log.events).toBe(logged ? 7 : 5);
   expect(await lockOf(partition)).toBeNull();
 });
 
