@@ -81,6 +81,16 @@ test("documents that are gone, and a lock that is another run's, are left out, w
   expect(await lockOf(partition)).toBe("run_of_another");
 });
 
+test("what a client has set on a message meanwhile stays", async () => {
+  const partition = await threads.thread([withInstructions(1_000), replyDoc("Hel")], RUN_ID);
+  await partition.patchIf(RESERVED.message, "true", { "/metadata": { rating: "good" } });
+  expect(await end(partition, "Hello")).toMatchObject({ ok: true });
+  expect(await read<MessageDoc>(partition, RESERVED.message)).toMatchObject({
+    status: "incomplete",
+    metadata: { rating: "good" },
+  });
+});
+
 test("a run that another process has changed is refused, and nothing of the batch is done", async () => {
   const partition = await threads.thread([withInstructions(1_000), replyDoc("Hel")], RUN_ID);
   const run = await read<RunDoc>(partition, RUN_ID);
