@@ -19,6 +19,8 @@ const TENANT = "cost";
 /** How long a model call is assumed to take, in seconds: an instance is charged while it waits for the model. */
 const MODEL_SECONDS = 2;
 
+const LARGE_CONSTANTS = 32_000;
+
 const STREAM_TOKENS = 500;
 const STREAM_TOKEN_MS = 20;
 const STREAM_SECONDS = (STREAM_TOKENS * STREAM_TOKEN_MS) / 1000;
@@ -31,6 +33,8 @@ interface Kind {
   mode: Mode;
   model: string;
   repetitions: number;
+  /** of instructions and tools, in characters; if it is said, the thread's second run is measured */
+  constants?: number;
   /** function executions beside polls, and the seconds they run in all */
   executions: number;
   seconds: number;
@@ -96,8 +100,20 @@ function kindsOf(bench: Bench): Kind[] {
       executions: 2,
       seconds: STREAM_SECONDS,
     },
+    secondRun("without instructions and tools", 0, repetitions),
+    secondRun(`with ${LARGE_CONSTANTS / 1000} KB of them`, LARGE_CONSTANTS, repetitions),
   ];
 }
+
+const secondRun = (what: string, constants: number, repetitions: number): Kind => ({
+  name: `second run of a thread ${what}`,
+  mode: BACKGROUND,
+  model: "instant",
+  repetitions,
+  constants,
+  executions: 2,
+  seconds: MODEL_SECONDS,
+});
 
 async function measure(bench: Bench, subject: Subject, trace: string): Promise<Outcome> {
   const pieces = Array.from({ length: STREAM_TOKENS }, (_, index) => ` ${String(index).padStart(3, "0")}`);
@@ -112,12 +128,13 @@ async function measure(bench: Bench, subject: Subject, trace: string): Promise<O
 
 async function costOfKind(subject: Subject, kind: Kind, trace: string): Promise<Cost> {
   const { mode } = kind;
-  const assistant = await subject.assistant(kind.model, [FUNCTION]);
+  const assistant = await assistantOf(subject, kind);
   const warm = kind.model === "instant" ? 3 : 0;
   const samples: Cost[] = [];
   for (let i = -warm; i < kind.repetitions; i++) {
     const threadId = await subject.thread(mode.question);
     const partition = `${TENANT}:${threadId}`;
+    if (kind.constants !== undefined) await mode.complete(subject.wire, threadId, assistant, new Pollster(1));
     const bytesBefore = total(await storedBytes(subject.local, partition));
     const [seen, sent] = [tracedBy(subject, trace).length, await messagesSent(subject)];
     const pollster = new Pollster(1);
@@ -138,6 +155,17 @@ async function costOfKind(subject: Subject, kind: Kind, trace: string): Promise<
   }
   if (mode.requests.streams > 0) await addGuards(subject, trace, samples);
   return typical(samples);
+}
+
+async function assistantOf(subject: Subject, { model, constants }: Kind): Promise<string> {
+  if (constants === undefined) return subject.assistant(model, [FUNCTION]);
+  const text = "x".repeat(constants / 2);
+  const tool = {
+    type: "function" as const,
+    function: { name: FUNCTION, parameters: { type: "object", description: text } },
+  };
+  const own = constants === 0 ? {} : { instructions: text, tools: [tool] };
+  return (await subject.sdk.beta.assistants.create({ model, ...own })).id;
 }
 
 /** Adds to each sample the cost of the wake-up that comes when the lease of a streamed run ends. */
@@ -238,8 +266,8 @@ function listing({ kind, requests }: Cost): Table {
   return { title: `The Cosmos DB requests of a ${kind.name}`, columns, rows };
 }
 
-function goalsFor([simple, , streamed]: Cost[]): Goal[] {
-  if (simple === undefined || streamed === undefined) return [];
+function goalsFor([simple, , streamed, bare, constant]: Cost[]): Goal[] {
+  if (simple === undefined || streamed === undefined || bare === undefined || constant === undefined) return [];
   const goal = (text: string, measured: number, unit: string, bound: number): Goal => ({
     text,
     measured,
@@ -249,8 +277,15 @@ function goalsFor([simple, , streamed]: Cost[]): Goal[] {
   });
   return [
     goal("simple background run: Cosmos DB", simple.cosmos.requests, "requests", 5),
-    goal("simple background run: Cosmos DB", simple.cosmos.units, "RU", 70),
+    goal("simple background run: Cosmos DB", simple.cosmos.units, "RU", 65),
     goal("simple background run: Service Bus", simple.messages, "messages", 2),
+    goal(`streamed run of ${STREAM_SECONDS} s: Cosmos DB`, streamed.cosmos.units, "RU", 200),
+    goal(
+      "32 KB of instructions and tools, from a thread's second run on",
+      constant.cosmos.units / bare.cosmos.units,
+      "times the RU without",
+      1.15,
+    ),
     goal("streamed run: 3 round trips and one a second", streamed.cosmos.roundTrips, "round trips", 3 + STREAM_SECONDS),
   ];
 }

@@ -57,8 +57,15 @@ function refused(error: APIError): RunError {
   return { code: "invalid_prompt", message: plain(error) };
 }
 
+/** Of a server's words that clients read: some quote a whole prompt. Characters. */
+const LONGEST_MESSAGE = 2_000;
+
 /** The SDK puts the status before the server's words. */
-const plain = (error: APIError) => error.message.replace(/^\d{3} /, "");
+const plain = (error: APIError) =>
+  error.message
+    .replace(/^\d{3} /, "")
+    .slice(0, LONGEST_MESSAGE)
+    .toWellFormed();
 
 function readRetryAfter(headers: Headers | undefined): number | undefined {
   const milliseconds = Number(headers?.get("retry-after-ms") ?? Number.NaN);

@@ -28,6 +28,12 @@ const CLOCK_TOLERANCE = 1_000;
  */
 const TAKEOVER_GRACE = 5_000;
 
+/**
+ * But no longer than this after the lease's end, so that a store which is always in some trouble does not keep runs from
+ * going on whose drivers are dead. Milliseconds.
+ */
+const LONGEST_GRACE = 60_000;
+
 /** How long an older build leaves a run that only a newer one understands, before the queue offers it again. Milliseconds. */
 const NEWER_PAUSE = 1_000;
 
@@ -82,19 +88,24 @@ async function takeOver(engine: Engine, partition: Partition, job: WakeUp): Prom
   return result.ok ? { ...next, _etag: result.etags[0] ?? "" } : undefined;
 }
 
-/** When this run should be looked at again instead of now, if so, and why. Milliseconds since 1970. */
+/**
+ * When this run should be looked at again instead of now, if so, and why. Milliseconds since 1970. Wake-ups of the same run
+ * that come within one pause get the same time, and so the same id: Service Bus drops all but one of them.
+ */
 function lookLater(engine: Engine, run: RunDoc, now: number): { at: number; why: string } | undefined {
   const until = run.internal.lease?.until;
-  // Its driver is alive, as far as this process can tell.
-  if (until !== undefined && !isUnowned(run, now)) return { at: until, why: "lease" };
-  if (isForNewerDriver(run, now)) {
-    // At the same moments for all: Service Bus drops the doubles, so a run has one such wake-up under way.
-    return { at: (Math.floor(now / NEWER_PAUSE) + 2) * NEWER_PAUSE, why: "newer" };
+  // Its driver is alive, as far as this process can tell. A wake-up that came early was for the lease's end: its id is taken.
+  if (until !== undefined && !isUnowned(run, now)) {
+    return { at: until - now > CLOCK_TOLERANCE ? until : until + CLOCK_TOLERANCE, why: "lease" };
   }
+  if (isForNewerDriver(run, now)) return { at: nextMoment(now, NEWER_PAUSE), why: "newer" };
   if (until === undefined) return undefined;
-  if (engine.store.health.troubledWithin(TAKEOVER_GRACE)) return { at: now + TAKEOVER_GRACE, why: "grace" };
-  return undefined;
+  const troubled = now < until + LONGEST_GRACE && engine.store.health.troubledWithin(TAKEOVER_GRACE);
+  return troubled ? { at: nextMoment(now, TAKEOVER_GRACE), why: "grace" } : undefined;
 }
+
+/** The next multiple of `pause` that is no wake-up's that came early. Milliseconds. */
+const nextMoment = (now: number, pause: number) => (Math.floor((now + CLOCK_TOLERANCE) / pause) + 1) * pause;
 
 /** Whether the run is to be driven now, and by a newer build. */
 const isForNewerDriver = (run: RunDoc, now: number) =>

@@ -76,6 +76,12 @@ export async function createRun(draft: RunDraft): Promise<CreatedRun> {
   throw overloaded(1);
 }
 
+/** Throws the 400 for a run that is too large: asked before a thread is created for it. */
+export function assertRunStorable(draft: DraftOfRun): void {
+  const run = draftRun(draft, nextSeq(draft.now));
+  assertStorable(snapshotOf(run) ?? run, null);
+}
+
 /** How many snapshots a thread remembers: with more assistants than that, one is written again now and then. */
 const MOST_SNAPSHOTS = 16;
 
@@ -100,7 +106,9 @@ async function placeAfterRefusal(partition: Partition, draft: RunDraft, needsUse
   return newest;
 }
 
-function draftRun(draft: RunDraft, seq: string): RunDoc {
+type DraftOfRun = Pick<RunDraft, "tenant" | "threadId" | "assistant" | "request" | "now" | "lifetime">;
+
+function draftRun(draft: DraftOfRun, seq: string): RunDoc {
   const { tenant, threadId, assistant, request, now, lifetime } = draft;
   return {
     ...newRun(request, assistant, mintId("run", seq), threadId, toSeconds(now), lifetime),

@@ -10,6 +10,7 @@ import { StoreTrouble } from "../store/trouble.ts";
 import { beat } from "./checkpoint.ts";
 import { exhaustedBudget } from "./context.ts";
 import { readContext } from "./context-window.ts";
+import { STOPPING } from "./drives.ts";
 import type { Engine } from "./engine.ts";
 import { runEvent } from "./events.ts";
 import { Heartbeat } from "./heartbeat.ts";
@@ -66,6 +67,8 @@ function settle(engine: Engine, owned: OwnedRun, turn: Turn, outcome: Outcome): 
       return pauseRun(engine, owned, turn);
     case "trouble":
       return settleTrouble(engine, owned, turn, outcome.trouble);
+    case "repeat-later":
+      return releaseRun(engine, owned, turn, { reason: "model", delay: outcome.delay });
     case "store-trouble":
       return releaseRun(engine, owned, turn, { reason: "store", delay: STORE_PAUSE });
     case "stopping":
@@ -93,7 +96,10 @@ async function takeTurn(
   } finally {
     await heartbeat.stop();
   }
-  return stop.signal.aborted ? (stop.signal.reason as Outcome) : outcome;
+  const reason: Outcome | undefined = stop.signal.aborted ? stop.signal.reason : undefined;
+  // What was complete when this process was told to stop is written: it need not be asked for again.
+  if (reason === STOPPING && outcome.kind !== "lost") return outcome;
+  return reason ?? outcome;
 }
 
 /** Asks the model, in place again while that is this driver's way; any outcome will do once `signal` is aborted. */
@@ -114,13 +120,14 @@ async function converse(
   }
   for (;;) {
     const trouble = await streamInto(engine, owned, turn, request, signal);
-    if (signal.aborted) return { kind: "lost" };
-    if (trouble === undefined) return outcomeOf(turn);
+    if (trouble === undefined) return signal.aborted ? { kind: "lost" } : outcomeOf(turn);
     const inPlace = engine.retriesInPlace && !turn.hasBegun;
     const delay = inPlace ? retryDelay(engine, owned.run, trouble) : undefined;
     if (delay === undefined) return { kind: "trouble", trouble };
+    const due = engine.now() + delay;
     await sleep(delay, undefined, { signal }).catch(() => undefined);
-    if (signal.aborted) return { kind: "lost" };
+    if (signal.aborted) return { kind: "repeat-later", delay: Math.max(0, due - engine.now()) };
+    turn.forget();
     const counted = await countAttempt(engine, owned);
     if (counted !== undefined) return counted;
   }
@@ -135,7 +142,7 @@ async function countAttempt(engine: Engine, owned: OwnedRun): Promise<Outcome | 
   } catch (error) {
     if (!(error instanceof StoreTrouble)) throw error;
     logOf(engine, owned.run).warn("an attempt could not be counted", { error });
-    return { kind: "store-trouble" };
+    return { kind: "repeat-later", delay: STORE_PAUSE };
   }
 }
 
@@ -160,7 +167,13 @@ async function streamInto(
       return engine.model.trouble(error, request.model);
     }
     if (next.done) break;
-    turn.apply(next.value);
+    try {
+      turn.apply(next.value);
+    } catch (error) {
+      // The model goes on: its connection must not stay open.
+      await chunks.return(undefined);
+      throw error;
+    }
     if (turn.isFull) {
       turn.cutOff();
       await chunks.return(undefined);

@@ -1,4 +1,5 @@
 /** Ends a run that no process drives: it has expired, was cancelled, or cannot go on. */
+import { countMessageTokens } from "../model/tokens.ts";
 import type { MessageDoc, RunDoc, StepDoc } from "../store/documents.ts";
 import type { Partition, Versioned } from "../store/partition.ts";
 import type { Engine } from "./engine.ts";
@@ -18,11 +19,13 @@ export async function endUndriven(
 ): Promise<Versioned<RunDoc> | undefined> {
   const now = engine.now();
   const open = await Promise.all(run.internal.open.map((id) => partition.read<StepDoc | MessageDoc>(id)));
-  const documents = open
-    .filter((doc) => doc !== undefined)
-    .filter(({ kind }) => kind === "step" || kind === "message")
-    .filter((doc) => doc.status === "in_progress")
-    .map((doc) => (doc.kind === "step" ? endedStep(doc, ending, now) : endedMessage(doc, ending, now)));
+  const documents = await Promise.all(
+    open
+      .filter((doc) => doc !== undefined)
+      .filter(({ kind }) => kind === "step" || kind === "message")
+      .filter((doc) => doc.status === "in_progress")
+      .map((doc) => (doc.kind === "step" ? endedStep(doc, ending, now) : counted(endedMessage(doc, ending, now), run))),
+  );
   const last = ended(run, ending, now);
   // The log of a run that was never driven, or whose driver died before its first write, is still empty.
   const opening = run.internal.log.events === 0 ? beginningOf(run) : [];
@@ -37,4 +40,10 @@ export async function endUndriven(
   });
   const sent = await batch.send(partition);
   return sent.ok ? { ...sent.run, _etag: sent.etag } : undefined;
+}
+
+/** Later runs read what there is of the message: its driver has not come to counting it. */
+async function counted(message: MessageDoc, run: RunDoc): Promise<MessageDoc> {
+  const tokens = (await countMessageTokens(message.content)) + run.internal.tool_tokens;
+  return { ...message, internal: { ...message.internal, tokens } };
 }

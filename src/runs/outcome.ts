@@ -9,6 +9,8 @@ export type Outcome =
   | { kind: "calls" }
   /** the model's call failed */
   | { kind: "trouble"; trouble: ModelTrouble }
+  /** the model's call failed, and this driver cannot repeat it; `delay` in milliseconds */
+  | { kind: "repeat-later"; delay: number }
   /** the store failed before the model was asked */
   | { kind: "store-trouble" }
   /** another driver has the run, or it is gone */

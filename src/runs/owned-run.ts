@@ -4,7 +4,7 @@
  */
 import type { MessageDoc, RunDoc, StepDoc } from "../store/documents.ts";
 import type { Partition, Refusal, Versioned } from "../store/partition.ts";
-import { NO_PATIENCE, type Patience, StoreTrouble } from "../store/trouble.ts";
+import { NO_PATIENCE, type Patience } from "../store/trouble.ts";
 import { inChunks } from "./event-log.ts";
 import type { RunEvent, Sink } from "./events.ts";
 import { RunBatch } from "./run-batch.ts";
@@ -36,8 +36,6 @@ export class OwnedRun {
   readonly #written = new WeakSet<MessageDoc | StepDoc>();
   /** ids of documents that a client has deleted while the run was under way: they stay deleted */
   readonly #deleted = new Set<string>();
-  /** how many unlogged events a batch held whose answer got lost */
-  #uncertain = 0;
   /** resolves when the last write or look is over: there is one at a time */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -93,13 +91,10 @@ export class OwnedRun {
       events: [...unlogged, ...(changes.news ?? [])],
       unlocks: changes.unlocks === true,
     });
-    const result = await batch.send(this.partition, changes.patience).catch((error: unknown) => {
-      if (error instanceof StoreTrouble) this.#uncertain = unlogged.length;
-      throw error;
-    });
+    const result = await batch.send(this.partition, changes.patience);
     if (!result.ok) return this.#whyRefused(result, changes.patience);
     this.#accept({ ...result.run, _etag: result.etag });
-    this.#logged(unlogged.length);
+    this.#unlogged.splice(0, unlogged.length);
     for (const doc of documents) this.#written.add(doc);
     return "written";
   }
@@ -125,9 +120,8 @@ export class OwnedRun {
     const owner = this.#run.internal.lease?.owner;
     if (found === undefined || owner === undefined || found.internal.lease?.owner !== owner) return "lost";
     if (found.status !== "cancelling" && found.status !== "in_progress") return "lost";
-    // Only a run's driver writes its log.
-    const wasLogged = found.internal.log.chunks > this.#run.internal.log.chunks;
-    if (wasLogged) this.#logged(this.#uncertain);
+    // Only a run's driver writes its log: what has been added to it are the oldest events of a batch whose answer got lost.
+    this.#unlogged.splice(0, found.internal.log.events - this.#run.internal.log.events);
     this.#accept(found);
     return found.status === "cancelling" ? "cancelling" : "ours";
   }
@@ -136,11 +130,6 @@ export class OwnedRun {
     const { _etag: etag, ...doc } = run;
     this.#run = doc;
     this.#etag = etag;
-  }
-
-  #logged(events: number): void {
-    this.#unlogged.splice(0, events);
-    this.#uncertain = 0;
   }
 
   async #exclusively<T>(work: () => Promise<T>): Promise<T> {

@@ -5,6 +5,7 @@
 import type { ChatCompletionChunk } from "openai/resources/chat/completions";
 import { NO_USAGE, toSeconds, type Usage } from "../resources/common.ts";
 import { randomId, seqOfMintedId } from "../resources/ids.ts";
+import { MAX_TOOL_CALLS } from "../resources/limits.ts";
 import { newReply, textContent } from "../resources/message.ts";
 import { type FunctionToolCall, newStep, type StepDetails } from "../resources/step.ts";
 import {
@@ -63,9 +64,15 @@ export class Turn {
     return this.#saidBytes;
   }
 
-  /** Whether the model has said as much as it may: then its call is to be stopped, and counts as cut off. */
+  /** Whether the model has said as much as it may, or called more often than outputs may be submitted: then its call is to be stopped, and counts as cut off. */
   get isFull(): boolean {
     return this.#saidBytes >= MAX_SAID_BYTES;
+  }
+
+  /** The call failed before it said anything: the next one begins anew. */
+  forget(): void {
+    this.finishReason = null;
+    this.usage = NO_USAGE;
   }
 
   /** The call is stopped at the bound. */
@@ -165,6 +172,10 @@ export class Turn {
       return;
     }
     const place = this.#calls.length;
+    if (place >= MAX_TOOL_CALLS) {
+      this.#saidBytes = MAX_SAID_BYTES;
+      return;
+    }
     const id = this.#taken(piece.id || randomId("call"));
     const name = this.#taken(piece.function?.name ?? "");
     this.#saidBytes += CALL_BYTES;

@@ -6,6 +6,7 @@ import { changedRun, currentRun, type RunRef } from "../../runs/commands.ts";
 import { EventDecoder, stepsOf } from "../../runs/event-encoding.ts";
 import { chunkId } from "../../runs/event-log.ts";
 import { beginningOf, errorEvent, type RunEvent, runEvent } from "../../runs/events.ts";
+import { logOf } from "../../runs/settle.ts";
 import { readShortLog } from "../../runs/short-log.ts";
 import {
   type EventsDoc,
@@ -55,7 +56,7 @@ export const watchRun = operation({
     const stream = new EventStream(connection);
     follow(app, ref, run, after, stream)
       .catch((error: unknown) => {
-        app.log.warn("following a run's events failed", { run: runId, error });
+        logOf(app.engine, run).warn("following a run's events failed", { error });
         stream.push(errorEvent("The server had an error while it read this run's events."));
       })
       .finally(() => stream.end());

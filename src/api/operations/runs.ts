@@ -15,6 +15,7 @@ import {
   modifyRun as modifyStoredRun,
   submitToolOutputs as submitStoredOutputs,
 } from "../../runs/commands.ts";
+import { assertRunStorable } from "../../runs/create.ts";
 import type { RunEvent } from "../../runs/events.ts";
 import { type NewRun, startRun, startStreamedRun } from "../../runs/start.ts";
 import { apiObject, type RunDoc, runSort } from "../../store/documents.ts";
@@ -71,6 +72,8 @@ const createThreadAndRun = operation({
     const assistant = await readAssistantToUse(app.store, tenant, body.assistant_id);
     const { thread: threadRequest, tool_resources: _resources, ...request } = body;
     const { thread, messages } = await draftThread(tenant, threadRequest ?? {}, now);
+    // A run that is refused must not leave a thread behind either.
+    assertRunStorable({ tenant, threadId: thread.id, assistant, request, now, lifetime: app.config.runs.lifetime });
     await storeThread(app.store, tenant, thread, messages, app.now);
     const before: RunEvent[] = [{ event: "thread.created", data: apiObject(thread) }];
     const run = { tenant, threadId: thread.id, assistant, request, now, before, isThreadNew: true };

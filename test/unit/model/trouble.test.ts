@@ -121,3 +121,10 @@ test("a model that is overloaded may say when to come back, too", () => {
 test("an empty retry-after says nothing", () => {
   expect(troubleOf(answer(503, { message: "busy" }, { "retry-after": "" })).retryAfter).toBeUndefined();
 });
+
+test("a refusal that quotes a long prompt is cut to 2,000 characters, between characters", () => {
+  const { message } = troubleOf(answer(400, { message: `a${"😀".repeat(5_000)}` })).error;
+  expect(message.length).toBe(2_000);
+  expect(message.isWellFormed()).toBe(true);
+  expect(message.startsWith("a😀😀")).toBe(true);
+});

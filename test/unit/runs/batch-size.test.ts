@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { MAX_TOOL_CALLS } from "../../../src/resources/limits.ts";
 import { inChunks, MAX_CHUNK_BYTES } from "../../../src/runs/event-log.ts";
 import { endingEvents, messageEvent, runEvent, stepEvent } from "../../../src/runs/events.ts";
 import { type Ending, ended, endedMessage, endedStep, paused } from "../../../src/runs/lifecycle.ts";
@@ -147,6 +148,15 @@ test("what a call says beyond the bound is cut between characters, and no more c
   const value = text?.type === "text" ? text.text.value : "";
   expect(value.isWellFormed()).toBe(true);
   expect(Buffer.byteLength(value)).toBeGreaterThan(MAX_SAID_BYTES - 5);
+});
+
+test("a model may not call more functions in one turn than outputs may be submitted for", () => {
+  const opening = Array.from({ length: MAX_TOOL_CALLS }, (_, index) => opens(index, `call_${index}`, "f"));
+  const { turn } = turnOf([...opening, goesOn(MAX_TOOL_CALLS - 1, "{}")], { closed: false });
+  expect(turn.isFull).toBe(false);
+  turn.apply(opens(MAX_TOOL_CALLS, "one_more", "f"));
+  expect(turn.isFull).toBe(true);
+  expect(turn.toolCalls?.calls).toHaveLength(MAX_TOOL_CALLS);
 });
 
 test("a log that is too long for one chunk is cut into several, in order", () => {
