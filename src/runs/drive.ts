@@ -93,7 +93,11 @@ async function takeTurn(
   } finally {
     await heartbeat.stop();
   }
-  return stop.signal.aborted ? (stop.signal.reason as Outcome) : outcome;
+  if (!stop.signal.aborted) return outcome;
+  const reason = stop.signal.reason as Outcome;
+  // If the model has said everything, this process writes it before it stops: the next driver would ask again.
+  const isComplete = outcome.kind === "ending" || outcome.kind === "calls";
+  return reason.kind === "stopping" && isComplete ? outcome : reason;
 }
 
 /** Asks the model, in place again while that is this driver's way; any outcome will do once `signal` is aborted. */
