@@ -46,11 +46,8 @@ export function beat(engine: Engine, owned: OwnedRun, turn: Turn, stop: AbortCon
         return stopFor(await owned.look());
       }
       savedAt = now;
-      const checkpoint = (run: RunDoc) => {
-        const next = renewed(run, now, leaseDuration(engine));
-        return grown ? withOpen(next, turn) : next;
-      };
       const documents = grown ? turn.documents : [];
+      const checkpoint = (run: RunDoc) => withOpen(renewed(run, now, leaseDuration(engine)), documents);
       stopFor(await owned.write(checkpoint, { documents, patience: NO_PATIENCE }));
       if (grown) savedSize = size;
     } catch (error) {
