@@ -2,7 +2,7 @@
 import { app } from "@azure/functions";
 import { theApp } from "../src/app.ts";
 import { OVERFLOW_QUEUE, QUEUE } from "../src/jobs/wake-ups.ts";
-import { FairWorker } from "../src/runs/fair-worker.ts";
+import { FairWorker, overflowId } from "../src/runs/fair-worker.ts";
 import { handleWakeUp } from "../src/runs/worker.ts";
 
 let fairWorker: FairWorker | undefined;
@@ -11,7 +11,7 @@ function theFairWorker(): FairWorker {
   const { engine, tenants } = theApp();
   fairWorker ??= new FairWorker(tenants, {
     handle: (message) => handleWakeUp(engine, message),
-    passOn: (job) => engine.wakeUps.sendToOverflow(job, `${job.tenant}/${job.run}/overflow/${engine.now()}`),
+    passOn: (job) => engine.wakeUps.sendToOverflow(job, overflowId(job, engine.now())),
   });
   return fairWorker;
 }

@@ -48,11 +48,8 @@ export function beat(engine: Engine, owned: OwnedRun, turn: Turn, stop: AbortCon
       // The log never tells of a message whose first piece is not saved: what ends a dead driver's run relies on that.
       const saves = grown || (savedSize === 0 && size > 0);
       savedAt = now;
-      const checkpoint = (run: RunDoc) => {
-        const next = renewed(run, now, leaseDuration(engine));
-        return saves ? withOpen(next, turn) : next;
-      };
       const documents = saves ? turn.documents : [];
+      const checkpoint = (run: RunDoc) => withOpen(renewed(run, now, leaseDuration(engine)), documents);
       stopFor(await owned.write(checkpoint, { documents, patience: NO_PATIENCE }));
       if (saves) savedSize = size;
     } catch (error) {

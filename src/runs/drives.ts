@@ -28,7 +28,7 @@ export class Drives {
     }
   }
 
-  /** Resolves when every run has ended or been handed back. */
+  /** Resolves when every run has ended, paused or been released. */
   async stop(): Promise<void> {
     this.#stopped = true;
     for (const stop of this.#underWay.keys()) stop.abort(STOPPING);

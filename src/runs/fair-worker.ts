@@ -21,6 +21,12 @@ export interface FairWorkerParts {
 const tenantsWakeUp = z.looseObject({ tenant: z.string() });
 export type TenantsWakeUp = z.output<typeof tenantsWakeUp>;
 
+/**
+ * For duplicate detection: wake-ups that differ in anything have different ids, of whatever kind they are. `now` in
+ * milliseconds.
+ */
+export const overflowId = (job: TenantsWakeUp, now: number) => `${JSON.stringify(job)}/overflow/${now}`;
+
 export class FairWorker {
   readonly #shares: TenantShares;
   readonly #parts: FairWorkerParts;

@@ -3,8 +3,9 @@
  * run, or missed a cancel, writes nothing at all.
  */
 import type { MessageDoc, RunDoc, StepDoc } from "../store/documents.ts";
-import type { Partition, Refusal, Versioned } from "../store/partition.ts";
+import type { Partition, Versioned } from "../store/partition.ts";
 import { NO_PATIENCE, type Patience } from "../store/trouble.ts";
+import type { Refusal } from "../store/writes.ts";
 import { inChunks } from "./event-log.ts";
 import type { RunEvent, Sink } from "./events.ts";
 import { RunBatch } from "./run-batch.ts";

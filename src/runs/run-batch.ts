@@ -5,9 +5,9 @@
  * smaller forms of the batch.
  */
 import { apiObject, type MessageDoc, type RunDoc, type StepDoc } from "../store/documents.ts";
-import type { Partition, Refusal } from "../store/partition.ts";
+import type { Partition } from "../store/partition.ts";
 import type { Patience } from "../store/trouble.ts";
-import type { Write } from "../store/writes.ts";
+import type { Refusal, Write } from "../store/writes.ts";
 import { logged } from "./event-log.ts";
 import type { RunEvent } from "./events.ts";
 

@@ -112,9 +112,10 @@ export async function releaseRun(
   { reason, delay }: Release,
 ): Promise<Progress> {
   const due = engine.now() + delay;
-  const release = (run: RunDoc) => released(withOpen(run, turn), due, reason !== "model");
+  const { documents } = turn;
+  const release = (run: RunDoc) => released(withOpen(run, documents), due, reason !== "model");
   // What has been said is stored with what was told of it: if the run ends before the next attempt, it ends too.
-  const result = await owned.write(release, { documents: turn.documents, patience: whileAlive(engine, owned.run) });
+  const result = await owned.write(release, { documents, patience: whileAlive(engine, owned.run) });
   if (result === "cancelling") return endDriven(engine, owned, turn, { status: "cancelled" });
   if (result === "lost") return leave(engine, owned);
   const { run } = owned;
@@ -130,9 +131,12 @@ export function settleTrouble(engine: Engine, owned: OwnedRun, turn: Turn, troub
     : releaseRun(engine, owned, turn, { reason: "model", delay });
 }
 
-/** The run that names what the turn has in the store, beside what a dead attempt left: the next attempt replaces it. */
-export function withOpen(run: RunDoc, turn: Turn): RunDoc {
-  const open = turn.documents.map((doc) => doc.id);
+/**
+ * The run that names these documents, which are written with it, beside what a dead attempt left: the next attempt
+ * replaces them.
+ */
+export function withOpen(run: RunDoc, documents: { id: string }[]): RunDoc {
+  const open = documents.map((doc) => doc.id);
   return { ...run, internal: { ...run.internal, open: [...new Set([...run.internal.open, ...open])] } };
 }
 

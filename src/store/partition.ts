@@ -7,8 +7,8 @@ import {
   type ItemResponse,
   type OperationInput,
   type OperationResponse,
+  type QueryIterator,
   type RequestOptions,
-  type SqlParameter,
 } from "@azure/cosmos";
 import type { Doc, SnapshotDoc } from "./documents.ts";
 import { type SnapshotCache, withSnapshot } from "./snapshots.ts";
@@ -21,7 +21,16 @@ import {
   StoreTrouble,
   statusOf,
 } from "./trouble.ts";
-import { carrierOf, carries, MARK, markOperation, setOperations, toOperation, type Write } from "./writes.ts";
+import {
+  type BatchResult,
+  carrierOf,
+  carries,
+  MARK,
+  markOperation,
+  setOperations,
+  toOperation,
+  type Write,
+} from "./writes.ts";
 
 /**
  * - "account": reads are as fresh as the account's default (which should be Strong): what one instance wrote, every other
@@ -35,18 +44,6 @@ const READ_OPTIONS = { account: {}, session: { consistencyLevel: ConsistencyLeve
 
 /** A document as it was read: `_etag` names exactly this version. */
 export type Versioned<D> = D & { _etag: string };
-
-/**
- * `failed` is the index of the write that was refused, -1 if the batch was refused as a whole, and `status` says why: 404
- * (no such document), 409 (exists already), 412 (another version, or the condition does not hold), 413 (too large). Then
- * nothing of the batch was done.
- */
-export type BatchResult = { ok: true; etags: string[] } | Refusal;
-export interface Refusal {
-  ok: false;
-  failed: number;
-  status: number;
-}
 
 export type PatchResult<D> = { doc: Versioned<D> } | { refused: "missing" | "condition" };
 
@@ -255,29 +252,17 @@ export class Partition implements Listable {
   /** One page of a list, in one request. */
   async list<D extends Doc>(options: ListOptions): Promise<Versioned<D>[]> {
     const { range, descending, limit, runIds } = options;
-    const parameters: SqlParameter[] = [
-      { name: "@above", value: range.above },
-      { name: "@below", value: range.below },
-    ];
-    const names = (runIds ?? []).map((value, index) => {
-      const name = `@run${index}`;
-      parameters.push({ name, value });
-      return name;
-    });
+    const runs = (runIds ?? []).map((value, index) => ({ name: `@run${index}`, value }));
+    const ofRuns = runs.length === 0 ? "" : ` AND c.run_id IN (${runs.map(({ name }) => name).join(", ")})`;
+    const parameters = [{ name: "@above", value: range.above }, { name: "@below", value: range.below }, ...runs];
     const query =
-      `SELECT TOP ${limit} * FROM c WHERE c.internal.sort > @above AND c.internal.sort < @below` +
-      `${names.length === 0 ? "" : ` AND c.run_id IN (${names.join(", ")})`}` +
+      `SELECT TOP ${limit} * FROM c WHERE c.internal.sort > @above AND c.internal.sort < @below${ofRuns}` +
       ` ORDER BY c.internal.sort ${descending ? "DESC" : "ASC"}`;
     const iterator = this.#container.items.query<Versioned<D>>(
       { query, parameters },
       { ...READ_OPTIONS[this.#freshness], partitionKey: this.#key, maxItemCount: limit },
     );
-    const found: Versioned<D>[] = [];
-    while (iterator.hasMoreResults() && found.length < limit) {
-      const page = await retryTrouble(() => this.#health.answer(iterator.fetchNext()));
-      found.push(...(page.resources ?? []));
-    }
-    return this.#allWhole(found);
+    return this.#allWhole(await this.#fetch(iterator, limit));
   }
 
   /** Reads each snapshot once, however many of the runs have it. */
@@ -288,15 +273,20 @@ export class Partition implements Listable {
   }
 
   /**
-   * Up to `limit` of the partition's documents, for deleting them: fewer only if there are no more. A page may be empty
-   * though others follow. As fresh as the account's default: a document that is missed here stays for ever.
+   * Up to `limit` of the partition's documents, for deleting them. As fresh as the account's default: a document that is
+   * missed here stays for ever.
    */
   async ids(limit: number): Promise<StoredSize[]> {
     const iterator = this.#container.items.query<StoredSize>(
       `SELECT TOP ${limit} c.id, LENGTH(ToString(c)) AS size FROM c`,
       { partitionKey: this.#key, maxItemCount: limit },
     );
-    const found: StoredSize[] = [];
+    return this.#fetch(iterator, limit);
+  }
+
+  /** Up to `limit` results: fewer only if there are no more. A page may be empty though others follow. */
+  async #fetch<T>(iterator: QueryIterator<T>, limit: number): Promise<T[]> {
+    const found: T[] = [];
     while (iterator.hasMoreResults() && found.length < limit) {
       const page = await retryTrouble(() => this.#health.answer(iterator.fetchNext()));
       found.push(...(page.resources ?? []));

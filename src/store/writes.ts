@@ -1,4 +1,4 @@
-/** Writes as the SDK wants them, and the marks that tell which batch has written a document. */
+/** Writes as the app and the SDK want them, their results, and the marks that tell which batch has written a document. */
 import { BulkOperationType, type JSONObject, type OperationInput, type PatchOperation } from "@azure/cosmos";
 import { type Doc, WRITTEN_AS } from "./documents.ts";
 import { withoutSnapshot } from "./snapshots.ts";
@@ -9,6 +9,18 @@ export type Write =
   | { put: Doc; ifMatch?: string | undefined }
   | { patch: string; set?: Record<string, unknown>; add?: Record<string, number>; condition?: string }
   | { delete: string; ifMatch?: string };
+
+/**
+ * `failed` is the index of the write that was refused, -1 if the batch was refused as a whole, and `status` says why:
+ * 404 (no such document), 409 (exists already), 412 (another version, or the condition does not hold), 413 (too large).
+ * Then nothing of the batch was done.
+ */
+export type BatchResult = { ok: true; etags: string[] } | Refusal;
+export interface Refusal {
+  ok: false;
+  failed: number;
+  status: number;
+}
 
 export function toOperation(write: Write): OperationInput {
   if ("create" in write) {

@@ -6,9 +6,9 @@ import type { WakeUps } from "../jobs/wake-ups.ts";
 import { noThreadFound, overloaded } from "../resources/errors.ts";
 import { isNewerVersion } from "../resources/schema-version.ts";
 import { type DeletedThreadDoc, deletedSort, type ThreadDoc, threadKey } from "../store/documents.ts";
-import type { BatchResult, Partition, Versioned } from "../store/partition.ts";
+import type { Partition, Versioned } from "../store/partition.ts";
 import type { Store } from "../store/store.ts";
-import type { Write } from "../store/writes.ts";
+import type { BatchResult, Write } from "../store/writes.ts";
 import { MAX_ATTEMPTS } from "./lock.ts";
 import { PURGE_GRACE, purgeWakeUp } from "./purge.ts";
 

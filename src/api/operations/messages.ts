@@ -10,7 +10,7 @@ import {
 } from "../../resources/message.ts";
 import { staleLock } from "../../runs/commands.ts";
 import { apiObject, type MessageDoc, messageSort } from "../../store/documents.ts";
-import { addMessage, deleteMessage as deleteStoredMessage } from "../../threads/messages.ts";
+import * as threads from "../../threads/messages.ts";
 import { assertThreadExists, readThread } from "../../threads/read.ts";
 import { operation } from "../operation.ts";
 import { existing, page, pageQuery } from "../paging.ts";
@@ -24,7 +24,7 @@ const createMessage = operation({
   response: messageObject,
   handler: async ({ app, tenant, params: { thread_id: id }, body, now }) => {
     const isStale = staleLock(app.engine, app.store.thread(tenant, id), id);
-    return apiObject(await addMessage(app.store, tenant, id, body, now, isStale));
+    return apiObject(await threads.addMessage(app.store, tenant, id, body, now, isStale));
   },
 });
 
@@ -81,7 +81,7 @@ const deleteMessage = operation({
   path: "threads/{thread_id}/messages/{message_id}",
   response: deletedMessageObject,
   handler: async ({ app, tenant, params: { thread_id: threadId, message_id: id } }) => {
-    await deleteStoredMessage(app.store.thread(tenant, threadId), threadId, id);
+    await threads.deleteMessage(app.store.thread(tenant, threadId), threadId, id);
     return deleted(id, "thread.message.deleted");
   },
 });

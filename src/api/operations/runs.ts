@@ -9,12 +9,7 @@ import {
   runObject,
   submitToolOutputsRequest,
 } from "../../resources/run.ts";
-import {
-  cancelRun as cancelStoredRun,
-  currentRun,
-  modifyRun as modifyStoredRun,
-  submitToolOutputs as submitStoredOutputs,
-} from "../../runs/commands.ts";
+import * as commands from "../../runs/commands.ts";
 import { assertRunStorable } from "../../runs/create.ts";
 import type { RunEvent } from "../../runs/events.ts";
 import { type NewRun, startRun, startStreamedRun } from "../../runs/start.ts";
@@ -107,7 +102,7 @@ const getRun = operation({
   path: "threads/{thread_id}/runs/{run_id}",
   response: runObject,
   handler: async ({ app, tenant, params: { thread_id: threadId, run_id: id } }) =>
-    apiObject(await currentRun(app.engine, refOf(app, tenant, threadId, id))),
+    apiObject(await commands.currentRun(app.engine, refOf(app, tenant, threadId, id))),
 });
 
 const modifyRun = operation({
@@ -119,7 +114,7 @@ const modifyRun = operation({
   maxBody: MAX_METADATA_BODY,
   response: runObject,
   handler: async ({ app, tenant, params: { thread_id: threadId, run_id: id }, body }) =>
-    apiObject(await modifyStoredRun(app.engine, refOf(app, tenant, threadId, id), body.metadata)),
+    apiObject(await commands.modifyRun(app.engine, refOf(app, tenant, threadId, id), body.metadata)),
 });
 
 const cancelRun = operation({
@@ -129,7 +124,7 @@ const cancelRun = operation({
   path: "threads/{thread_id}/runs/{run_id}/cancel",
   response: runObject,
   handler: async ({ app, tenant, params: { thread_id: threadId, run_id: id } }) =>
-    apiObject(await cancelStoredRun(app.engine, refOf(app, tenant, threadId, id))),
+    apiObject(await commands.cancelRun(app.engine, refOf(app, tenant, threadId, id))),
 });
 
 const submitToolOutputs = operation({
@@ -143,7 +138,7 @@ const submitToolOutputs = operation({
   handler: async ({ app, tenant, params: { thread_id: threadId, run_id: id }, body, connection }) => {
     const streams = body.stream === true;
     const ref = refOf(app, tenant, threadId, id);
-    const { run, events } = await submitStoredOutputs(app.engine, ref, body, streams);
+    const { run, events } = await commands.submitToolOutputs(app.engine, ref, body, streams);
     if (!streams) return apiObject(run);
     const partition = app.engine.store.thread(tenant, threadId);
     return streamRun(app, { partition, run, opening: { events, logged: true } }, connection);

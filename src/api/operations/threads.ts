@@ -4,7 +4,7 @@ import { MAX_METADATA_BODY, MAX_THREAD_BODY } from "../../resources/limits.ts";
 import { createThreadRequest, deletedThreadObject, modifyThreadRequest, threadObject } from "../../resources/thread.ts";
 import { apiObject, type DeletedThreadDoc, type ThreadDoc, threadSort } from "../../store/documents.ts";
 import { storeThread } from "../../threads/create.ts";
-import { deleteThread as deleteStoredThread } from "../../threads/delete.ts";
+import * as threads from "../../threads/delete.ts";
 import { draftThread } from "../../threads/draft.ts";
 import { readThread } from "../../threads/read.ts";
 import { operation } from "../operation.ts";
@@ -75,7 +75,7 @@ const deleteThread = operation({
   path: "threads/{thread_id}",
   response: deletedThreadObject,
   handler: async ({ app, tenant, params: { thread_id: id }, now }) => {
-    await deleteStoredThread(app.store, app.wakeUps, tenant, id, now);
+    await threads.deleteThread(app.store, app.wakeUps, tenant, id, now);
     return deleted(id, "thread.deleted");
   },
 });
