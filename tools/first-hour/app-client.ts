@@ -178,7 +178,7 @@ export class AppClient {
       ...[...this.#threads].map((id) => `/threads/${id}`),
       ...[...this.#assistants].map((id) => `/assistants/${id}`),
     ];
-    await inLanes(10, paths, async (path) => {
+    await inLanes(20, paths, async (path) => {
       // The signal may have been used for stopping.
       const response = await fetch(`${this.url}${path}`, {
         method: "DELETE",
