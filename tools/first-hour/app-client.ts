@@ -12,6 +12,9 @@ const POLL = 50;
 /** No request takes longer; a front end of Azure cuts after 230 s. Milliseconds. */
 const LONGEST_REQUEST = 60_000;
 
+/** Milliseconds. */
+const LONGEST_LAG = 2_000;
+
 const ENDED = ["completed", "failed", "incomplete", "expired", "cancelled", "requires_action"];
 
 export interface Reply {
@@ -33,6 +36,7 @@ export class AppClient {
   readonly #signal: AbortSignal;
   readonly #threads = new Set<string>();
   readonly #assistants = new Set<string>();
+  readonly #creating = new Set<Promise<unknown>>();
   /** Runs created so far. */
   runs = 0;
   /** How often runs were looked at. */
@@ -71,17 +75,28 @@ export class AppClient {
   }
 
   async assistant(model: string): Promise<string> {
-    const { id } = await this.object("POST", "/assistants", { model, name: "first-hour", instructions: "Be brief." });
-    this.#assistants.add(id);
-    return id;
+    const body = { model, name: "first-hour", instructions: "Be brief." };
+    return this.#create("/assistants", body, this.#assistants);
+  }
+
+  /** A check that ends early leaves requests under way: what they create must be deleted, too. */
+  #create(path: string, body: object, created: Set<string>): Promise<string> {
+    const creating = this.object("POST", path, body).then(({ id }) => {
+      created.add(id);
+      return id;
+    });
+    const settled = creating.then(
+      () => this.#creating.delete(settled),
+      () => this.#creating.delete(settled),
+    );
+    this.#creating.add(settled);
+    return creating;
   }
 
   /** A thread with these messages of its user. */
   async thread(...messages: string[]): Promise<string> {
     const body = { messages: messages.map((content) => ({ role: "user", content })) };
-    const { id } = await this.object("POST", "/threads", body);
-    this.#threads.add(id);
-    return id;
+    return this.#create("/threads", body, this.#threads);
   }
 
   async deleteThread(id: string): Promise<void> {
@@ -173,22 +188,35 @@ export class AppClient {
 
   /** Deletes every thread and assistant that was created here. */
   async deleteAll(): Promise<void> {
-    const failed: string[] = [];
+    await Promise.all(this.#creating);
     const paths = [
       ...[...this.#threads].map((id) => `/threads/${id}`),
       ...[...this.#assistants].map((id) => `/assistants/${id}`),
     ];
+    const unknown = await this.#deletePaths(paths);
+    if (unknown.length === 0) return;
+    // An account that is not Strong may not show yet what was just created.
+    await sleep(LONGEST_LAG);
+    await this.#deletePaths(unknown);
+  }
+
+  /** Returns those that the app does not know; throws if others could not be deleted. */
+  async #deletePaths(paths: string[]): Promise<string[]> {
+    const failed: string[] = [];
+    const unknown: string[] = [];
     await inLanes(20, paths, async (path) => {
-      // The signal may have been used for stopping.
+      // Not with the signal, which may be why this is done.
       const response = await fetch(`${this.url}${path}`, {
         method: "DELETE",
         headers: { authorization: `Bearer ${this.#key}` },
         signal: AbortSignal.timeout(LONGEST_REQUEST),
       });
       await response.body?.cancel();
-      if (response.status !== 200 && response.status !== 404) failed.push(path);
+      if (response.status === 404) unknown.push(path);
+      else if (response.status !== 200) failed.push(path);
     });
     if (failed.length > 0) throw new Error(`could not delete ${failed.join(", ")}`);
+    return unknown;
   }
 }
 

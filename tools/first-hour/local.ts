@@ -15,7 +15,7 @@ export const localSettings = (key: string): Record<string, string> => ({
 });
 
 /** The local servers keep no promise about load. */
-const SHARE = 0.1;
+const SHARE = 0.05;
 
 interface ControlledQueue {
   name: string;
