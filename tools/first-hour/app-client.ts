@@ -85,10 +85,7 @@ export class AppClient {
       created.add(id);
       return id;
     });
-    const settled = creating.then(
-      () => this.#creating.delete(settled),
-      () => this.#creating.delete(settled),
-    );
+    const settled: Promise<unknown> = creating.catch(() => {}).finally(() => this.#creating.delete(settled));
     this.#creating.add(settled);
     return creating;
   }
