@@ -27,7 +27,7 @@ const FLOORS: string[][] = [
 const BESIDE: Record<string, string[]> = {
   local: [],
   tools: ["src"],
-  // They start the local servers, for what is else a check of a real account.
+  // These two start the local servers, which stand in for a real account.
   "tools/first-hour/main.ts": ["src", "local"],
   "tools/first-hour/local.ts": ["src", "local"],
   bench: ["local"],

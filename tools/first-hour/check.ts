@@ -13,6 +13,8 @@ export interface Check {
   /** what the app relies on */
   why: string;
   expected: string;
+  /** what the local servers cannot show, and the operator should look at */
+  onlyOnAzure?: string;
   /** it creates something, costs money or loads the app: done only if the operator allows it */
   writes: boolean;
   run(place: Place): Promise<Outcome>;

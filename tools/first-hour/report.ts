@@ -16,11 +16,13 @@ const NUMBER = 2;
 const VERDICT = 8;
 
 /** A row with its lines: the verdict first, so that one look down the left side is enough. */
-export function rowText({ number, title, expected, got, ok, why, took }: Row): string {
+export function rowText({ number, title, expected, onlyOnAzure, got, ok, why, took }: Row): string {
   const head = `${String(number).padStart(NUMBER)}  ${ok.padEnd(VERDICT)}  ${title} (${(took / 1000).toFixed(1)} s)`;
   const indent = " ".repeat(NUMBER + VERDICT + 4);
   const lines = [head, `${indent}expected  ${expected}`, `${indent}got       ${got}`];
-  return (ok === "NOT OK" ? [...lines, `${indent}why       ${why}`] : lines).join("\n");
+  if (onlyOnAzure !== undefined) lines.push(`${indent}on Azure  ${onlyOnAzure}`);
+  if (ok === "NOT OK") lines.push(`${indent}why       ${why}`);
+  return lines.join("\n");
 }
 
 export function summaryText({ rows, units, runs, seconds, left }: Summary): string {

@@ -7,6 +7,7 @@ export interface Row {
   title: string;
   why: string;
   expected: string;
+  onlyOnAzure: string | undefined;
   got: string;
   ok: "ok" | "NOT OK" | "not done";
   /** milliseconds */
@@ -35,9 +36,9 @@ export async function runChecks(checks: Check[], place: Place, options: RunOptio
     if (options.only !== undefined && !options.only.includes(check.number)) continue;
     const started = performance.now();
     const { got, ok } = await outcomeOf(check, place, options.write);
-    const { number, title, why, expected } = check;
+    const { number, title, why, expected, onlyOnAzure } = check;
     const verdict = ok === undefined ? "not done" : ok ? "ok" : "NOT OK";
-    const row: Row = { number, title, why, expected, got, ok: verdict, took: performance.now() - started };
+    const row: Row = { number, title, why, expected, onlyOnAzure, got, ok: verdict, took: performance.now() - started };
     rows.push(row);
     options.report?.(row);
   }

@@ -145,7 +145,7 @@ test(
     child.kill("SIGINT");
     const { code, output } = await done;
     expect(output).toMatch(
-      /20 {2}not done .*\n.*\n.*stopped\n1 checks: .*\nEverything that was created is deleted\.\n$/,
+      /20 {2}not done .*\n.*\n.*stopped\n.*on Azure .*\n1 checks: .*\nEverything that was created is deleted\.\n$/,
     );
     expect(code).toBe(2);
     await nothingIsLeft();

@@ -24,6 +24,7 @@ const streaming: Check = {
   title: "a stream comes as it is written",
   why: "a front end that buffers or cuts streams makes them useless",
   expected: "in 5 or more pieces, the first text before half of the time, no error; the longest gap under 20 s",
+  onlyOnAzure: "a silence of minutes (keep-alive every 15 s) needs a model that is slow",
   writes: true,
   async run(place) {
     const assistant = await slowAssistant(place);
@@ -79,6 +80,7 @@ const start: Check = {
   title: "time until a background run begins",
   why: "workers scale from zero by themselves; do --only 17 after 30 quiet minutes to see the cold start",
   expected: `in progress within ${LONGEST_START / 1000} s, then completed`,
+  onlyOnAzure: "the cold start of the workers, from zero: seconds",
   writes: true,
   async run(place) {
     const assistant = await place.app.assistant(place.model);
@@ -97,6 +99,7 @@ const readBack: Check = {
   title: "a thread is read as soon as it is created",
   why: "clients do that, and the second request may meet another instance",
   expected: "0 times 404",
+  onlyOnAzure: "with three or more instances",
   writes: true,
   async run(place) {
     const times = Math.ceil(READ_BACKS * place.surroundings.share);
@@ -161,6 +164,7 @@ const burst: Check = {
   title: `up to ${BURST} background runs at once`,
   why: "Service Bus refuses sends for seconds when it is busy; the sweep must find those runs",
   expected: "all completed",
+  onlyOnAzure: "Service Bus's metrics Server Errors and Throttled Requests: the sweep makes up for them",
   writes: true,
   async run(place) {
     const assistant = await place.app.assistant(place.model);
