@@ -61,7 +61,8 @@ async function route(broker: ServiceBusBroker, request: IncomingMessage): Promis
 /** As in the service, active messages include the locked ones. */
 function describeQueue(queue: Queue): unknown {
   const { deadLetter, ...counts } = queue.counts();
-  return { name: queue.path, ...counts, locked: queue.locks.size, deadLettered: deadLetter, totals: queue.totals };
+  const { path: name, settings, totals } = queue;
+  return { name, ...counts, locked: queue.locks.size, deadLettered: deadLetter, totals, settings };
 }
 
 function messagesIn(broker: ServiceBusBroker, path: string): unknown[] {
