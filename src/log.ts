@@ -1,6 +1,6 @@
 /**
- * One line an entry. Never log keys, instructions, messages or tool outputs: ids and numbers are enough. An entry about a
- * run names `run`, `thread`, `tenant` and `attempt`: use a log made by `with`.
+ * One line an entry. Never log keys, instructions, messages or tool outputs: ids and numbers are enough. An entry about
+ * a run names `run`, `thread`, `tenant` and `attempt`: use a log made by `with`.
  */
 export interface Log {
   info(message: string, details?: Details): void;
