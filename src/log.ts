@@ -1,6 +1,6 @@
 /**
- * One line an entry. Never log keys, instructions, messages or tool outputs: ids and numbers are enough. An entry about a
- * run names `run`, `thread`, `tenant` and `attempt`: use a log made by `with`.
+ * One line an entry. Never log keys, instructions, messages or tool outputs: ids and numbers are enough. An entry about
+ * a run names `run`, `thread`, `tenant` and `attempt`: use a log made by `with`.
  */
 export interface Log {
   info(message: string, details?: Details): void;
@@ -76,7 +76,9 @@ function quotesUsers(error: object): boolean {
 
 /** Where an error was thrown: frames hold names of functions and files, no data. */
 function frames(error: Error): string {
-  const lines = error.stack?.split("\n").filter((each) => /^\s+at /.test(each)) ?? [];
+  // A line of the error's text may look like a frame.
+  const stack = error.stack?.replace(error.message, "") ?? "";
+  const lines = stack.split("\n").filter((each) => /^\s+at /.test(each));
   return lines.length === 0
     ? ""
     : ` [${lines

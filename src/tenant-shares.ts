@@ -1,7 +1,7 @@
 /**
- * One limit that tenants share. The rule needs no setting: what a tenant holds may not exceed what is still free. A tenant
- * that takes all it can get so stops at half of the limit, the next one at half of the rest, and there is room for a
- * tenant that holds nothing. A tenant that is the only one has the whole limit.
+ * One limit that tenants share. The rule needs no setting: what a tenant holds may not exceed what is still free. A
+ * tenant that takes all it can get so stops at half of the limit, the next one at half of the rest, and there is room
+ * for a tenant that holds nothing. A tenant that is the only one has the whole limit.
  */
 export class TenantShares {
   readonly #limit: number;

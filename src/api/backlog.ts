@@ -5,7 +5,9 @@
 import { overloaded } from "../resources/errors.ts";
 import type { Waiting, WaitingRuns } from "../store/waiting.ts";
 
-/** How old the count may be. One cheap query an instance in this time, and only while runs are created. Milliseconds. */
+/**
+ * How old the count may be. One cheap query an instance in this time, and only while runs are created. Milliseconds.
+ */
 const FRESH = 10_000;
 
 /** Seconds. */

@@ -1,7 +1,7 @@
 /**
- * What the Functions library keeps to itself: whether a client is still there, and whether it keeps up. Its HTTP streams
- * run over a server of its own in this process, whose requests Node announces on a diagnostics channel, with the
- * invocation's id as a header.
+ * What the Functions library keeps to itself: whether a client is still there, and whether it keeps up. Its HTTP
+ * streams run over a server of its own in this process, whose requests Node announces on a diagnostics channel, with
+ * the invocation's id as a header.
  */
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { IncomingMessage, ServerResponse } from "node:http";

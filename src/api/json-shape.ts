@@ -1,7 +1,7 @@
 /**
  * The shape of a JSON text, found without parsing it. What is nested too deeply would break the code that walks through
- * it, and Cosmos DB stores 128 levels at the most. What has too many values takes long to parse and to check, however few
- * bytes they have. Brackets and commas within strings do not count.
+ * it, and Cosmos DB stores 128 levels at the most. What has too many values takes long to parse and to check, however
+ * few bytes they have. Brackets and commas within strings do not count.
  */
 export class JsonShape {
   /** Levels of brackets. */

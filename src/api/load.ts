@@ -76,7 +76,9 @@ export class Load {
     }
   }
 
-  /** Does the work that opens a stream. The place is free again when nothing more is written to it and nothing unread. */
+  /**
+   * Does the work that opens a stream. The place is free again when nothing more is written to it and nothing unread.
+   */
   async open(tenant: string, work: () => Promise<object>): Promise<object> {
     const release = this.enter("streams", tenant);
     let stream: EventStream | undefined;

@@ -1,4 +1,7 @@
-/** When a client should look at a run again. Clients that are not told wait for seconds between two looks (docs/contract.md 1.4). */
+/**
+ * When a client should look at a run again. Clients that are not told wait for seconds between two looks
+ * (docs/contract.md 1.4).
+ */
 
 const UNSETTLED: unknown[] = ["queued", "in_progress", "cancelling"];
 

@@ -25,8 +25,8 @@ function frame({ event, data }: RunEvent, id?: number): string {
 const CUT = frame(errorEvent("The client reads too slowly: the stream is cut, the run goes on.")) + frame(DONE);
 
 /**
- * A response body that events are pushed into. Pushing never waits: a client that is gone, or reads too slowly, loses its
- * stream, and the run goes on without it.
+ * A response body that events are pushed into. Pushing never waits: a client that is gone, or reads too slowly, loses
+ * its stream, and the run goes on without it.
  */
 export class EventStream implements AsyncIterable<Uint8Array>, SlowStream {
   readonly #connection: Connection | undefined;
@@ -74,7 +74,9 @@ export class EventStream implements AsyncIterable<Uint8Array>, SlowStream {
     if (!this.#read && unread.take(this, this.#waiting)) this.#unread = unread;
   }
 
-  /** For events that need not be pushed now: resolves when little waits for the client, or nothing is wanted any more. */
+  /**
+   * For events that need not be pushed now: resolves when little waits for the client, or nothing is wanted any more.
+   */
   async hasRoom(): Promise<void> {
     while (!this.#ended && this.#waiting > PIECE) {
       await new Promise<void>((resolve) => {

@@ -1,6 +1,6 @@
 /**
- * How long this process's main thread computes without looking at anything else: for that long, every stream and request
- * waits. Measured in the thread's own CPU time, so that a busy machine does not show as a stall.
+ * How long this process's main thread computes without looking at anything else: for that long, every stream and
+ * request waits. Measured in the thread's own CPU time, so that a busy machine does not show as a stall.
  */
 
 /** Milliseconds. */

@@ -129,7 +129,7 @@ function outOfBounds(side: "above" | "below", param: string, got: unknown, bound
     );
   }
   const kind = Array.isArray(got) ? "array" : "string";
-  const length = typeof got === "string" || Array.isArray(got) ? got.length : 0;
+  const length = typeof got === "string" ? charactersOf(got) : Array.isArray(got) ? got.length : 0;
   const article = kind === "array" ? "an array" : "a string";
   if (length === 0) {
     return invalidParameter(
@@ -144,6 +144,13 @@ function outOfBounds(side: "above" | "below", param: string, got: unknown, bound
     param,
     `${kind}_${side}_${limit}_length`,
   );
+}
+
+/** Characters of Unicode, as zod counts a text against its bound. */
+function charactersOf(text: string): number {
+  let count = 0;
+  for (const _character of text) count += 1;
+  return count;
 }
 
 /** Parameters that take decimals: a bound that they break is told as one, also when both happen to be whole. */

@@ -1,6 +1,6 @@
 /**
- * The pieces of a streamed answer. The SDK makes the call and knows its errors; its own reader is four generators deep and
- * costs more CPU time than all else of a call, so the stream is read here.
+ * The pieces of a streamed answer. The SDK makes the call and knows its errors; its own reader is four generators deep
+ * and costs more CPU time than all else of a call, so the stream is read here.
  */
 import { createParser, type EventSourceMessage } from "eventsource-parser";
 import { APIError } from "openai";
@@ -46,9 +46,9 @@ export async function* readChunks(response: Response): AsyncGenerator<ChatComple
 }
 
 /**
- * Reads what follows `[DONE]`, so that the connection can be used again: most servers end a stream a moment later, and an
- * answer that is not read to its end costs the next call a new connection (TCP and TLS) before its first token. Runs in
- * the background: the caller does not wait for it.
+ * Reads what follows `[DONE]`, so that the connection can be used again: most servers end a stream a moment later, and
+ * an answer that is not read to its end costs the next call a new connection (TCP and TLS) before its first token. Runs
+ * in the background: the caller does not wait for it.
  */
 async function readToTheEnd(reader: Reader): Promise<void> {
   const timer = setTimeout(() => void reader.cancel().catch(() => undefined), LONGEST_END);

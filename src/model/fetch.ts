@@ -15,8 +15,8 @@ const BODILESS = [204, 205];
 const CONNECT_TIMEOUT = 10_000;
 
 /**
- * A `fetch` that sends text and gives whatever is answered, unpacked and unread. Rejects with what the connection threw.
- * Anything else, redirections too, is left to Node's `fetch`.
+ * A `fetch` that sends text and gives whatever is answered, unpacked and unread. Rejects with what the connection
+ * threw. Anything else, redirections too, is left to Node's `fetch`.
  */
 export function textFetch(connectTimeout = CONNECT_TIMEOUT): typeof fetch {
   return async (input, init = {}) => {

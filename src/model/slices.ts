@@ -1,4 +1,6 @@
-/** Cuts long texts into slices that the tokenizer counts in some milliseconds, where a cut does not change the count. */
+/**
+ * Cuts long texts into slices that the tokenizer counts in some milliseconds, where a cut does not change the count.
+ */
 
 /** Characters of a slice, at the most: the nastiest text takes about 20 ms of a core for so many. */
 export const SLICE = 8_000;
@@ -21,8 +23,8 @@ export function sliceEnd(text: string, start: number): number {
 }
 
 /**
- * The tokenizer's time grows with the square of a word's length: words (say base64, or Chinese without a blank) and white
- * space longer than this are counted in pieces. The count is then up to 1 % too high.
+ * The tokenizer's time grows with the square of a word's length: words (say base64, or Chinese without a blank) and
+ * white space longer than this are counted in pieces. The count is then up to 1 % too high.
  */
 export const LONGEST_WORD = 128;
 

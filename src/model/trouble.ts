@@ -1,4 +1,6 @@
-/** What went wrong at the model, in terms of what to do about it and what the client reads (docs/contract.md 3.1, 6.4). */
+/**
+ * What went wrong at the model, in terms of what to do about it and what the client reads (docs/contract.md 3.1, 6.4).
+ */
 import { APIConnectionError, APIError } from "openai";
 import type { RunError } from "../resources/run.ts";
 import { ModelTimeout } from "./types.ts";

@@ -133,7 +133,9 @@ const structuredFormat = z.discriminatedUnion("type", [
   }),
 ]);
 
-/** "none" stands in Azure's specification and means what "auto" means (docs/contract.md 9, row 22); null is "not given". */
+/**
+ * "none" stands in Azure's specification and means what "auto" means (docs/contract.md 9, row 22); null is "not given".
+ */
 export const responseFormat = z
   .union([z.enum(["auto", "none"]), structuredFormat])
   .nullable()

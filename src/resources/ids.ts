@@ -1,7 +1,8 @@
 /**
- * Ids are a prefix and 24 characters of [0-9A-Za-z], as clients of the original expect them (docs/contract.md 2.2). Ours sort by
- * time: 8 characters of milliseconds, 2 of a counter, 14 random ones. The same 24 characters are an object's `seq`, its
- * place in every list; `seq` is a field of its own so that imported objects keep their old ids and still get a place.
+ * Ids are a prefix and 24 characters of [0-9A-Za-z], as clients of the original expect them (docs/contract.md 2.2).
+ * Ours sort by time: 8 characters of milliseconds, 2 of a counter, 14 random ones. The same 24 characters are an
+ * object's `seq`, its place in every list; `seq` is a field of its own so that imported objects keep their old ids and
+ * still get a place.
  */
 import { randomFillSync } from "node:crypto";
 

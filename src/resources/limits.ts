@@ -22,7 +22,9 @@ const LONGEST_SPELLING = 3;
 /** Of a body that creates or changes one object: an object of the largest size fits, however it is spelt. Bytes. */
 export const MAX_BODY = LONGEST_SPELLING * MAX_OBJECT_BYTES;
 
-/** Of a body that changes metadata: 16 pairs of 576 characters, each spelt with twelve bytes, and room for ids. Bytes. */
+/**
+ * Of a body that changes metadata: 16 pairs of 576 characters, each spelt with twelve bytes, and room for ids. Bytes.
+ */
 export const MAX_METADATA_BODY = 200_000;
 
 /** Of a body that creates a run with additional messages. Bytes. */

@@ -9,7 +9,9 @@ import type { Engine } from "./engine.ts";
 import { noSink, openingEvents } from "./events.ts";
 import { OwnedRun } from "./owned-run.ts";
 
-/** Does what is due for this run. Throws `StoreTrouble` if the store fails: then the wake-up is sent again for later. */
+/**
+ * Does what is due for this run. Throws `StoreTrouble` if the store fails: then the wake-up is sent again for later.
+ */
 export async function advance(engine: Engine, job: WakeUp): Promise<void> {
   if (engine.drives.stopped) throw new Error("this instance is being stopped: another one gets the wake-up");
   const run = await claimRun(engine, job);

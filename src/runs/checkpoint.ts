@@ -9,7 +9,9 @@ import type { Interruption, OwnedRun } from "./owned-run.ts";
 import { logOf, withOpen } from "./settle.ts";
 import type { Turn } from "./turn.ts";
 
-/** A growing message is saved when it has grown by this factor: what is written in all stays proportional to its size. */
+/**
+ * A growing message is saved when it has grown by this factor: what is written in all stays proportional to its size.
+ */
 const GROWTH = 1.5;
 
 /**
@@ -21,8 +23,8 @@ const LONGEST_PAUSE = 3_000;
 const PAUSE_BY_AGE = 0.4;
 
 /**
- * A beat saves what there is to save, or keeps the lease alive, or asks whether the run was cancelled or taken; it stops
- * the model call once the answer is not wanted any more. Never throws.
+ * A beat saves what there is to save, or keeps the lease alive, or asks whether the run was cancelled or taken; it
+ * stops the model call once the answer is not wanted any more. Never throws.
  */
 export function beat(engine: Engine, owned: OwnedRun, turn: Turn, stop: AbortController): () => Promise<void> {
   const began = engine.now();

@@ -1,12 +1,13 @@
 /**
- * Who drives a run. A worker that gets a wake-up claims a queued run, takes over one whose driver has died or released it,
- * or ends one that is overdue.
+ * Who drives a run. A worker that gets a wake-up claims a queued run, takes over one whose driver has died or released
+ * it, or ends one that is overdue.
  *
- * What happens when a worker dies: it stops renewing its lease (`RUN_LEASE` seconds). The wake-up that it held comes back
- * from Service Bus, or the sweep sends another one, since the run's `due` has passed. The worker that gets it finds the
- * lease expired (`takeOver`), counts another attempt, and asks the model again with the ids that the dead worker had
- * reserved: so the new answer replaces what the dead one had saved. If the dead worker was only slow, its next batch is
- * refused, because the run has another etag now (owned-run.ts). After `MODEL_MAX_ATTEMPTS` attempts the run fails.
+ * What happens when a worker dies: it stops renewing its lease (`RUN_LEASE` seconds). The wake-up that it held comes
+ * back from Service Bus, or the sweep sends another one, since the run's `due` has passed. The worker that gets it
+ * finds the lease expired (`takeOver`), counts another attempt, and asks the model again with the ids that the dead
+ * worker had reserved: so the new answer replaces what the dead one had saved. If the dead worker was only slow, its
+ * next batch is refused, because the run has another etag now (owned-run.ts). After `MODEL_MAX_ATTEMPTS` attempts the
+ * run fails.
  */
 import type { WakeUp } from "../jobs/wake-ups.ts";
 import { mintId, nextSeq, seqOfMintedId } from "../resources/ids.ts";
@@ -23,8 +24,8 @@ import { lookAt } from "./wake.ts";
 const CLOCK_TOLERANCE = 1_000;
 
 /**
- * After trouble with the store, the driver of an expired lease gets so much time to write its answer: it could not renew
- * its lease either. Milliseconds.
+ * After trouble with the store, the driver of an expired lease gets so much time to write its answer: it could not
+ * renew its lease either. Milliseconds.
  */
 const TAKEOVER_GRACE = 5_000;
 
@@ -45,8 +46,8 @@ export async function claimRun(engine: Engine, job: WakeUp): Promise<Versioned<R
 }
 
 /**
- * Claims a queued run without reading it first. Saves a round trip; and since a write always reaches the newest version,
- * a process that has never seen the thread cannot be misled by a stale read.
+ * Claims a queued run without reading it first. Saves a round trip; and since a write always reaches the newest
+ * version, a process that has never seen the thread cannot be misled by a stale read.
  */
 async function claimQueued(
   engine: Engine,
@@ -145,7 +146,9 @@ export function claimedHere(engine: Engine, run: RunDoc): RunDoc {
 
 let claims = 0;
 
-/** A name for each claim: a process that claims a run again, having lost it, must not take the first claim for its own. */
+/**
+ * A name for each claim: a process that claims a run again, having lost it, must not take the first claim for its own.
+ */
 const leaseOwner = (engine: Engine) => `${engine.owner}/${++claims}`;
 
 /** Milliseconds. */

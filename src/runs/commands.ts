@@ -118,12 +118,14 @@ export async function submitToolOutputs(
 }
 
 /**
- * What the step of tool calls may take: beside it, the batch that takes the outputs holds only the run and references to
- * the step. Bytes of JSON.
+ * What the step of tool calls may take: beside it, the batch that takes the outputs holds only the run and references
+ * to the step. Bytes of JSON.
  */
 const MAX_CALLS_BYTES = 1_700_000;
 
-/** Throws the contract's 400. The limits of the outputs leave room for all but control characters, which take six bytes. */
+/**
+ * Throws the contract's 400. The limits of the outputs leave room for all but control characters, which take six bytes.
+ */
 function assertOutputsFit(step: StepDoc): void {
   const bytes = sizeOf(step);
   if (bytes > MAX_CALLS_BYTES) throw tooLarge("tool_outputs", bytes, MAX_CALLS_BYTES);

@@ -40,7 +40,9 @@ export async function readWindow(run: RunDoc, partition: Partition, contextToken
   return readMessages(run, partition, await threadBudget(run, contextTokens));
 }
 
-/** What a budget for prompts leaves for the thread in this call: it bounds the sum of all calls (docs/contract.md 6.3). */
+/**
+ * What a budget for prompts leaves for the thread in this call: it bounds the sum of all calls (docs/contract.md 6.3).
+ */
 async function threadBudget(run: RunDoc, contextTokens: number): Promise<number> {
   if (run.max_prompt_tokens === null) return contextTokens;
   const { usage, tool_tokens: toolTokens } = run.internal;
@@ -75,7 +77,9 @@ async function readMessages(run: RunDoc, partition: Partition, budget: number): 
   }
 }
 
-/** What the rest of the window probably holds, by the messages found so far, and a tenth more: a query less is faster. */
+/**
+ * What the rest of the window probably holds, by the messages found so far, and a tenth more: a query less is faster.
+ */
 function pageSize(found: MessageDoc[], budget: number): number {
   if (found.length === 0) return FIRST_PAGE;
   const used = found.reduce((sum, { internal }) => sum + internal.tokens, 0);
@@ -95,7 +99,9 @@ function withFirst(first: MessageDoc | undefined, newest: MessageDoc[], budget: 
   return size < 2 ? newest : [...newest.slice(0, size), first];
 }
 
-/** The other runs whose answers are in the window and followed tool calls, newest first: no more than have steps in it. */
+/**
+ * The other runs whose answers are in the window and followed tool calls, newest first: no more than have steps in it.
+ */
 function runsWithTools(window: MessageDoc[], run: RunDoc): string[] {
   const ids = window.flatMap(({ internal, run_id: id }) => (internal.follows_tools && id !== null ? [id] : []));
   return [...new Set(ids)].filter((id) => id !== run.id).slice(0, MAX_STEPS);

@@ -1,4 +1,7 @@
-/** What the model gets to read: instructions, the window of the thread, and the run's own tool calls (docs/contract.md 6). Pure. */
+/**
+ * What the model gets to read: instructions, the window of the thread, and the run's own tool calls (docs/contract.md
+ * 6). Pure.
+ */
 import type { ChatCompletionContentPart, ChatCompletionMessageParam } from "openai/resources/chat/completions";
 import type { ModelRequest } from "../model/types.ts";
 import type { Tool } from "../resources/common.ts";
@@ -31,7 +34,10 @@ export function modelRequest(run: RunDoc, messages: MessageDoc[], steps: StepDoc
   return request;
 }
 
-/** The budget that earlier model calls of the run have used up, if they have: it bounds their sum (docs/contract.md 6.3). */
+/**
+ * The budget that earlier model calls of the run have used up, if they have: it bounds their sum (docs/contract.md
+ * 6.3).
+ */
 export function exhaustedBudget(run: RunDoc): RunIncompleteReason | undefined {
   const { turns, usage } = run.internal;
   if (turns === 0) return undefined;

@@ -1,6 +1,6 @@
 /**
- * Drives a claimed run to its next pause or its end: reads what the model is to get, asks it, and writes back what it said.
- * Two drivers use this: the queue's worker, and the HTTP function that holds a client's stream.
+ * Drives a claimed run to its next pause or its end: reads what the model is to get, asks it, and writes back what it
+ * said. Two drivers use this: the queue's worker, and the HTTP function that holds a client's stream.
  */
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import type { ModelTrouble } from "../model/trouble.ts";
@@ -37,8 +37,8 @@ const HEARTBEAT = 1_000;
 const STORE_PAUSE = 5_000;
 
 /**
- * Resolves when the run has paused, ended, or been left to another driver. `window`: the run's messages, if they are being
- * read already. Throws `StoreTrouble` if not even the outcome can be written.
+ * Resolves when the run has paused, ended, or been left to another driver. `window`: the run's messages, if they are
+ * being read already. Throws `StoreTrouble` if not even the outcome can be written.
  */
 export function drive(engine: Engine, owned: OwnedRun, window?: Promise<MessageDoc[]>): Promise<Progress> {
   return engine.drives.run(async (stop) => {

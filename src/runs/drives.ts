@@ -1,6 +1,6 @@
 /**
- * The runs that this process drives. When it is told to stop, it releases them: the worker that gets a run's wake-up goes
- * on at once, instead of waiting for the end of the lease.
+ * The runs that this process drives. When it is told to stop, it releases them: the worker that gets a run's wake-up
+ * goes on at once, instead of waiting for the end of the lease.
  */
 export class Drives {
   readonly #underWay = new Map<AbortController, Promise<unknown>>();

@@ -17,6 +17,8 @@ export interface Engine {
   /** milliseconds since 1970 */
   now: () => number;
   drives: Drives;
-  /** whether a failed model call is repeated here, since a client listens, or the run is released for a later attempt */
+  /**
+   * whether a failed model call is repeated here, since a client listens, or the run is released for a later attempt
+   */
   retriesInPlace: boolean;
 }

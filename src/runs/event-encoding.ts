@@ -1,8 +1,8 @@
 /**
- * How a run's events are stored: small, and each text once. An object's event holds what changed since its last event in
- * the chunk; of a run not what it never changes; a row of text pieces is one text with the lengths of its pieces; and what
- * is large is not copied: a message's text is what its deltas told, and an ended step is the step's own document.
- * Decoding the chunks of a log in order gives back exactly the events.
+ * How a run's events are stored: small, and each text once. An object's event holds what changed since its last event
+ * in the chunk; of a run not what it never changes; a row of text pieces is one text with the lengths of its pieces;
+ * and what is large is not copied: a message's text is what its deltas told, and an ended step is the step's own
+ * document. Decoding the chunks of a log in order gives back exactly the events.
  */
 import type { Run } from "../resources/run.ts";
 import { apiObject, type RunDoc, type StepDoc } from "../store/documents.ts";

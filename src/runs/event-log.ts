@@ -1,6 +1,6 @@
 /**
- * A run's event log: what its stream said, kept for a while, so that a broken stream can be resumed and a background run
- * watched. Chunks are written in the batches that also write the objects: log and store cannot differ.
+ * A run's event log: what its stream said, kept for a while, so that a broken stream can be resumed and a background
+ * run watched. Chunks are written in the batches that also write the objects: log and store cannot differ.
  */
 import { isTerminal } from "../resources/run.ts";
 import type { EventsDoc, MessageDoc, RunDoc, StepDoc } from "../store/documents.ts";
@@ -17,8 +17,8 @@ export const MAX_CHUNK_BYTES = 450_000;
 const FEW = 2_000;
 
 /**
- * The events in groups, in order, each of which fits into one chunk. A single event never is too large: a piece of text is
- * bounded by what a model call may say, and objects refer to what is large.
+ * The events in groups, in order, each of which fits into one chunk. A single event never is too large: a piece of text
+ * is bounded by what a model call may say, and objects refer to what is large.
  */
 export function inChunks(events: RunEvent[]): RunEvent[][] {
   if (events.length < 2 || fitsEasily(events)) return [events];
@@ -36,8 +36,8 @@ function fitsEasily(events: RunEvent[]): boolean {
 }
 
 /**
- * The chunk that adds these events to the log, and the run that counts them; no chunk if the run has ended and its log is
- * short. `ttl` in seconds; 0 keeps no log. `documents` are those that the same batch writes. The chunks of a log are
+ * The chunk that adds these events to the log, and the run that counts them; no chunk if the run has ended and its log
+ * is short. `ttl` in seconds; 0 keeps no log. `documents` are those that the same batch writes. The chunks of a log are
  * decoded in order.
  */
 export function logged(

@@ -24,8 +24,8 @@ export function openingEvents(run: RunDoc): RunEvent[] {
 }
 
 /**
- * The first events of a run's log, also before they are written: its first driver, or the process that ends it undriven,
- * begins the log with the same.
+ * The first events of a run's log, also before they are written: its first driver, or the process that ends it
+ * undriven, begins the log with the same.
  */
 export function beginningOf(run: RunDoc): RunEvent[] {
   const opening = openingEvents(run);
@@ -42,7 +42,10 @@ export const messageEvent = (message: MessageDoc, status: MessageDoc["status"] |
   data: apiObject(message),
 });
 
-/** The end of a run, in the order of docs/contract.md 4.1: its messages, their steps, the run. `before` is its last version. */
+/**
+ * The end of a run, in the order of docs/contract.md 4.1: its messages, their steps, the run. `before` is its last
+ * version.
+ */
 export function endingEvents(before: RunDoc, run: RunDoc, documents: (MessageDoc | StepDoc)[]): RunEvent[] {
   const messages = documents.filter((doc) => doc.kind === "message");
   const steps = documents.filter((doc) => doc.kind === "step");

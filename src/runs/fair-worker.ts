@@ -1,8 +1,8 @@
 /**
- * Fairness between the tenants whose background runs wait in one queue. A worker takes so many wake-ups at a time, and no
- * tenant more of them than are still free (src/tenant-shares.ts). Further wake-ups of such a tenant are passed on to the
- * overflow queue, whose workers know no shares: that takes milliseconds, so the wake-ups of other tenants behind them do
- * not wait for the tenant's runs. Each wake-up is passed on once at the most.
+ * Fairness between the tenants whose background runs wait in one queue. A worker takes so many wake-ups at a time, and
+ * no tenant more of them than are still free (src/tenant-shares.ts). Further wake-ups of such a tenant are passed on to
+ * the overflow queue, whose workers know no shares: that takes milliseconds, so the wake-ups of other tenants behind
+ * them do not wait for the tenant's runs. Each wake-up is passed on once at the most.
  */
 import { z } from "zod";
 import { TenantShares } from "../tenant-shares.ts";

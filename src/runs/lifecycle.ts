@@ -54,8 +54,9 @@ export type Ending =
 export const WAKE_UP_GRACE = 15_000;
 
 /**
- * queued -> in_progress, or the same run again if its driver has died or released it. A fresh claim overwrites started_at
- * (docs/contract.md 3.1); a takeover keeps it, and the reserved ids. Either counts as an attempt. Times in milliseconds.
+ * queued -> in_progress, or the same run again if its driver has died or released it. A fresh claim overwrites
+ * started_at (docs/contract.md 3.1); a takeover keeps it, and the reserved ids. Either counts as an attempt. Times in
+ * milliseconds.
  */
 export function claimed(run: RunDoc, owner: string, reserved: ReservedIds, now: number, leaseDuration: number): RunDoc {
   const fields = claimFields(owner, reserved, now, leaseDuration);

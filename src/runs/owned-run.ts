@@ -64,8 +64,8 @@ export class OwnedRun {
   };
 
   /**
-   * Writes what `change` makes of the run, with all events so far, all or nothing; then tells the news. A log that is too
-   * long for one batch is written in several before. Throws `StoreTrouble` when `patience` is over.
+   * Writes what `change` makes of the run, with all events so far, all or nothing; then tells the news. A log that is
+   * too long for one batch is written in several before. Throws `StoreTrouble` when `patience` is over.
    */
   write(change: (run: RunDoc) => RunDoc, changes: Changes = {}): Promise<Interruption | "written"> {
     return this.#exclusively(async () => {
@@ -116,7 +116,9 @@ export class OwnedRun {
     throw new Error(`the store refused write ${failed} of a run's batch with status ${status}`);
   }
 
-  /** The run is another version than this driver knows: its own, if an answer got lost; a cancel; or another driver's. */
+  /**
+   * The run is another version than this driver knows: its own, if an answer got lost; a cancel; or another driver's.
+   */
   #compare(found: Versioned<RunDoc> | undefined): Interruption | "ours" {
     const owner = this.#run.internal.lease?.owner;
     if (found === undefined || owner === undefined || found.internal.lease?.owner !== owner) return "lost";

@@ -1,8 +1,8 @@
 /**
- * The batch that writes a run: the run on the condition of its etag, its steps and messages, a chunk of its event log, and
- * the release of its thread. It fits by construction: what a model call may say is bounded (turn.ts), the log refers to
- * what is large, and a run's instructions and tools stand elsewhere. For documents that are larger all the same, there are
- * smaller forms of the batch.
+ * The batch that writes a run: the run on the condition of its etag, its steps and messages, a chunk of its event log,
+ * and the release of its thread. It fits by construction: what a model call may say is bounded (turn.ts), the log
+ * refers to what is large, and a run's instructions and tools stand elsewhere. For documents that are larger all the
+ * same, there are smaller forms of the batch.
  */
 import { apiObject, type MessageDoc, type RunDoc, type StepDoc } from "../store/documents.ts";
 import type { Partition } from "../store/partition.ts";

@@ -1,7 +1,7 @@
 /**
- * How a drive is written back: the run ends, pauses for tool outputs, or is released for another attempt. What the model
- * has said is complete then, and a client may have heard it: these writes are tried again for as long as the run lives, so
- * that trouble with the store never throws an answer away.
+ * How a drive is written back: the run ends, pauses for tool outputs, or is released for another attempt. What the
+ * model has said is complete then, and a client may have heard it: these writes are tried again for as long as the run
+ * lives, so that trouble with the store never throws an answer away.
  */
 import { countMessageTokens } from "../model/tokens.ts";
 import type { ModelTrouble } from "../model/trouble.ts";
@@ -140,7 +140,9 @@ export function withOpen(run: RunDoc, documents: { id: string }[]): RunDoc {
   return { ...run, internal: { ...run.internal, open: [...new Set([...run.internal.open, ...open])] } };
 }
 
-/** How long to wait before the next attempt of a model call, in milliseconds; undefined if it is pointless or too late. */
+/**
+ * How long to wait before the next attempt of a model call, in milliseconds; undefined if it is pointless or too late.
+ */
 export function retryDelay(engine: Engine, run: RunDoc, trouble: ModelTrouble): number | undefined {
   const { attempts } = run.internal;
   if (!trouble.retryable || attempts >= engine.config.model.maxAttempts) return undefined;

@@ -36,8 +36,8 @@ const LONGEST = 3_000;
 const CHANGEABLE = "metadata";
 
 /**
- * The log of these events, all that a run has told, or undefined if they need a chunk. `documents` are as they are stored
- * by the same batch as `run`. `until`: when the log is not shown any more, in milliseconds since 1970.
+ * The log of these events, all that a run has told, or undefined if they need a chunk. `documents` are as they are
+ * stored by the same batch as `run`. `until`: when the log is not shown any more, in milliseconds since 1970.
  */
 export function shortLogOf(
   run: RunDoc,

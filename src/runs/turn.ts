@@ -22,9 +22,9 @@ import { completedMessage, completedStep } from "./lifecycle.ts";
 type FinishReason = ChatCompletionChunk.Choice["finish_reason"];
 
 /**
- * What a model call may say: text, and names and arguments of function calls together. The batch that ends or pauses its
- * run holds it up to three times (the documents, `required_action`, the deltas in the log) and must fit into 2 MB. Longer
- * than any current model's longest answer. Bytes of JSON.
+ * What a model call may say: text, and names and arguments of function calls together. The batch that ends or pauses
+ * its run holds it up to three times (the documents, `required_action`, the deltas in the log) and must fit into 2 MB.
+ * Longer than any current model's longest answer. Bytes of JSON.
  */
 export const MAX_SAID_BYTES = 500_000;
 

@@ -1,4 +1,6 @@
-/** What the app has cost since it started, as the SDKs' own answers say: shown by GET /costs and read by the benchmarks. */
+/**
+ * What the app has cost since it started, as the SDKs' own answers say: shown by GET /costs and read by the benchmarks.
+ */
 export interface Cost {
   requests: number;
   /** request units */

@@ -71,8 +71,8 @@ export type MessageDoc = Message &
   >;
 
 /**
- * Stands in a thread's place while the thread's documents are not a thread: it was deleted and is being purged, or it is
- * being created in several batches. Its `sort` holds its due time: the sweep finds marks without meeting any run.
+ * Stands in a thread's place while the thread's documents are not a thread: it was deleted and is being purged, or it
+ * is being created in several batches. Its `sort` holds its due time: the sweep finds marks without meeting any run.
  */
 export type DeletedThreadDoc = { id: string } & Stored<
   "deleted_thread",

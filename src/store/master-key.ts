@@ -1,6 +1,7 @@
 /**
- * Signs requests with an account key (Cosmos DB's REST reference, "Access control"), as the SDK does itself, but imports
- * the key once instead of for every request: that was 6 % of a run's CPU time. With a managed identity nothing is signed.
+ * Signs requests with an account key (Cosmos DB's REST reference, "Access control"), as the SDK does itself, but
+ * imports the key once instead of for every request: that was 6 % of a run's CPU time. With a managed identity nothing
+ * is signed.
  */
 import { createHmac, createSecretKey } from "node:crypto";
 import type { TokenProvider } from "@azure/cosmos";

@@ -273,8 +273,8 @@ export class Partition implements Listable {
   }
 
   /**
-   * Up to `limit` of the partition's documents, for deleting them. As fresh as the account's default: a document that is
-   * missed here stays for ever.
+   * Up to `limit` of the partition's documents, for deleting them. As fresh as the account's default: a document that
+   * is missed here stays for ever.
    */
   async ids(limit: number): Promise<StoredSize[]> {
     const iterator = this.#container.items.query<StoredSize>(

@@ -1,7 +1,7 @@
 /**
- * Snapshots: what a run takes over from its assistant and never changes (instructions, tools, response format). Where that
- * is large, it stands in a document of its own in the thread's partition, named after its content, and runs only name it:
- * so it is written once for all runs of a thread that use the same, and not again with every change of a run.
+ * Snapshots: what a run takes over from its assistant and never changes (instructions, tools, response format). Where
+ * that is large, it stands in a document of its own in the thread's partition, named after its content, and runs only
+ * name it: so it is written once for all runs of a thread that use the same, and not again with every change of a run.
  */
 import { createHash } from "node:crypto";
 import type { Run } from "../resources/run.ts";

@@ -1,4 +1,6 @@
-/** Writes as the app and the SDK want them, their results, and the marks that tell which batch has written a document. */
+/**
+ * Writes as the app and the SDK want them, their results, and the marks that tell which batch has written a document.
+ */
 import { BulkOperationType, type JSONObject, type OperationInput, type PatchOperation } from "@azure/cosmos";
 import { type Doc, WRITTEN_AS } from "./documents.ts";
 import { withoutSnapshot } from "./snapshots.ts";
@@ -52,8 +54,8 @@ export function toOperation(write: Write): OperationInput {
 }
 
 /**
- * A document as the SDK's types want it: without the system fields that a read brought along, with a schema version, and
- * a run without what its snapshot holds.
+ * A document as the SDK's types want it: without the system fields that a read brought along, with a schema version,
+ * and a run without what its snapshot holds.
  */
 function json(doc: Doc): JSONObject & { id: string } {
   const own: Record<string, unknown> = {};

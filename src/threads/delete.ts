@@ -1,6 +1,6 @@
 /**
- * Deleting a thread. The request writes one batch: a mark in the thread's place, and the active run gone with it. So the
- * thread is gone at once for every request and every driver; the worker purges the rest (purge.ts).
+ * Deleting a thread. The request writes one batch: a mark in the thread's place, and the active run gone with it. So
+ * the thread is gone at once for every request and every driver; the worker purges the rest (purge.ts).
  */
 import type { WakeUps } from "../jobs/wake-ups.ts";
 import { noThreadFound, overloaded } from "../resources/errors.ts";
@@ -13,8 +13,8 @@ import { MAX_ATTEMPTS } from "./lock.ts";
 import { PURGE_GRACE, purgeWakeUp } from "./purge.ts";
 
 /**
- * Throws the contract's 404. A thread that was there and is gone when it is to be deleted counts as deleted: by a try of
- * this request whose answer got lost, or by another request. `now` in milliseconds.
+ * Throws the contract's 404. A thread that was there and is gone when it is to be deleted counts as deleted: by a try
+ * of this request whose answer got lost, or by another request. `now` in milliseconds.
  */
 export async function deleteThread(
   store: Store,

@@ -1,8 +1,9 @@
 /**
- * Purging what deleted and half-written threads left: a wake-up of its own, done in slices by the worker. A slice deletes
- * a bounded number of documents and bytes, and sends itself on. Its first batch moves the mark's due time, so that no second
- * worker does the same slice; the last batch of all deletes the mark. A slice that fails is not repeated at once: the mark becomes overdue, and the sweep
- * sends the next wake-up. So a store in trouble is not asked more than once a minute for each thread.
+ * Purging what deleted and half-written threads left: a wake-up of its own, done in slices by the worker. A slice
+ * deletes a bounded number of documents and bytes, and sends itself on. Its first batch moves the mark's due time, so
+ * that no second worker does the same slice; the last batch of all deletes the mark. A slice that fails is not repeated
+ * at once: the mark becomes overdue, and the sweep sends the next wake-up. So a store in trouble is not asked more than
+ * once a minute for each thread.
  */
 import { type PurgeWakeUp, purgeJob, type WakeUps, type WakeUpToSend } from "../jobs/wake-ups.ts";
 import type { Log } from "../log.ts";
@@ -138,7 +139,9 @@ async function deleteAll(
   return "done";
 }
 
-/** The mark comes first in a batch: of it, the store can tell after a lost answer that it was this batch that wrote it. */
+/**
+ * The mark comes first in a batch: of it, the store can tell after a lost answer that it was this batch that wrote it.
+ */
 function changeOfMark(held: Versioned<DeletedThreadDoc>, isFirst: boolean, isLast: boolean): Write[] {
   if (isLast) return [{ delete: held.id, ifMatch: held._etag }];
   return isFirst ? [{ put: held, ifMatch: held._etag }] : [];

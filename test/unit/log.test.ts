@@ -62,3 +62,10 @@ test("a log for one run names it in every entry", () => {
   const log = consoleLog.with({ run: "run_1" }).with({ attempt: 2 });
   expect(lineOf(() => log.info("claimed", { ms: 3 }))).toBe('claimed ms=3 run="run_1" attempt=2');
 });
+
+test("a text that looks like a stack is no part of the stack: it may quote what people wrote", () => {
+  const error = new SyntaxError('Unexpected token in "\n    at my secret address');
+  const line = lineOf(() => consoleLog.error("broken", { error }), "error");
+  expect(line).toMatch(/^broken error="SyntaxError \[at /);
+  expect(line).not.toContain("secret");
+});

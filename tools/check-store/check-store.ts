@@ -31,8 +31,8 @@ const PAGE = 1_000;
 const MAX_KNOWN = 200_000;
 
 /**
- * How often a thread with violations is read. It is read page by page and may change meanwhile, so only a violation that
- * each reading shows is reported.
+ * How often a thread with violations is read. It is read page by page and may change meanwhile, so only a violation
+ * that each reading shows is reported.
  */
 const LOOKS = 3;
 /** Milliseconds. */

@@ -1,7 +1,7 @@
 /**
  * The state of everything that the API has: what the table in compatibility.md says. Fields are those of the schemas in
- * /openapi.json; one without a state here stops `npm run docs` and fails a test. Fields that no schema has yet are listed
- * too, as "not yet".
+ * /openapi.json; one without a state here stops `npm run docs` and fails a test. Fields that no schema has yet are
+ * listed too, as "not yet".
  */
 
 export interface State {

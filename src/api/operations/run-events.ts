@@ -22,8 +22,8 @@ import { EventStream } from "../sse.ts";
 import { validated } from "../validation.ts";
 
 /**
- * How often a run is looked at while it goes on: soon after something new, then less and less. A pause is always about a
- * fifth of the time that nothing has changed: what is driven, and saved once a second, is seen within a fraction of a
+ * How often a run is looked at while it goes on: soon after something new, then less and less. A pause is always about
+ * a fifth of the time that nothing has changed: what is driven, and saved once a second, is seen within a fraction of a
  * second, and a run that waits for its worker for minutes costs a look every few seconds. Milliseconds.
  */
 const SHORTEST_PAUSE = 10;

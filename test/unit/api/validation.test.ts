@@ -157,6 +157,11 @@ refuses("metadata", modifyThreadRequest, [
   ["a string", { metadata: "k=v" }, ...wrongType("metadata", "an object", "a string")],
   ["a value of 513 characters", { metadata: { k: long(513) } }, ...tooLong("metadata.k", 512, 513)],
   [
+    "a value of 513 characters beyond the first plane of Unicode",
+    { metadata: { k: "🧵".repeat(513) } },
+    ...tooLong("metadata.k", 512, 513),
+  ],
+  [
     "a name of 65 characters",
     { metadata: { [long(65)]: "v" } },
     "Invalid 'metadata': property name too long. Expected property names with maximum length 64, but got one with length 65 instead.",

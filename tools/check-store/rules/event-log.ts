@@ -103,7 +103,10 @@ class Told {
     }
   }
 
-  /** Keeps a model call's objects if the run pauses or ends with them. If it is claimed again, the attempt was abandoned. */
+  /**
+   * Keeps a model call's objects if the run pauses or ends with them. If it is claimed again, the attempt was
+   * abandoned.
+   */
   #follow(id: string, { object, status }: Record<string, unknown>): void {
     if (object !== "thread.run") {
       this.#underWay.add(id);
@@ -161,7 +164,9 @@ function* lastEvent(doc: RunDoc | StepDoc | MessageDoc, last: LastEvent | undefi
   }
 }
 
-/** A driver that died may have sent more text than it had saved; a completed message has exactly the text that was sent. */
+/**
+ * A driver that died may have sent more text than it had saved; a completed message has exactly the text that was sent.
+ */
 function* text(message: MessageDoc, told: string): Iterable<Finding> {
   const stored = textOf(message.content);
   const fits = message.status === "completed" ? told === stored : told.startsWith(stored);

@@ -1,4 +1,6 @@
-/** A thread's lock belongs to its one active run, its active run holds the lock, and its users' messages are counted. */
+/**
+ * A thread's lock belongs to its one active run, its active run holds the lock, and its users' messages are counted.
+ */
 import { isTerminal } from "../../../src/resources/run.ts";
 import type { Finding } from "../rule.ts";
 import type { ThreadSnapshot } from "../snapshot.ts";

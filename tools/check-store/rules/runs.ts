@@ -1,4 +1,7 @@
-/** Runs: which fields each status fills (docs/contract.md 3.1), that a run that has ended has no driver, and that its snapshot is there. */
+/**
+ * Runs: which fields each status fills (docs/contract.md 3.1), that a run that has ended has no driver, and that its
+ * snapshot is there.
+ */
 import { isTerminal, runObject } from "../../../src/resources/run.ts";
 import { apiObject, type RunDoc } from "../../../src/store/documents.ts";
 import type { CheckOptions, Finding } from "../rule.ts";
