@@ -14,7 +14,7 @@ import { STOPPING } from "./drives.ts";
 import type { Engine } from "./engine.ts";
 import { runEvent } from "./events.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { retried } from "./lifecycle.ts";
+import { type Ending, retried } from "./lifecycle.ts";
 import type { Outcome } from "./outcome.ts";
 import type { OwnedRun } from "./owned-run.ts";
 import {
@@ -33,6 +33,9 @@ import { Turn } from "./turn.ts";
 /** How often a model call under way is looked after. Milliseconds. */
 const HEARTBEAT = 1_000;
 
+/** The end of a run that a fault of this code has stopped. */
+const FAILED: Ending = { status: "failed", error: SERVER_ERROR };
+
 /** How long a run waits whose context could not be read. Milliseconds. */
 const STORE_PAUSE = 5_000;
 
@@ -50,7 +53,8 @@ export function drive(engine: Engine, owned: OwnedRun, window?: Promise<MessageD
       if (error instanceof StoreTrouble) throw error;
       // A fault of this code: the same would happen again, so the model is not asked again.
       logOf(engine, owned.run).error("a run fails because of an unexpected error", { error });
-      return endDriven(engine, owned, turn, { status: "failed", error: SERVER_ERROR });
+      const cancelled = owned.run.status === "cancelling";
+      return endDriven(engine, owned, turn, cancelled ? { status: "cancelled" } : FAILED);
     }
   });
 }
