@@ -23,10 +23,10 @@ import { lookAt } from "./wake.ts";
 const CLOCK_TOLERANCE = 1_000;
 
 /**
- * After trouble with the store, the driver of an expired lease gets so much time to write its answer: it could not renew
- * its lease either. Milliseconds.
+ * After trouble with the store, the driver of an expired lease gets so much time to renew it or to write its answer: longer
+ * than a request that hangs, and the pause or the beat after it (docs/operations.md, "Waits"). Milliseconds.
  */
-const TAKEOVER_GRACE = 5_000;
+export const TAKEOVER_GRACE = 8_000;
 
 /** How long an older build leaves a run alone that a newer one has written. Milliseconds. */
 const NEWER_PAUSE = 5_000;
@@ -64,7 +64,7 @@ async function takeOver(engine: Engine, partition: Partition, job: WakeUp): Prom
   const run = await partition.read<RunDoc>(job.run);
   if (run?.kind !== "run" || isTerminal(run.status)) return undefined;
   const now = engine.now();
-  const later = lookLater(engine, run, now);
+  const later = lookLater(engine, run, now, job);
   if (later !== undefined) {
     await engine.wakeUps.send(lookAt(run), `${run.id}/${later.why}/${later.at}`, later.at);
     return undefined;
@@ -83,13 +83,15 @@ async function takeOver(engine: Engine, partition: Partition, job: WakeUp): Prom
 }
 
 /** When this run should be looked at again instead of now, if so, and why. Milliseconds since 1970. */
-function lookLater(engine: Engine, run: RunDoc, now: number): { at: number; why: string } | undefined {
+function lookLater(engine: Engine, run: RunDoc, now: number, job: WakeUp): { at: number; why: string } | undefined {
   if (isNewer(run)) return { at: now + NEWER_PAUSE, why: "newer" };
   const until = run.internal.lease?.until;
   if (until === undefined) return undefined;
   // Its driver is alive, as far as this process can tell.
   if (!isUnowned(run, now)) return { at: until, why: "lease" };
-  if (engine.store.health.troubledWithin(TAKEOVER_GRACE)) return { at: now + TAKEOVER_GRACE, why: "grace" };
+  // This process may not have asked the store for long; the wake-up tells of trouble that others have met.
+  const isTroubled = engine.store.health.troubledWithin(TAKEOVER_GRACE) || (job.tries ?? 0) > 0;
+  if (isTroubled) return { at: now + TAKEOVER_GRACE, why: "grace" };
   return undefined;
 }
 

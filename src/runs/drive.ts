@@ -30,7 +30,7 @@ import {
 import { Turn } from "./turn.ts";
 
 /** How often a model call under way is looked after. Milliseconds. */
-const HEARTBEAT = 1_000;
+export const HEARTBEAT = 1_000;
 
 /** How long a run waits whose context could not be read. Milliseconds. */
 const STORE_PAUSE = 5_000;

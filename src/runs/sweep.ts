@@ -14,6 +14,9 @@ import type { Engine } from "./engine.ts";
  */
 const MOMENT = 60_000;
 
+/** Longer than from one sweep to the next (functions/sweep.ts). Milliseconds. */
+export const TROUBLE_MEMORY = 20_000;
+
 /** A wake-up that is for this very moment is most probably on its way. Milliseconds. */
 const GRACE = 2_000;
 
@@ -46,9 +49,11 @@ async function send(engine: Engine, now: number, what: string, overdue: Overdue[
 
 async function overdueRuns(engine: Engine, now: number, limit: number): Promise<Overdue[]> {
   const overdue = await engine.store.overdueRuns(now - GRACE, limit);
+  // Drivers met the same trouble: the workers must give them the time to renew their leases (claim.ts).
+  const trouble = engine.store.health.troubledWithin(TROUBLE_MEMORY) ? { tries: 1 } : {};
   return overdue.map((doc) =>
     doc.kind === "run"
-      ? { job: { tenant: doc.tenant, thread: doc.thread, run: doc.id }, id: doc.id, due: doc.due }
+      ? { job: { tenant: doc.tenant, thread: doc.thread, run: doc.id, ...trouble }, id: doc.id, due: doc.due }
       : { ...purgeWakeUp(doc.tenant, doc.id, doc.due), due: doc.due },
   );
 }
