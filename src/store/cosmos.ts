@@ -12,13 +12,14 @@ import { identity } from "../identity.ts";
 import { CATALOG, createContainers, THREADS } from "./containers.ts";
 import type { CostMeter } from "./cost.ts";
 import { signer } from "./master-key.ts";
-import { RangeGone, type StoreHealth, StoreTrouble, statusOf, substatusOf, troubleOf } from "./trouble.ts";
+import { RangeGone, type StoreHealth, StoreTrouble, statusOf, troubleOf } from "./trouble.ts";
 import { REQUEST_TIMEOUT, THROTTLED_WAIT } from "./waits.ts";
 
-/** The containers of the client in use: after a renewal, others are in their place. */
 export interface Containers {
   threads: Container;
   catalog: Container;
+  /** The threads again, for queries over several partitions: of a newer client after a split, which knows the new ranges. */
+  allThreads: Container;
 }
 
 export interface CosmosConnection {
@@ -39,14 +40,19 @@ class Connection implements CosmosConnection {
   readonly #config: Config;
   readonly #meter: CostMeter;
   readonly #health: StoreHealth;
-  #client: CosmosClient;
+  /** The session of this one knows every write of the process, so it stays. */
+  readonly #client: CosmosClient;
+  /** The one that `allThreads` belongs to. */
+  #queryClient: CosmosClient;
 
   constructor(config: Config, meter: CostMeter, health: StoreHealth) {
     this.#config = config;
     this.#meter = meter;
     this.#health = health;
     this.#client = this.#connect();
-    this.containers = this.#current();
+    this.#queryClient = this.#client;
+    const { threads, catalog } = this.#containersOf(this.#client);
+    this.containers = { threads, catalog, allThreads: threads };
   }
 
   prepare(): Promise<void> {
@@ -63,21 +69,22 @@ class Connection implements CosmosConnection {
 
   close(): void {
     this.#client.dispose();
+    this.#queryClient.dispose();
   }
 
-  #current(): Containers {
-    const database = this.#client.database(this.#config.cosmos.database);
+  #containersOf(client: CosmosClient) {
+    const database = client.database(this.#config.cosmos.database);
     return { threads: database.container(THREADS), catalog: database.container(CATALOG) };
   }
 
   #connect(): CosmosClient {
     const { endpoint, key } = this.#config.cosmos;
-    // What a client has cached is wrong after a split or a failover, and only a new client reads it again.
+    // After a split, only a new client reads again which ranges there are.
     const renew = () => {
-      if (this.#client !== client) return;
-      this.#client = this.#connect();
-      Object.assign(this.containers, this.#current());
-      client.dispose();
+      if (this.#queryClient !== client) return;
+      this.#queryClient = this.#connect();
+      this.containers.allThreads = this.#containersOf(this.#queryClient).threads;
+      if (client !== this.#client) client.dispose();
     };
     const options: CosmosClientOptions & { plugins: PluginConfig[] } = {
       endpoint,
@@ -85,6 +92,8 @@ class Connection implements CosmosConnection {
       userAgentSuffix: "threadkeep",
       connectionPolicy: {
         requestTimeout: REQUEST_TIMEOUT,
+        // How soon another write region is noticed.
+        endpointRefreshRateInMs: 60_000,
         // A key and plain http mean the local server, which is its own only region.
         enableEndpointDiscovery: !endpoint.startsWith("http:"),
         retryOptions: {
@@ -133,8 +142,6 @@ const endRetries =
         renew();
         throw new RangeGone(error);
       }
-      // The write region is another one, or the account is not there any more.
-      if (status === 403 && [3, 1008].includes(substatusOf(error) ?? 0)) renew();
       throw status === 429 ? error : (troubleOf(error) ?? error);
     }
   };

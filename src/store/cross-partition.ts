@@ -12,9 +12,9 @@ import { QUERY_TIMEOUT } from "./waits.ts";
 /** More pages than any query of the app has. An iterator of the SDK may go on for ever without asking the store. */
 const MOST_PAGES = 1_000;
 
-/** What queries over all partitions work with. `threads` is another container after the client was renewed. */
+/** What queries over all partitions work with. After a split, `allThreads` is another one. */
 export interface QueryTools {
-  containers: { threads: Container };
+  containers: { allThreads: Container };
   health: StoreHealth;
   consistency: AccountConsistency;
 }
@@ -44,7 +44,7 @@ async function queryOnce<T>(
     maxItemCount: Math.min(limit, LARGEST_PAGE),
     abortSignal: patience.signal,
   };
-  const iterator = containers.threads.items.query<T>(query, options);
+  const iterator = containers.allThreads.items.query<T>(query, options);
   const found: T[] = [];
   try {
     for (let pages = 0; iterator.hasMoreResults() && found.length < limit; pages++) {

@@ -13,11 +13,13 @@ export type OverdueRun =
   | { kind: "run"; tenant: string; thread: string; id: string; due: number }
   | { kind: "deleted_thread"; tenant: string; id: string; due: number };
 
-/** The containers of the client in use: a renewed client puts others in their place. */
 interface Containers {
   threads: Container;
   catalog: Container;
+  /** for queries over several partitions (cosmos.ts) */
+  allThreads: Container;
 }
+
 /** A mark of a deleted or half-written thread; the id is the thread's. */
 export interface OverdueMark {
   tenant: string;
