@@ -84,7 +84,7 @@ const settings = z.object({
     .default(86_400),
   MAX_REQUESTS: within(1, 100_000, "a whole number").int("expected a whole number").default(500),
   MAX_STREAMS: within(1, 100_000, "a whole number").int("expected a whole number").default(2_000),
-  MAX_OVERDUE_RUNS: within(0, 10_000_000, "a whole number").int("expected a whole number").default(10_000),
+  MAX_OVERDUE_RUNS: within(0, 100_000, "a whole number").int("expected a whole number").default(10_000),
   MAX_BODIES_MB: within(32, 100_000, "a number of megabytes").default(128),
   MAX_UNREAD_MB: within(0.01, 100_000, "a number of megabytes").default(64),
   SHOW_COSTS: flag.default(false),
