@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { appendFileSync, mkdirSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { Child, type ChildSpec, type Exit, type Ready } from "./child.ts";
 
@@ -28,6 +29,13 @@ export interface StackOptions {
   appDir?: string;
   /** Further instances, each with settings of its own on top of the others', and of another build if it names one. */
   moreHosts?: { name: string; env: Record<string, string>; appDir?: string }[];
+  /** Further arguments of the Cosmos DB server, such as `["--partitions", "3"]`: local/cosmos/README.md has them all. */
+  cosmosArgs?: string[];
+  /**
+   * The app talks to Cosmos DB over https, as in Azure, and trusts the server's own certificate. It is a new one at each
+   * start of that server, so the server must not be restarted.
+   */
+  https?: boolean;
   /** How long the app may finish what it is doing when it is stopped, in seconds; 2 if absent. */
   graceSeconds?: number;
   /** Called when a server ends on its own, without `stop`, `kill` or `restart`. */
@@ -49,7 +57,12 @@ export interface Stack {
   /** What an OpenAI client takes as its base URL: `http://127.0.0.1:PORT/v1`. */
   baseUrl: string;
   apiKey: string;
-  cosmos: { endpoint: string; key: string };
+  cosmos: {
+    endpoint: string;
+    key: string;
+    /** what clients must trust, in PEM; only with https */
+    certificate?: string;
+  };
   serviceBus: { connectionString: string; controlUrl: string };
   model: { baseUrl: string; key: string; isSimulated: boolean };
   processes: StackProcesses;
@@ -83,7 +96,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   try {
     options.signal?.throwIfAborted();
     const [cosmos, serviceBus, model] = await Promise.all([
-      start(cosmosSpec(options)),
+      start(cosmosSpec(options, settings)),
       start(serviceBusSpec(options)),
       settings.modelEndpoint === undefined ? start(modelSpec(options, settings.modelKey)) : undefined,
     ]);
@@ -101,12 +114,13 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       ...addresses,
       processes: { cosmos, serviceBus, functions, moreHosts, ...(model ? { model } : {}) },
       stop() {
-        stopped ??= stopAll([functions, ...moreHosts], children);
+        stopped ??= stopAll([functions, ...moreHosts], children).finally(() => forget(settings));
         return stopped;
       },
     };
   } catch (error) {
     await killAll();
+    forget(settings);
     throw error;
   } finally {
     options.signal?.removeEventListener("abort", killAll);
@@ -118,8 +132,14 @@ async function stopAll(hosts: Child[], children: Child[]): Promise<void> {
   await Promise.all(children.map((child) => child.kill()));
 }
 
+function forget({ certificateFile: file }: Settings): void {
+  if (file !== undefined) rmSync(path.dirname(file), { recursive: true, force: true });
+}
+
 interface Settings {
   env: NodeJS.ProcessEnv;
+  /** Where the Cosmos DB server leaves its certificate; undefined for http. */
+  certificateFile: string | undefined;
   apiKey: string;
   /** Undefined: the simulated model is used. */
   modelEndpoint: string | undefined;
@@ -130,8 +150,13 @@ function settingsOf(options: StackOptions): Settings {
   const given = { ...process.env, ...options.env };
   const apiKeys = options.env?.API_KEYS || `local:${randomBytes(16).toString("hex")}`;
   const modelEndpoint = given.MODEL_ENDPOINT || undefined;
+  const certificateFile = options.https
+    ? path.join(mkdtempSync(path.join(tmpdir(), "stack-")), "cosmos.pem")
+    : undefined;
+  const trust = certificateFile === undefined ? {} : { NODE_EXTRA_CA_CERTS: certificateFile };
   return {
-    env: { ...given, API_KEYS: apiKeys },
+    env: { ...given, API_KEYS: apiKeys, ...trust },
+    certificateFile,
     apiKey: firstKeyOf(apiKeys),
     modelEndpoint,
     // The simulated model checks a key so that the tests notice an app that does not send it.
@@ -154,8 +179,13 @@ function addressesOf(cosmos: Ready, serviceBus: Ready, model: Ready | undefined,
     "SharedAccessKey=SAS_KEY_VALUE",
     "UseDevelopmentEmulator=true",
   ];
+  const { certificateFile: file } = settings;
   return {
-    cosmos: { endpoint: `http://127.0.0.1:${cosmos.port}`, key: COSMOS_KEY },
+    cosmos: {
+      endpoint: `${file === undefined ? "http" : "https"}://127.0.0.1:${cosmos.port}`,
+      key: COSMOS_KEY,
+      ...(file !== undefined && { certificate: readFileSync(file, "utf8") }),
+    },
     serviceBus: {
       connectionString: `${connection.join(";")};`,
       controlUrl: `http://127.0.0.1:${serviceBus.controlPort}`,
@@ -181,12 +211,13 @@ function appSettings({ cosmos, serviceBus, model }: Addresses): Record<string, s
   };
 }
 
-function cosmosSpec({ ports, dataDir }: StackOptions) {
+function cosmosSpec({ ports, dataDir, cosmosArgs = [] }: StackOptions, { certificateFile }: Settings) {
   const data = dataDir === undefined ? [] : ["--data", path.resolve(dataDir, "cosmos")];
+  const https = certificateFile === undefined ? [] : ["--https", "--certificate", certificateFile];
   return {
     name: "cosmos",
     ports: { port: ports?.cosmos ?? 0 },
-    args: ({ port }: Ready) => ["local/cosmos/main.ts", "--port", String(port), ...data],
+    args: ({ port }: Ready) => ["local/cosmos/main.ts", "--port", String(port), ...data, ...https, ...cosmosArgs],
   };
 }
 

@@ -1,6 +1,7 @@
 /** The composition root: what one process of the app works with, made once from its settings. */
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Backlog } from "./api/backlog.ts";
 import { Load } from "./api/load.ts";
 import { type Config, readConfig } from "./config.ts";
@@ -10,6 +11,7 @@ import { Model } from "./model/client.ts";
 import { countTokens } from "./model/tokens.ts";
 import { Drives } from "./runs/drives.ts";
 import type { Engine } from "./runs/engine.ts";
+import { AccountConsistency } from "./store/consistency.ts";
 import { type CosmosConnection, connectCosmos } from "./store/cosmos.ts";
 import { CostMeter } from "./store/cost.ts";
 import { SnapshotCache } from "./store/snapshots.ts";
@@ -19,6 +21,16 @@ import { WaitingRuns } from "./store/waiting.ts";
 
 /** Time for the first answer to leave. Milliseconds. */
 const WARM_UP_PAUSE = 20;
+
+/** Before the account's consistency is read again that could not be read. Milliseconds. */
+const CONSISTENCY_PAUSE = 5_000;
+
+/**
+ * How long a process that is stopped may release its runs, and take leave of the queue. In Azure the process ends 5 s
+ * after it was told to (https://github.com/Azure/azure-functions-host, WorkerTerminateGracePeriodInSeconds). Milliseconds.
+ */
+export const RELEASE_TIMEOUT = 3_000;
+export const DISCONNECT_TIMEOUT = 1_000;
 
 export class App {
   /** milliseconds since 1970 */
@@ -40,14 +52,14 @@ export class App {
     this.config = config;
     this.log = log;
     // One client: its session knows every write of this process, so that the engine reads what the HTTP face has written.
-    this.#cosmos = connectCosmos(config, this.cost);
-    this.store = new Store(this.#cosmos.containers, "account", {
-      health: new StoreHealth(this.now),
-      snapshots: new SnapshotCache(),
-    });
+    const health = new StoreHealth(this.now);
+    const consistency = new AccountConsistency();
+    this.#cosmos = connectCosmos(config, this.cost, health);
+    const { containers } = this.#cosmos;
+    this.store = new Store(containers, "account", { health, snapshots: new SnapshotCache(), consistency });
     this.tenants = new Set(config.apiKeys.map(({ tenant }) => tenant)).size;
     this.load = new Load(config.limits, this.tenants);
-    const waiting = new WaitingRuns(this.#cosmos.containers.threads);
+    const waiting = new WaitingRuns({ containers, health, consistency });
     this.backlog = new Backlog(waiting, config.limits.overdueRuns, this.now, (error) =>
       log.warn("the runs that wait could not be counted", { error }),
     );
@@ -70,9 +82,31 @@ export class App {
     return this.#engine;
   }
 
-  /** Before the first request: creates what the settings tell it to create. */
+  /**
+   * Before the first request: creates what the settings tell it to create, and looks how fresh the account's reads are.
+   * Throws if they are too weak: then this app must not run.
+   */
   async prepare(): Promise<void> {
     await this.#cosmos.prepare();
+    await this.#learnConsistency();
+  }
+
+  /** A store in trouble is asked again later: until then the instance is not healthy. */
+  async #learnConsistency(): Promise<void> {
+    const { consistency } = this.store;
+    try {
+      consistency.learn(await this.#cosmos.readConsistency());
+    } catch (error) {
+      this.log.warn("the account's consistency could not be read; it is read again", { error });
+      const again = () =>
+        void this.#learnConsistency().catch((refusal) => this.log.error("not fit to serve", { error: refusal }));
+      setTimeout(again, CONSISTENCY_PAUSE).unref();
+      return;
+    }
+    const { level } = consistency;
+    if (consistency.isTooWeak) throw new Error(tooWeak(level));
+    if (consistency.isSession) this.log.error(ONLY_SESSION, { consistency: level });
+    else this.log.info("the account's consistency", { consistency: level });
   }
 
   /**
@@ -83,18 +117,38 @@ export class App {
     if (this.#warm) return;
     this.#warm = true;
     setTimeout(() => {
-      const loaded = Promise.all([this.engine.model.connect(), this.wakeUps.open(), countTokens("warm")]);
+      const loaded = Promise.all([this.engine.model.connect(), this.wakeUps.warm(), countTokens("warm")]);
       loaded.catch((error: unknown) => this.log.warn("warming up failed", { error }));
     }, WARM_UP_PAUSE);
   }
 
-  /** The process is being stopped: its runs go to others, and its connections end. */
+  /**
+   * The process is being stopped: its runs go to others, and its connections end. Takes no longer than the platform waits
+   * before it ends the process, also if the store does not answer: then the leases of its runs end by themselves.
+   */
   async close(): Promise<void> {
-    await this.#engine?.drives.stop();
-    await this.wakeUps.close();
+    const { drives } = this.#engine ?? {};
+    if (!(await isDoneWithin(RELEASE_TIMEOUT, drives?.stop()))) {
+      this.log.warn("stopped before all runs were released", { runs: drives?.count });
+    }
+    await isDoneWithin(DISCONNECT_TIMEOUT, this.wakeUps.close());
     this.#cosmos.close();
   }
 }
+
+/** Whether it is over by then. */
+function isDoneWithin(milliseconds: number, work: Promise<unknown> | undefined): Promise<boolean> {
+  const done = Promise.resolve(work).then(() => true);
+  return Promise.race([done, sleep(milliseconds, false, { ref: false })]);
+}
+
+const ONLY_SESSION =
+  "The Cosmos DB account has Session consistency, not Strong: an instance reads its own writes, but another instance may " +
+  "read them later. Set the account's default consistency to Strong (docs/operations.md, Consistency)";
+
+const tooWeak = (level: string | undefined) =>
+  `The Cosmos DB account has ${level} consistency: clients would not read what they have just written. Set the account's ` +
+  "default consistency to Strong (docs/operations.md, Consistency).";
 
 let app: App | undefined;
 

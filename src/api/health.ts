@@ -8,15 +8,30 @@ import { Stalls } from "./stalls.ts";
 const FRESH = 1_000;
 
 /** How long the store may take. Milliseconds. */
-const PATIENCE = 2_500;
+export const PATIENCE = 2_500;
 
-/** GET /healthz: whether this instance is up and reaches its store. Asks the store once a second at most. */
+/**
+ * GET /healthz: whether this instance is up, reaches its store, and can rely on what it reads there. Asks the store once a
+ * second at most.
+ */
 export async function health(app: App): Promise<HttpResponseInit> {
   const doctor = doctors.get(app) ?? new Doctor(app);
   doctors.set(app, doctor);
-  if (await doctor.isHealthy()) return { status: 200, jsonBody: { status: "ok" } };
-  return { status: 503, jsonBody: { status: "unavailable", reason: "the store does not answer" } };
+  if (!(await doctor.isHealthy())) return unavailable("the store does not answer");
+  const { consistency } = app.store;
+  if (consistency.level === undefined) return unavailable("the account's consistency is not known yet");
+  if (consistency.isTooWeak) return unavailable(`the account has ${consistency.level} consistency, which is too weak`);
+  const warning = consistency.isSession ? { warning: ONLY_SESSION } : {};
+  return { status: 200, jsonBody: { status: "ok", consistency: consistency.level, ...warning } };
 }
+
+const unavailable = (reason: string): HttpResponseInit => ({
+  status: 503,
+  jsonBody: { status: "unavailable", reason },
+});
+
+const ONLY_SESSION =
+  "other instances may read later what this one has written: the account should have Strong consistency";
 
 const doctors = new WeakMap<App, Doctor>();
 

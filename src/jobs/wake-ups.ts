@@ -82,7 +82,14 @@ export interface WakeUpToSend {
 const MAX_MESSAGE_ID = 128;
 
 /** How long a client waits for the queue at the most; after that the sweep finds the run. Milliseconds. */
-const SEND_TIMEOUT = 3_000;
+export const SEND_TIMEOUT = 3_000;
+
+/**
+ * The same where the connection is not open: name, TLS, sign-in, a token of the identity and the link take their time. Service
+ * Bus closes a link that was not used for ten minutes. Milliseconds.
+ */
+export const FIRST_SEND_TIMEOUT = 8_000;
+const IDLE = 300_000;
 
 /** Service Bus drops a message that no worker took within this time: no run lives longer than a day. Milliseconds. */
 const TIME_TO_LIVE = 86_400_000;
@@ -92,6 +99,8 @@ export class WakeUps {
   readonly #failed: (error: unknown) => void;
   #client: Promise<ServiceBusClient> | undefined;
   readonly #senders = new Map<string, Promise<ServiceBusSender>>();
+  /** when each queue last answered; `performance.now()` */
+  readonly #lastAnswer = new Map<string, number>();
   #sent = 0;
 
   /** `failed` hears of wake-ups that could not be sent. */
@@ -154,9 +163,12 @@ export class WakeUps {
     work: (sender: ServiceBusSender, signal: AbortSignal) => Promise<T>,
   ): Promise<T | undefined> {
     const patience = new AbortController();
-    const timer = setTimeout(() => patience.abort(), SEND_TIMEOUT);
+    const isOpen = performance.now() - (this.#lastAnswer.get(queue) ?? Number.NEGATIVE_INFINITY) < IDLE;
+    const timer = setTimeout(() => patience.abort(), isOpen ? SEND_TIMEOUT : FIRST_SEND_TIMEOUT);
     try {
-      return await work(await this.open(queue), patience.signal);
+      const answer = await work(await this.#open(queue), patience.signal);
+      this.#lastAnswer.set(queue, performance.now());
+      return answer;
     } catch (error) {
       this.#failed(error);
       return undefined;
@@ -169,8 +181,12 @@ export class WakeUps {
     await (await this.#client)?.close();
   }
 
-  /** Loads the library, which many requests do not need. */
-  open(queue: string = QUEUE): Promise<ServiceBusSender> {
+  /** Loads the library, and opens the connection and the link to the queue: creating a sender opens nothing. */
+  async warm(): Promise<void> {
+    await this.#patiently(QUEUE, (sender, abortSignal) => sender.createMessageBatch({ abortSignal }));
+  }
+
+  #open(queue: string): Promise<ServiceBusSender> {
     this.#client ??= connect(this.#config);
     const sender = this.#senders.get(queue) ?? this.#client.then((client) => client.createSender(queue));
     this.#senders.set(queue, sender);
@@ -191,7 +207,9 @@ function toMessage({ job, id, at }: WakeUpToSend): ServiceBusMessage {
 
 async function connect(config: Config): Promise<ServiceBusClient> {
   const { ServiceBusClient } = await import("@azure/service-bus");
-  const retryOptions = { maxRetries: 1, retryDelayInMs: 200, timeoutInMs: SEND_TIMEOUT };
+  // Longer than this app waits: where the SDK's own time is over first and its link is gone, its timer throws, which ends
+  // the process (rhea-promise 3.0.3, AwaitableSender.send).
+  const retryOptions = { maxRetries: 1, retryDelayInMs: 200, timeoutInMs: FIRST_SEND_TIMEOUT + 5_000 };
   const { serviceBus } = config;
   if ("connectionString" in serviceBus) return new ServiceBusClient(serviceBus.connectionString, { retryOptions });
   return new ServiceBusClient(serviceBus.namespace, identity(config), { retryOptions });

@@ -24,10 +24,10 @@ import { lookAt } from "./wake.ts";
 const CLOCK_TOLERANCE = 1_000;
 
 /**
- * After trouble with the store, the driver of an expired lease gets so much time to write its answer: it could not
- * renew its lease either. Milliseconds.
+ * After trouble with the store, the driver of an expired lease gets so much time to renew it or to write its answer: longer
+ * than a request that hangs, and the pause or the beat after it (docs/operations.md, "Waits"). Milliseconds.
  */
-const TAKEOVER_GRACE = 5_000;
+export const TAKEOVER_GRACE = 8_000;
 
 /**
  * But no longer than this after the lease's end, so that a store which is always in some trouble does not keep runs from
@@ -71,7 +71,7 @@ async function takeOver(engine: Engine, partition: Partition, job: WakeUp): Prom
   const run = await partition.read<RunDoc>(job.run);
   if (run?.kind !== "run" || isTerminal(run.status)) return undefined;
   const now = engine.now();
-  const later = lookLater(engine, run, now);
+  const later = lookLater(engine, run, now, job);
   if (later !== undefined) {
     await engine.wakeUps.send(lookAt(run), `${run.id}/${later.why}/${later.at}`, later.at);
     return undefined;
@@ -93,7 +93,7 @@ async function takeOver(engine: Engine, partition: Partition, job: WakeUp): Prom
  * When this run should be looked at again instead of now, if so, and why. Milliseconds since 1970. Wake-ups of the same run
  * that come within one pause get the same time, and so the same id: Service Bus drops all but one of them.
  */
-function lookLater(engine: Engine, run: RunDoc, now: number): { at: number; why: string } | undefined {
+function lookLater(engine: Engine, run: RunDoc, now: number, job: WakeUp): { at: number; why: string } | undefined {
   const until = run.internal.lease?.until;
   // Its driver is alive, as far as this process can tell. A wake-up that came early was for the lease's end: its id is taken.
   if (until !== undefined && !isUnowned(run, now)) {
@@ -101,8 +101,9 @@ function lookLater(engine: Engine, run: RunDoc, now: number): { at: number; why:
   }
   if (isForNewerDriver(run, now)) return { at: nextMoment(now, NEWER_PAUSE), why: "newer" };
   if (until === undefined) return undefined;
-  const troubled = now < until + LONGEST_GRACE && engine.store.health.troubledWithin(TAKEOVER_GRACE);
-  return troubled ? { at: nextMoment(now, TAKEOVER_GRACE), why: "grace" } : undefined;
+  // This process may not have asked the store for long; the wake-up tells of trouble that others have met.
+  const isTroubled = engine.store.health.troubledWithin(TAKEOVER_GRACE) || (job.tries ?? 0) > 0;
+  return isTroubled && now < until + LONGEST_GRACE ? { at: nextMoment(now, TAKEOVER_GRACE), why: "grace" } : undefined;
 }
 
 /** The next multiple of `pause` that is no wake-up's that came early. Milliseconds. */

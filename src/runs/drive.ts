@@ -31,7 +31,7 @@ import {
 import { Turn } from "./turn.ts";
 
 /** How often a model call under way is looked after. Milliseconds. */
-const HEARTBEAT = 1_000;
+export const HEARTBEAT = 1_000;
 
 /** The end of a run that a fault of this code has stopped. */
 const FAILED: Ending = { status: "failed", error: SERVER_ERROR };

@@ -14,6 +14,9 @@ import type { Engine } from "./engine.ts";
  */
 const MOMENT = 60_000;
 
+/** Longer than from one sweep to the next (functions/sweep.ts). Milliseconds. */
+export const TROUBLE_MEMORY = 20_000;
+
 /** A wake-up that is for this very moment is most probably on its way. Milliseconds. */
 const GRACE = 2_000;
 
@@ -46,9 +49,12 @@ async function send(engine: Engine, now: number, what: string, overdue: Overdue[
 
 async function overdueRuns(engine: Engine, now: number, limit: number): Promise<Overdue[]> {
   const overdue = await engine.store.overdueRuns(now - GRACE, limit);
+  // Drivers met the same trouble: the workers must give them the time to renew their leases (claim.ts).
+  const trouble = engine.store.health.troubledWithin(TROUBLE_MEMORY) ? { tries: 1 } : {};
   return overdue.flatMap((doc) => {
     if (doc.kind === "run") {
-      return [{ job: { tenant: doc.tenant, thread: doc.thread, run: doc.id }, id: doc.id, due: doc.due }];
+      const job = { tenant: doc.tenant, thread: doc.thread, run: doc.id, ...trouble };
+      return [{ job, id: doc.id, due: doc.due }];
     }
     // A newer build may have documents of other kinds that are due.
     if (doc.kind !== "deleted_thread") return [];

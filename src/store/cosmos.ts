@@ -1,9 +1,8 @@
-/** The Cosmos DB client: how it connects, what it counts, and which of the SDK's requests it spares. */
+/** The Cosmos DB client: how it connects, what it counts, and which of the SDK's requests and retries it spares. */
 import {
   type Container,
   CosmosClient,
   type CosmosClientOptions,
-  type Database,
   type Plugin,
   type PluginConfig,
   PluginOn,
@@ -13,55 +12,144 @@ import { identity } from "../identity.ts";
 import { CATALOG, createContainers, THREADS } from "./containers.ts";
 import type { CostMeter } from "./cost.ts";
 import { signer } from "./master-key.ts";
-
-/** How long one request may take before it counts as lost. Milliseconds. */
-const REQUEST_TIMEOUT = 10_000;
+import { RangeGone, type StoreHealth, StoreTrouble, statusOf, troubleOf } from "./trouble.ts";
+import { REQUEST_TIMEOUT, THROTTLED_WAIT } from "./waits.ts";
 
 export interface Containers {
   threads: Container;
   catalog: Container;
+  /** The threads again, for queries over several partitions: of a newer client after a split, which knows the new ranges. */
+  allThreads: Container;
 }
 
 export interface CosmosConnection {
-  containers: Containers;
+  readonly containers: Containers;
   /** Creates what is missing, if the settings say so; else the containers are there already. */
   prepare(): Promise<void>;
+  /** The account's default consistency. Throws `StoreTrouble`. */
+  readConsistency(): Promise<string>;
   close(): void;
 }
 
-export function connectCosmos(config: Config, meter: CostMeter): CosmosConnection {
-  const { endpoint, key, database: name, createContainers: create } = config.cosmos;
-  const options: CosmosClientOptions & { plugins: PluginConfig[] } = {
-    endpoint,
-    ...(key === undefined ? { aadCredentials: identity(config) } : { tokenProvider: signer(key) }),
-    userAgentSuffix: "threadkeep",
-    connectionPolicy: {
-      requestTimeout: REQUEST_TIMEOUT,
-      // A key and plain http mean the local server, which is its own only region.
-      enableEndpointDiscovery: !endpoint.startsWith("http:"),
-      retryOptions: { maxRetryAttemptCount: 9, fixedRetryIntervalInMilliseconds: 0, maxWaitTimeInSeconds: 10 },
-    },
-    plugins: [{ on: PluginOn.request, plugin: onEveryRequest(meter) }],
-  };
-  const client = new CosmosClient(options);
-  const database: Database = client.database(name);
-  return {
-    containers: { threads: database.container(THREADS), catalog: database.container(CATALOG) },
-    prepare: () => (create ? createContainers(database) : Promise.resolve()),
-    close: () => client.dispose(),
-  };
+export function connectCosmos(config: Config, meter: CostMeter, health: StoreHealth): CosmosConnection {
+  return new Connection(config, meter, health);
 }
 
+class Connection implements CosmosConnection {
+  readonly containers: Containers;
+  readonly #config: Config;
+  readonly #meter: CostMeter;
+  readonly #health: StoreHealth;
+  /** The session of this one knows every write of the process, so it stays. */
+  readonly #client: CosmosClient;
+  /** The one that `allThreads` belongs to. */
+  #queryClient: CosmosClient;
+
+  constructor(config: Config, meter: CostMeter, health: StoreHealth) {
+    this.#config = config;
+    this.#meter = meter;
+    this.#health = health;
+    this.#client = this.#connect();
+    this.#queryClient = this.#client;
+    const { threads, catalog } = this.#containersOf(this.#client);
+    this.containers = { threads, catalog, allThreads: threads };
+  }
+
+  prepare(): Promise<void> {
+    const { database, createContainers: create } = this.#config.cosmos;
+    return create ? createContainers(this.#client.database(database)) : Promise.resolve();
+  }
+
+  async readConsistency(): Promise<string> {
+    const { resource } = await this.#health.answer(this.#client.getDatabaseAccount());
+    const level = resource?.consistencyPolicy;
+    if (typeof level !== "string") throw this.#health.met(new StoreTrouble("the account tells no consistency"));
+    return level;
+  }
+
+  close(): void {
+    this.#client.dispose();
+    this.#queryClient.dispose();
+  }
+
+  #containersOf(client: CosmosClient) {
+    const database = client.database(this.#config.cosmos.database);
+    return { threads: database.container(THREADS), catalog: database.container(CATALOG) };
+  }
+
+  #connect(): CosmosClient {
+    const { endpoint, key } = this.#config.cosmos;
+    // After a split, only a new client reads again which ranges there are.
+    const renew = () => {
+      if (this.#queryClient !== client) return;
+      this.#queryClient = this.#connect();
+      this.containers.allThreads = this.#containersOf(this.#queryClient).threads;
+      if (client !== this.#client) client.dispose();
+    };
+    const options: CosmosClientOptions & { plugins: PluginConfig[] } = {
+      endpoint,
+      ...(key === undefined ? { aadCredentials: identity(this.#config) } : { tokenProvider: signer(key) }),
+      userAgentSuffix: "threadkeep",
+      connectionPolicy: {
+        requestTimeout: REQUEST_TIMEOUT,
+        // How soon another write region is noticed.
+        endpointRefreshRateInMs: 60_000,
+        // A key and plain http mean the local server, which is its own only region.
+        enableEndpointDiscovery: !endpoint.startsWith("http:"),
+        retryOptions: {
+          maxRetryAttemptCount: 9,
+          fixedRetryIntervalInMilliseconds: 0,
+          maxWaitTimeInSeconds: THROTTLED_WAIT / 1_000,
+        },
+      },
+      // The last one is the nearest to the network.
+      plugins: [
+        { on: PluginOn.request, plugin: sparePlans },
+        { on: PluginOn.request, plugin: endRetries(renew) },
+        { on: PluginOn.request, plugin: countCosts(this.#meter) },
+      ],
+    };
+    const client: CosmosClient = new CosmosClient(options);
+    return client;
+  }
+}
+
+type RequestPlugin = Plugin<unknown>;
+
 /**
- * Counts every request that leaves the process, with its charge. And spares one: beside every query the SDK asks for a
- * query plan and looks at it only if the query turns out to cross partitions, which one with a partition key cannot.
+ * Beside every query the SDK asks for a query plan, and looks at it only if the query turns out to cross partitions, which
+ * one with a partition key cannot: it gets an empty one.
  */
-function onEveryRequest(meter: CostMeter): Plugin<unknown> {
-  return async (context, _diagnostics, next) => {
-    if ("x-ms-cosmos-is-query-plan-request" in (context.headers ?? {}) && hasPartitionKey(context.options)) {
-      // The SDK does not use it. An error instead would go through the SDK's retries.
-      return { code: 200, headers: {}, result: {} };
+const sparePlans: RequestPlugin = async (context, _diagnostics, next) => {
+  const isPlan = "x-ms-cosmos-is-query-plan-request" in (context.headers ?? {});
+  // An error instead would go through the SDK's retries.
+  return isPlan && hasPartitionKey(context.options) ? { code: 200, headers: {}, result: {} } : next(context);
+};
+
+/**
+ * Trouble passes the SDK's own retries by: with endpoint discovery (as over https) it repeats a read that hangs 120 times,
+ * and for two minutes what finds no host, no connection or no write region; and a read whose session is not available
+ * loses its session token on the way. The app tries again itself, within its own time. Only 429 is left to the SDK.
+ */
+const endRetries =
+  (renew: () => void): RequestPlugin =>
+  async (context, _diagnostics, next) => {
+    try {
+      return await next(context);
+    } catch (error) {
+      const status = statusOf(error);
+      if (status === 410 && "x-ms-documentdb-isquery" in (context.headers ?? {})) {
+        renew();
+        throw new RangeGone(error);
+      }
+      throw status === 429 ? error : (troubleOf(error) ?? error);
     }
+  };
+
+/** Counts every request that leaves the process, with its charge. */
+const countCosts =
+  (meter: CostMeter): RequestPlugin =>
+  async (context, _diagnostics, next) => {
     const operation = `${context.resourceType}.${context.operationType}`;
     try {
       const response = await next(context);
@@ -72,7 +160,6 @@ function onEveryRequest(meter: CostMeter): Plugin<unknown> {
       throw error;
     }
   };
-}
 
 const hasPartitionKey = (options: object | undefined) =>
   options !== undefined && Reflect.get(options, "partitionKey") !== undefined;

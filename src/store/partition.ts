@@ -2,7 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import {
-  ConsistencyLevel,
+  BulkOperationType,
   type Container,
   type ItemResponse,
   type OperationInput,
@@ -10,6 +10,7 @@ import {
   type QueryIterator,
   type RequestOptions,
 } from "@azure/cosmos";
+import type { AccountConsistency, Freshness } from "./consistency.ts";
 import type { Doc, SnapshotDoc } from "./documents.ts";
 import { type SnapshotCache, withSnapshot } from "./snapshots.ts";
 import {
@@ -31,16 +32,6 @@ import {
   toOperation,
   type Write,
 } from "./writes.ts";
-
-/**
- * - "account": reads are as fresh as the account's default (which should be Strong): what one instance wrote, every other
- *   sees at once. The HTTP face needs that, since a client's next call may reach any instance.
- * - "session": a process that has just written to a partition reads its own writes there, and all that came before them,
- *   at half the price of Strong. The engine writes to a run before it reads anything, so this is enough for it.
- */
-export type Freshness = "account" | "session";
-
-const READ_OPTIONS = { account: {}, session: { consistencyLevel: ConsistencyLevel.Session } };
 
 /** A document as it was read: `_etag` names exactly this version. */
 export type Versioned<D> = D & { _etag: string };
@@ -79,6 +70,7 @@ export interface StoreAccess {
   freshness: Freshness;
   health: StoreHealth;
   snapshots: SnapshotCache;
+  consistency: AccountConsistency;
 }
 
 export class Partition implements Listable {
@@ -87,13 +79,15 @@ export class Partition implements Listable {
   readonly #freshness: Freshness;
   readonly #health: StoreHealth;
   readonly #snapshots: SnapshotCache;
+  readonly #consistency: AccountConsistency;
 
-  constructor({ container, freshness, health, snapshots }: StoreAccess, key: string) {
+  constructor({ container, freshness, health, snapshots, consistency }: StoreAccess, key: string) {
     this.#container = container;
     this.#key = key;
     this.#freshness = freshness;
     this.#health = health;
     this.#snapshots = snapshots;
+    this.#consistency = consistency;
   }
 
   read<D extends Doc>(id: string): Promise<Versioned<D> | undefined> {
@@ -106,7 +100,7 @@ export class Partition implements Listable {
   }
 
   async #read<D extends Doc>(id: string, freshness: Freshness, patience?: Patience): Promise<Versioned<D> | undefined> {
-    const response = await this.#ask<D>(id, READ_OPTIONS[freshness], patience);
+    const response = await this.#ask<D>(id, this.#consistency.readOptions(freshness), patience);
     return this.#whole(response.resource);
   }
 
@@ -116,7 +110,10 @@ export class Partition implements Listable {
     etag: string,
     patience?: Patience,
   ): Promise<Versioned<D> | "unchanged" | undefined> {
-    const options = { ...READ_OPTIONS[this.#freshness], accessCondition: { type: "IfNoneMatch", condition: etag } };
+    const options = {
+      ...this.#consistency.readOptions(this.#freshness),
+      accessCondition: { type: "IfNoneMatch", condition: etag },
+    };
     const response = await this.#ask<D>(id, options, patience);
     return response.statusCode === 304 ? "unchanged" : this.#whole(response.resource);
   }
@@ -196,8 +193,15 @@ export class Partition implements Listable {
       if (isFinal(status)) return { ok: false, failed, status };
       throw this.#health.met(status === 429 ? new StoreBusy() : new StoreTrouble(`a write of a batch got ${status}`));
     }
-    if (results.length === writes.length) return { ok: true, etags: results.map((result) => result.eTag ?? "") };
-    throw this.#health.met(new StoreTrouble(`${results.length} answers to a batch of ${writes.length} writes`));
+    if (results.length !== writes.length) {
+      throw this.#health.met(new StoreTrouble(`${results.length} answers to a batch of ${writes.length} writes`));
+    }
+    const etags = results.map((result, index) => {
+      const isDelete = writes[index]?.operationType === BulkOperationType.Delete;
+      if (!result.eTag && !isDelete) throw this.#health.met(new StoreTrouble("a write was answered without its etag"));
+      return result.eTag ?? "";
+    });
+    return { ok: true, etags };
   }
 
   /** Sets these paths if the document exists and fulfils the condition; answers with the whole document. */
@@ -260,7 +264,7 @@ export class Partition implements Listable {
       ` ORDER BY c.internal.sort ${descending ? "DESC" : "ASC"}`;
     const iterator = this.#container.items.query<Versioned<D>>(
       { query, parameters },
-      { ...READ_OPTIONS[this.#freshness], partitionKey: this.#key, maxItemCount: limit },
+      { ...this.#consistency.readOptions(this.#freshness), partitionKey: this.#key, maxItemCount: limit },
     );
     return this.#allWhole(await this.#fetch(iterator, limit));
   }
@@ -279,7 +283,7 @@ export class Partition implements Listable {
   async ids(limit: number): Promise<StoredSize[]> {
     const iterator = this.#container.items.query<StoredSize>(
       `SELECT TOP ${limit} c.id, LENGTH(ToString(c)) AS size FROM c`,
-      { partitionKey: this.#key, maxItemCount: limit },
+      { ...this.#consistency.readOptions("account"), partitionKey: this.#key, maxItemCount: limit },
     );
     return this.#fetch(iterator, limit);
   }

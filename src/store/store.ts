@@ -1,7 +1,9 @@
 /** The store as the rest of the app sees it: partitions by what they belong to. */
 import type { Container } from "@azure/cosmos";
+import type { AccountConsistency, Freshness } from "./consistency.ts";
+import { type QueryTools, queryThreads } from "./cross-partition.ts";
 import { catalogKey, deletedSort, threadKey } from "./documents.ts";
-import { type Freshness, Partition, type StoreAccess } from "./partition.ts";
+import { Partition, type StoreAccess } from "./partition.ts";
 import type { SnapshotCache } from "./snapshots.ts";
 import { TenantThreads } from "./tenant-threads.ts";
 import type { StoreHealth } from "./trouble.ts";
@@ -14,7 +16,10 @@ export type OverdueRun =
 interface Containers {
   threads: Container;
   catalog: Container;
+  /** for queries over several partitions (cosmos.ts) */
+  allThreads: Container;
 }
+
 /** A mark of a deleted or half-written thread; the id is the thread's. */
 export interface OverdueMark {
   tenant: string;
@@ -26,6 +31,7 @@ export interface OverdueMark {
 export interface SharedState {
   health: StoreHealth;
   snapshots: SnapshotCache;
+  consistency: AccountConsistency;
 }
 
 export class Store {
@@ -49,6 +55,16 @@ export class Store {
     return this.#shared.health;
   }
 
+  /** For queries over all tenants' threads. */
+  get #queryTools(): QueryTools {
+    return { containers: this.#containers, ...this.#shared };
+  }
+
+  /** What is known of the account's consistency. */
+  get consistency(): AccountConsistency {
+    return this.#shared.consistency;
+  }
+
   #access(container: Container, freshness = this.#freshness): StoreAccess {
     return { container, freshness, ...this.#shared };
   }
@@ -60,7 +76,8 @@ export class Store {
 
   /** The list of a tenant's threads. */
   threadsOf(tenant: string): TenantThreads {
-    return new TenantThreads(this.#access(this.#containers.threads, "account"), tenant);
+    const access = this.#access(this.#containers.threads, "account");
+    return new TenantThreads(access, this.#queryTools, tenant);
   }
 
   /** The assistants of a tenant. */
@@ -73,17 +90,6 @@ export class Store {
     await this.catalog("healthz").read("healthz");
   }
 
-  /** Of all tenants, how many runs should have been looked at before `now` (milliseconds). */
-  async countOverdue(now: number): Promise<number> {
-    const query = {
-      query: "SELECT VALUE COUNT(1) FROM c WHERE c.internal.due < @now",
-      parameters: [{ name: "@now", value: now }],
-    };
-    const { resources } = await this.#containers.threads.items.query<number>(query).fetchAll();
-    // The gateway may answer with several counts, each of a part of the documents.
-    return resources.reduce((sum, count) => sum + count, 0);
-  }
-
   /** Of all tenants, the runs that should have been looked at before `now` (milliseconds); the most overdue first. */
   async overdueRuns(now: number, limit: number): Promise<OverdueRun[]> {
     const query = {
@@ -92,10 +98,7 @@ export class Store {
         "WHERE c.internal.due < @now ORDER BY c.internal.due",
       parameters: [{ name: "@now", value: now }],
     };
-    const { resources } = await this.#containers.threads.items
-      .query<OverdueRun>(query, { maxItemCount: limit })
-      .fetchAll();
-    return resources;
+    return queryThreads<OverdueRun>(this.#queryTools, query, limit);
   }
 
   /** Of all tenants, the threads whose purge was due before `now` (milliseconds); the most overdue first. */
@@ -109,9 +112,6 @@ export class Store {
         { name: "@below", value: deletedSort(now) },
       ],
     };
-    const { resources } = await this.#containers.threads.items
-      .query<OverdueMark>(query, { maxItemCount: limit })
-      .fetchAll();
-    return resources;
+    return queryThreads<OverdueMark>(this.#queryTools, query, limit);
   }
 }

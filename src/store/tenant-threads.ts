@@ -1,13 +1,16 @@
 /** All threads of a tenant as one list, though each of them is a partition of its own. */
+import { type QueryTools, queryThreads } from "./cross-partition.ts";
 import { type Doc, threadKey } from "./documents.ts";
 import { type Listable, type ListOptions, Partition, type StoreAccess, type Versioned } from "./partition.ts";
 
 export class TenantThreads implements Listable {
   readonly #access: StoreAccess;
+  readonly #queryTools: QueryTools;
   readonly #tenant: string;
 
-  constructor(access: StoreAccess, tenant: string) {
+  constructor(access: StoreAccess, queryTools: QueryTools, tenant: string) {
     this.#access = access;
+    this.#queryTools = queryTools;
     this.#tenant = tenant;
   }
 
@@ -27,9 +30,6 @@ export class TenantThreads implements Listable {
         { name: "@below", value: range.below },
       ],
     };
-    const { resources } = await this.#access.container.items
-      .query<Versioned<D>>(query, { maxItemCount: limit })
-      .fetchAll();
-    return resources;
+    return queryThreads<Versioned<D>>(this.#queryTools, query, limit);
   }
 }

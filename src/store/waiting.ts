@@ -1,10 +1,11 @@
 /** Runs that wait too long for a worker, by tenant. */
-import type { Container } from "@azure/cosmos";
+import { type QueryTools, queryThreads } from "./cross-partition.ts";
 
 /** How many of them are looked at from each end of the queue, to see whose they are. */
 const SAMPLE = 500;
 
 export interface Waiting {
+  /** up to twice of what was asked for, and one */
   total: number;
   /** about so many of each tenant; only told if there are more than was asked for */
   byTenant: Map<string, number>;
@@ -16,19 +17,18 @@ interface Seen {
 }
 
 export class WaitingRuns {
-  readonly #threads: Container;
+  readonly #tools: QueryTools;
 
-  constructor(threads: Container) {
-    this.#threads = threads;
+  constructor(tools: QueryTools) {
+    this.#tools = tools;
   }
 
   /**
-   * How many runs a worker should have looked at before `now` (milliseconds). The count reads the index only. Whose they
+   * How many runs a worker should have looked at before `now` (milliseconds). The query reads the index only. Whose they
    * are stands in the documents: if there are more than `enough`, a sample tells it, the oldest and the newest of them.
    */
   async count(now: number, enough: number): Promise<Waiting> {
-    const query = "SELECT VALUE COUNT(1) FROM c WHERE c.internal.due < @now";
-    const [total = 0] = await this.#query<number>(query, now);
+    const total = await this.#count(now, 2 * enough + 1);
     if (total <= enough) return { total, byTenant: new Map() };
     // A short queue is seen whole from one end; the two ends of a longer one do not meet.
     const isLong = total > 2 * SAMPLE;
@@ -37,16 +37,21 @@ export class WaitingRuns {
     return { total, byTenant: estimate([...oldest, ...newest], total) };
   }
 
+  /** Without COUNT, which the SDK does not end where a partition answers with an empty page (cross-partition.ts). */
+  async #count(now: number, limit: number): Promise<number> {
+    const query = `SELECT TOP ${limit} VALUE 1 FROM c WHERE c.internal.due < @now`;
+    return (await this.#query<number>(query, now, limit)).length;
+  }
+
   #seen(order: "ASC" | "DESC", limit: number, now: number): Promise<Seen[]> {
     const query =
       `SELECT TOP ${limit} c.kind, c.internal.tenant AS tenant FROM c ` +
       `WHERE c.internal.due < @now ORDER BY c.internal.due ${order}`;
-    return this.#query<Seen>(query, now);
+    return this.#query<Seen>(query, now, limit);
   }
 
-  async #query<T>(query: string, now: number): Promise<T[]> {
-    const parameters = [{ name: "@now", value: now }];
-    return (await this.#threads.items.query<T>({ query, parameters }, { maxItemCount: SAMPLE }).fetchAll()).resources;
+  #query<T>(query: string, now: number, limit: number): Promise<T[]> {
+    return queryThreads<T>(this.#tools, { query, parameters: [{ name: "@now", value: now }] }, limit);
   }
 }
 

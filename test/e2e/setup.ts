@@ -37,7 +37,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
   // Set to a file's name to see what the servers say.
   const log = process.env.E2E_LOG ?? "quiet";
   const keySeed = randomBytes(8).toString("hex");
-  const stack = await startStack({ env: { API_KEYS: apiKeys(keySeed) }, log });
+  // Arguments of the Cosmos DB server, such as "--consistency session --partitions 3".
+  const cosmosArgs = process.env.E2E_COSMOS?.split(" ") ?? [];
+  const stack = await startStack({ env: { API_KEYS: apiKeys(keySeed) }, log, cosmosArgs });
   project.provide("stack", {
     origin: new URL(stack.baseUrl).origin,
     modelUrl: stack.model.baseUrl,

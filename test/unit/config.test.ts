@@ -182,7 +182,7 @@ describe("a setting that is wrong is shown with what is allowed:", () => {
     ["MODEL_CONTEXT_TOKENS", "10000001", "expected a number of tokens from 1000 to 10000000"],
     ["MAX_REQUESTS", "0", "expected a whole number from 1 to 100000"],
     ["MAX_STREAMS", "many", "expected a whole number from 1 to 100000"],
-    ["MAX_OVERDUE_RUNS", "-1", "expected a whole number from 0 to 10000000"],
+    ["MAX_OVERDUE_RUNS", "-1", "expected a whole number from 0 to 100000"],
     ["RUN_LIFETIME", "0", "expected whole seconds from 1 to 86400"],
     ["RUN_LIFETIME", "86401", "expected whole seconds from 1 to 86400"],
     ["RUN_LEASE", "-1", seconds(1, 300)],

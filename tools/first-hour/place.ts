@@ -4,8 +4,9 @@ import type { Container } from "@azure/cosmos";
 import { ServiceBusClient } from "@azure/service-bus";
 import type { Config } from "../../src/config.ts";
 import { identity } from "../../src/identity.ts";
-import { connectCosmos } from "../../src/store/cosmos.ts";
+import { type CosmosConnection, connectCosmos } from "../../src/store/cosmos.ts";
 import { CostMeter } from "../../src/store/cost.ts";
+import { StoreHealth } from "../../src/store/trouble.ts";
 import { AppClient } from "./app-client.ts";
 
 /** What everything is called that the checks create. */
@@ -66,6 +67,7 @@ export class Place {
   readonly stopping = new AbortController();
   /** No two tries share a name. */
   readonly name = `${PREFIX}-${randomBytes(4).toString("hex")}`;
+  readonly health = new StoreHealth(Date.now);
   readonly #meter = new CostMeter();
   readonly #cosmos: ReturnType<typeof connectCosmos>;
   readonly #partitions = new Set<string>();
@@ -75,7 +77,7 @@ export class Place {
     this.model = model;
     this.surroundings = surroundings;
     this.askOperator = askOperator;
-    this.#cosmos = connectCosmos(config, this.#meter);
+    this.#cosmos = connectCosmos(config, this.#meter, this.health);
     this.threads = this.#cosmos.containers.threads;
     this.app = new AppClient(app, this.stopping.signal);
     this.tenant = config.apiKeys.find(({ key }) => key === app.key)?.tenant;
@@ -85,6 +87,11 @@ export class Place {
       "connectionString" in serviceBus
         ? new ServiceBusClient(serviceBus.connectionString, { retryOptions })
         : new ServiceBusClient(serviceBus.namespace, identity(config), { retryOptions });
+  }
+
+  /** The app's containers, as the app's client knows them. */
+  get containers(): CosmosConnection["containers"] {
+    return this.#cosmos.containers;
   }
 
   /** A partition of the app's own container, of a tenant that does not exist: no request and no sweep sees what is in it. */

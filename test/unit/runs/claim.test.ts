@@ -18,7 +18,7 @@ let connection: CosmosConnection;
 let asked: Question;
 beforeAll(async () => {
   world = await startEngineWorld();
-  connection = connectCosmos(world.app.config, new CostMeter());
+  connection = connectCosmos(world.app.config, new CostMeter(), new StoreHealth(Date.now));
 });
 afterAll(async () => {
   connection.close();
@@ -41,7 +41,11 @@ function engineAt(now: number, troubledAt?: number): Engine {
   const health = new StoreHealth(() => clock);
   if (troubledAt !== undefined) health.met(new StoreTrouble("a test's"));
   clock = now;
-  const store = new Store(connection.containers, "session", { health, snapshots: new SnapshotCache() });
+  const store = new Store(connection.containers, "session", {
+    health,
+    snapshots: new SnapshotCache(),
+    consistency: world.app.store.consistency,
+  });
   return { ...world.engine, store, now: () => now };
 }
 

@@ -1,4 +1,4 @@
-/** A gateway before the local store that answers queries as Cosmos DB may: with empty pages, and with counts in parts. */
+/** A gateway before the local store that answers queries as Cosmos DB may: with empty pages, and without etags. */
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 
@@ -12,8 +12,10 @@ export interface OddGateway {
   stop(): Promise<void>;
 }
 
-/** `empty-pages`: each query begins with one. `partial-counts`: each count of a query comes as 1 and the rest. */
-export async function startOddGateway(target: string, oddity: "empty-pages" | "partial-counts"): Promise<OddGateway> {
+/** `empty-pages`: each query begins with one. `no-etags`: the answer to a batch has none. */
+export type Oddity = "empty-pages" | "no-etags";
+
+export async function startOddGateway(target: string, oddity: Oddity): Promise<OddGateway> {
   let madeUp = 0;
   const server = http.createServer(async (request, response) => {
     const chunks: Buffer[] = [];
@@ -21,22 +23,22 @@ export async function startOddGateway(target: string, oddity: "empty-pages" | "p
     const body = Buffer.concat(chunks);
     const isQuery = request.headers["content-type"]?.startsWith("application/query+json") === true;
     const isPlan = request.headers["x-ms-cosmos-is-query-plan-request"] !== undefined;
-    const concerned = isQuery && !isPlan && (oddity === "empty-pages" || body.includes("COUNT("));
+    const concerned = isQuery && !isPlan && oddity === "empty-pages";
     const { [CONTINUATION]: continuation, ...headers } = request.headers;
     if (concerned && continuation === undefined) {
       madeUp += 1;
-      const documents = oddity === "empty-pages" ? [] : [1];
       response.writeHead(200, {
         "content-type": "application/json",
         [CONTINUATION]: SECOND,
         "x-ms-request-charge": "1",
       });
-      response.end(JSON.stringify({ _rid: "", Documents: documents, _count: documents.length }));
+      response.end(JSON.stringify({ _rid: "", Documents: [], _count: 0 }));
       return;
     }
     const own = concerned && continuation === SECOND;
     const answer = await forward(target, request, own || continuation === undefined ? headers : request.headers, body);
-    const text = own && oddity === "partial-counts" ? oneLess(answer.body) : answer.body;
+    const isBatch = request.headers["x-ms-cosmos-is-batch-request"] !== undefined;
+    const text = isBatch && oddity === "no-etags" ? withoutEtags(answer.body) : answer.body;
     const { "content-length": _length, ...answerHeaders } = answer.headers;
     response.writeHead(answer.status, answerHeaders);
     response.end(text);
@@ -77,8 +79,8 @@ function forward(
   });
 }
 
-/** The store's count without the one that was told already. */
-function oneLess(body: Buffer): string {
-  const page = JSON.parse(body.toString()) as { Documents: number[] };
-  return JSON.stringify({ ...page, Documents: page.Documents.map((count) => count - 1) });
+/** The results of a batch without the versions that it has made. */
+function withoutEtags(body: Buffer): string {
+  const results = JSON.parse(body.toString()) as { eTag?: string }[];
+  return JSON.stringify(results.map(({ eTag: _etag, ...rest }) => rest));
 }

@@ -1,7 +1,8 @@
 /** What requests cost, in request units. The bounds are those that docs/performance.md counts with. */
+import { AccountConsistency } from "../../../src/store/consistency.ts";
 import { SnapshotCache } from "../../../src/store/snapshots.ts";
 import { Store } from "../../../src/store/store.ts";
-import { StoreHealth } from "../../../src/store/trouble.ts";
+import { WaitingRuns } from "../../../src/store/waiting.ts";
 import { type Check, outcomeOf } from "../check.ts";
 import type { Place } from "../place.ts";
 
@@ -65,10 +66,10 @@ const queries: Check = {
         place.document(pk, `l${i}`, { run_id: `run_${i}`, internal: { sort: sort(i) } }),
       );
     }
-    const store = new Store({ threads: place.threads, catalog: place.threads }, "account", {
-      health: new StoreHealth(Date.now),
-      snapshots: new SnapshotCache(),
-    });
+    const { containers, health } = place;
+    const consistency = new AccountConsistency();
+    const store = new Store(containers, "account", { health, snapshots: new SnapshotCache(), consistency });
+    const waiting = new WaitingRuns({ containers, health, consistency });
     const { resources: ranges } = await place.threads.readPartitionKeyRanges().fetchAll();
     const each = 5 * ranges.length;
     const list = { range: { above: sort(0).slice(0, -3), below: `${place.name}/~` }, descending: false, limit: LISTED };
@@ -76,13 +77,16 @@ const queries: Check = {
     const thread = store.thread(place.name, "list");
     const prices: Price[] = [
       ["sweep", await costOf(place, () => store.overdueRuns(Date.now(), 500)), each],
-      ["count", await costOf(place, () => store.countOverdue(Date.now())), each],
+      ["count", await costOf(place, () => waiting.count(Date.now(), ENOUGH)), each],
       ["list", await costOf(place, () => thread.list(list)), 30],
       [`IN ${RUN_IDS}`, await costOf(place, () => thread.list({ ...list, runIds })), 100],
     ];
     return outcomeOfPrices(prices);
   },
 };
+
+/** As the default of MAX_OVERDUE_RUNS. */
+const ENOUGH = 10_000;
 
 async function costOf(place: Place, work: () => Promise<unknown>): Promise<number> {
   const before = place.units;
