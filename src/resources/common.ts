@@ -22,7 +22,7 @@ function id(kind: IdKind) {
   return z
     .string()
     .max(MAX_ID)
-    .refine((value) => pattern.test(value), { params: { kind: "not_an_id", prefix } })
+    .refine((value) => value.length > MAX_ID || pattern.test(value), { params: { kind: "not_an_id", prefix } })
     .meta({ pattern: pattern.source });
 }
 
