@@ -108,7 +108,7 @@ export interface Config {
     firstTokenTimeout: number;
     /** milliseconds */
     tokenTimeout: number;
-    /** how often a call is tried while the model answers 429 or 5xx */
+    /** attempts of one model call, whatever ended each: the model or the death of its driver */
     maxAttempts: number;
     /** how many tokens of a thread a prompt may hold if the run sets no bound */
     contextTokens: number;

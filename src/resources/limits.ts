@@ -41,14 +41,15 @@ export const MAX_BODY_VALUES = 30_000;
 
 /** Throws the 400 for an object that is too large; `param` is the request's parameter to blame. */
 export function assertStorable(object: object, param: string | null): void {
-  const bytes = jsonBytes(object);
+  const bytes = sizeOf(object);
   if (bytes > MAX_OBJECT_BYTES) throw tooLarge(param, bytes, MAX_OBJECT_BYTES);
 }
 
 /** Throws the 400 for messages that are too large to be created in one batch with their run. */
 export function assertStorableTogether(objects: object[], param: string): void {
-  const bytes = objects.reduce((sum, object) => sum + jsonBytes(object), 0);
+  const bytes = objects.reduce((sum, object) => sum + sizeOf(object), 0);
   if (bytes > MAX_ADDITIONAL_BYTES) throw tooLarge(param, bytes, MAX_ADDITIONAL_BYTES);
 }
 
-const jsonBytes = (object: object) => Buffer.byteLength(JSON.stringify(object));
+/** Of a value as the JSON that is stored. Bytes. */
+export const sizeOf = (value: unknown) => Buffer.byteLength(JSON.stringify(value));

@@ -20,7 +20,7 @@ import {
   usageObject,
 } from "./common.ts";
 import { TOOL_OUTPUTS_TOO_LARGE } from "./errors.ts";
-import { MAX_OBJECT_BYTES, MAX_TOOL_CALLS, MAX_TOOL_OUTPUT, MAX_TOOL_OUTPUT_BYTES } from "./limits.ts";
+import { MAX_OBJECT_BYTES, MAX_TOOL_CALLS, MAX_TOOL_OUTPUT, MAX_TOOL_OUTPUT_BYTES, sizeOf } from "./limits.ts";
 import { createMessageRequest } from "./message.ts";
 import { createThreadRequest } from "./thread.ts";
 
@@ -100,7 +100,7 @@ export const submitToolOutputsRequest = z.strictObject({
     .max(MAX_TOOL_CALLS)
     .refine((outputs) => bytesOf(outputs) <= MAX_TOOL_OUTPUT_BYTES, TOOL_OUTPUTS_TOO_LARGE)
     .superRefine((outputs, context) => {
-      const bytes = Buffer.byteLength(JSON.stringify(outputs));
+      const bytes = sizeOf(outputs);
       const params = { kind: "too_large", bytes, maximum: MAX_OBJECT_BYTES };
       if (bytes > MAX_OBJECT_BYTES) context.addIssue({ code: "custom", params, input: outputs });
     }),

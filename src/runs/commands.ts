@@ -11,10 +11,10 @@ import {
   tooLarge,
   updating,
 } from "../resources/errors.ts";
+import { sizeOf } from "../resources/limits.ts";
 import { isTerminal, type SubmitToolOutputsRequest } from "../resources/run.ts";
 import type { FunctionToolCall } from "../resources/step.ts";
 import { isNewer, type RunDoc, type StepDoc } from "../store/documents.ts";
-import { sizeOf } from "../store/limits.ts";
 import type { Partition, Versioned } from "../store/partition.ts";
 import type { Write } from "../store/writes.ts";
 import type { StaleLock } from "../threads/lock.ts";

@@ -2,6 +2,7 @@
  * A run's event log: what its stream said, kept for a while, so that a broken stream can be resumed and a background
  * run watched. Chunks are written in the batches that also write the objects: log and store cannot differ.
  */
+import { sizeOf } from "../resources/limits.ts";
 import { isTerminal } from "../resources/run.ts";
 import type { EventsDoc, MessageDoc, RunDoc, StepDoc } from "../store/documents.ts";
 import { encodeEvents } from "./event-encoding.ts";
@@ -22,7 +23,7 @@ const FEW = 2_000;
  */
 export function inChunks(events: RunEvent[]): RunEvent[][] {
   if (events.length < 2 || fitsEasily(events)) return [events];
-  if (Buffer.byteLength(JSON.stringify(encodeEvents(events))) <= MAX_CHUNK_BYTES) return [events];
+  if (sizeOf(encodeEvents(events)) <= MAX_CHUNK_BYTES) return [events];
   const middle = events.length >> 1;
   return [...inChunks(events.slice(0, middle)), ...inChunks(events.slice(middle))];
 }

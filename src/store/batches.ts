@@ -1,5 +1,6 @@
 /** Splits writes so that each batch keeps Cosmos DB's limits of number and size. */
-import { MAX_BATCH_BYTES, MAX_BATCH_WRITES, sizeOf } from "./limits.ts";
+import { sizeOf } from "../resources/limits.ts";
+import { MAX_BATCH_BYTES, MAX_BATCH_WRITES } from "./limits.ts";
 import type { Write } from "./writes.ts";
 
 /** In their order. `maxWrites`: how many writes a batch may have, if the caller adds some of its own to each. */

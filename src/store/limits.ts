@@ -5,6 +5,3 @@ export const MAX_BATCH_WRITES = 100;
 
 /** Cosmos DB's own limit is 2 MB, with what surrounds the writes. Bytes. */
 export const MAX_BATCH_BYTES = 1_900_000;
-
-/** Of a document, or any value, as the JSON that is stored. Bytes. */
-export const sizeOf = (value: unknown) => Buffer.byteLength(JSON.stringify(value));

@@ -4,9 +4,9 @@
  * name it: so it is written once for all runs of a thread that use the same, and not again with every change of a run.
  */
 import { createHash } from "node:crypto";
+import { sizeOf } from "../resources/limits.ts";
 import type { Run } from "../resources/run.ts";
 import type { Doc, RunDoc, SnapshotDoc } from "./documents.ts";
-import { sizeOf } from "./limits.ts";
 
 const FIELDS = ["instructions", "tools", "response_format"] as const;
 export type SnapshotFields = Pick<Run, (typeof FIELDS)[number]>;

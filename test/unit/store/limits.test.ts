@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { assertStorable, assertStorableTogether } from "../../../src/resources/limits.ts";
+import { assertStorable, assertStorableTogether, sizeOf } from "../../../src/resources/limits.ts";
 import { CostMeter } from "../../../src/store/cost.ts";
-import { sizeOf } from "../../../src/store/limits.ts";
 import { messageDoc, runIn } from "../documents.ts";
 
 const text = (length: number, letter = "x") => ({ type: "text" as const, text: letter.repeat(length) });
