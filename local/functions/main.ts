@@ -63,13 +63,15 @@ function startMessage(error: unknown, port: number | undefined): string {
 }
 
 async function run(host: Host, { graceMs, terminateMs }: CommandLine, parentGone: Promise<void>): Promise<void> {
-  console.log(`functions ready on http://127.0.0.1:${host.port}`);
-  if (process.connected) process.send?.({ ready: true, port: host.port });
-
-  const grace = await new Promise<number>((resolve) => {
+  // Listens before it says that it is ready: the parent may send SIGTERM in the same moment.
+  const stopped = new Promise<number>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(graceMs));
     void parentGone.then(() => resolve(Math.min(graceMs, orphanGraceMs)));
   });
+  console.log(`functions ready on http://127.0.0.1:${host.port}`);
+  if (process.connected) process.send?.({ ready: true, port: host.port });
+
+  const grace = await stopped;
   // A second signal: the user does not want to wait.
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => process.exit(1));
   const { handlers, hooks } = await host.stop(grace, terminateMs);
