@@ -140,12 +140,13 @@ export class Story {
     await Promise.all(this.random.chance(0.3) ? [submit(), submit()] : [submit()]);
   }
 
-  /** The thread's newest run. */
+  /** The thread's newest run, if this story has made it without hearing so. */
   async #active(model: ModelName): Promise<Run | undefined> {
     const { data } = await this.insist((runs) => runs.list(this.threadId, { limit: 1 }));
     const [run] = data;
-    // A run of another model is of another user, or of this thread's past.
-    return run === undefined || !run.model.startsWith(`${model}${MARK}`) ? undefined : this.hear(run, model);
+    // A run of another model is another user's. One that was heard of before is of an earlier story on this thread.
+    const isOurs = run?.model.startsWith(`${model}${MARK}`) && !this.teller.memory.runs.has(run.id);
+    return run !== undefined && isOurs ? this.hear(run, model) : undefined;
   }
 
   async #read(stream: AsyncIterable<AssistantStreamEvent>, model: ModelName, events: number): Promise<Run | undefined> {
