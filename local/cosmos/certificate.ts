@@ -1,4 +1,5 @@
 import { generateKeyPairSync, randomBytes, sign } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
 /** A certificate that signs itself, and its private key, both as PEM. */
 export interface Certificate {
@@ -13,6 +14,21 @@ const TAG = { boolean: 0x01, integer: 0x02, bits: 0x03, octets: 0x04, oid: 0x06,
 const SEQUENCE = 0x30;
 const SET = 0x31;
 const OID = { ecdsaWithSha256: "2a8648ce3d040302", commonName: "550403", constraints: "551d13", names: "551d11" };
+
+/**
+ * The certificate of a file and the key beside it (`FILE.key`), made unless they are there: a server that starts again is
+ * still trusted.
+ */
+export function certificateOf(file: string): Certificate {
+  const keyFile = `${file}.key`;
+  if (existsSync(file) && existsSync(keyFile)) {
+    return { certificate: readFileSync(file, "utf8"), key: readFileSync(keyFile, "utf8") };
+  }
+  const made = selfSigned();
+  writeFileSync(keyFile, made.key, { mode: 0o600 });
+  writeFileSync(file, made.certificate);
+  return made;
+}
 
 /** Makes a certificate (X.509, ECDSA on P-256) for 127.0.0.1 and localhost, valid from yesterday for a year. */
 export function selfSigned(): Certificate {

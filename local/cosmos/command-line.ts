@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { certificateOf } from "./certificate.ts";
 import type { CosmosOptions } from "./server.ts";
 import { type Capacity, parseConsistency, parseSettings, type Settings } from "./settings.ts";
 
@@ -13,15 +14,13 @@ export const USAGE = `node local/cosmos/main.ts [--port 8081] [--data DIR] [--se
   [--serverless]             5,000 RU/s for each physical partition; none of these: no limit
   [--not-modified PRICE]     flat (default) or document: what a conditional read that answers 304 costs
   [--account NAME] [--region NAME]
-  [--https] [--certificate FILE]   serve https; write the certificate to trust to this file`;
+  [--https] [--certificate FILE]   serve https; the certificate to trust is in FILE, the key in FILE.key`;
 
 const DEFAULT_PORT = "8081";
 
 export interface CommandLine {
   options: CosmosOptions;
   port: number;
-  /** Where to write the certificate. */
-  certificate: string | undefined;
 }
 
 /** Reads the arguments; undefined if they ask for help. Throws with what is wrong. */
@@ -64,12 +63,13 @@ export function parseCommandLine(args: string[]): CommandLine | undefined {
     seed: Number(values.seed),
     partitions: count("partitions", values.partitions, 1),
     https: values.https,
+    ...(values.certificate !== undefined && { certificate: certificateOf(values.certificate) }),
     settings,
     ...(data !== undefined && { data }),
     ...(account !== undefined && { account }),
     ...(region !== undefined && { region }),
   };
-  return { options, port: count("port", values.port, 0), certificate: values.certificate };
+  return { options, port: count("port", values.port, 0) };
 }
 
 function capacityOf(values: {

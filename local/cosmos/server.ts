@@ -1,7 +1,7 @@
 import { createServer as createHttpServer, type Server as HttpServer } from "node:http";
 import { createServer as createHttpsServer, type Server as HttpsServer } from "node:https";
 import { KEY } from "./auth.ts";
-import { selfSigned } from "./certificate.ts";
+import { type Certificate, selfSigned } from "./certificate.ts";
 import type { Context } from "./context.ts";
 import type { FaultRule } from "./fault-rules.ts";
 import { type FaultReport, Faults } from "./faults.ts";
@@ -37,8 +37,10 @@ export interface CosmosOptions {
   account?: string;
   /** The name of its only region. */
   region?: string;
-  /** Serves https with a certificate of its own for 127.0.0.1 and localhost, in place of http. */
+  /** Serves https in place of http. */
   https?: boolean;
+  /** For https; a new one for 127.0.0.1 and localhost unless given. */
+  certificate?: Certificate;
 }
 
 export interface CosmosServer {
@@ -67,7 +69,7 @@ const IDLE_CHECK_MS = 20;
 
 /** Starts a server on this machine's loopback address. Throws when the port is taken or the journal damaged. */
 export async function startCosmos(options: CosmosOptions = {}): Promise<CosmosServer> {
-  const certificate = options.https ? selfSigned() : undefined;
+  const certificate = options.https ? (options.certificate ?? selfSigned()) : undefined;
   const server = certificate
     ? createHttpsServer({ cert: certificate.certificate, key: certificate.key, keepAliveTimeout: KEEP_ALIVE_MS })
     : createHttpServer({ keepAliveTimeout: KEEP_ALIVE_MS });
