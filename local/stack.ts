@@ -31,9 +31,7 @@ export interface StackOptions {
   moreHosts?: { name: string; env: Record<string, string>; appDir?: string }[];
   /** Further arguments of the Cosmos DB server, such as `["--partitions", "3"]`: local/cosmos/README.md has them all. */
   cosmosArgs?: string[];
-  /**
-   * The app talks to Cosmos DB over https, as in Azure, and trusts the server's own certificate.
-   */
+  /** The app talks to Cosmos DB over https, as in Azure, and trusts the server's own certificate. */
   https?: boolean;
   /** How long the app may finish what it is doing when it is stopped, in seconds; 2 if absent. */
   graceSeconds?: number;

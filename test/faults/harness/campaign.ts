@@ -34,6 +34,7 @@ export interface CampaignOptions extends ChaosOptions {
   sweep?: number | undefined;
   appDir?: string | undefined;
   log?: string | undefined;
+  likeAzure?: boolean | undefined;
 }
 
 export interface CampaignReport {
@@ -68,8 +69,8 @@ const AGAIN = 0.4;
 export async function runCampaign(options: CampaignOptions): Promise<CampaignReport> {
   const started = performance.now();
   const random = new Random(options.seed);
-  const { skew, appDir, log } = options;
-  const cluster = await startCluster({ random: random.fork(), skew, appDir, log });
+  const { skew, appDir, log, likeAzure } = options;
+  const cluster = await startCluster({ random: random.fork(), skew, appDir, log, likeAzure });
   try {
     const campaign = new Campaign(cluster, random, options);
     const report = await campaign.run();

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { type Container, CosmosClient } from "@azure/cosmos";
 import type { Child } from "../../../local/child.ts";
 import { type Stack, startStack } from "../../../local/stack.ts";
+import { trust } from "../../lib/trust.ts";
 import type { Random } from "./random.ts";
 
 /**
@@ -35,7 +36,14 @@ export interface ClusterOptions {
   appDir?: string | undefined;
   /** a file for what the processes say */
   log?: string | undefined;
+  /**
+   * The store is like most in Azure: https, endpoint discovery by the SDK, several physical partitions, an account with
+   * Session consistency.
+   */
+  likeAzure?: boolean | undefined;
 }
+
+const LIKE_AZURE = { https: true, cosmosArgs: ["--partitions", "3", "--consistency", "session"] };
 
 export class Cluster {
   readonly stack: Stack;
@@ -95,7 +103,7 @@ export class Cluster {
   }
 }
 
-export async function startCluster({ random, skew, appDir, log }: ClusterOptions): Promise<Cluster> {
+export async function startCluster({ random, skew, appDir, log, likeAzure }: ClusterOptions): Promise<Cluster> {
   const dataDir = mkdtempSync(path.join(tmpdir(), "threadkeep-faults-"));
   const crashes: string[] = [];
   const skews: Record<string, number> = {};
@@ -110,6 +118,7 @@ export async function startCluster({ random, skew, appDir, log }: ClusterOptions
     lockDuration: LOCK_DURATION,
     ...(appDir === undefined ? {} : { appDir }),
     ...(log === undefined ? {} : { log }),
+    ...(likeAzure ? LIKE_AZURE : {}),
     env: { ...COMMON, ...DOOR, ...environmentOf("functions") },
     moreHosts: [
       { name: "door-2", env: { ...environmentOf("door-2"), RUN_LIFETIME: String(SHORT_LIFETIME) } },
@@ -120,6 +129,7 @@ export async function startCluster({ random, skew, appDir, log }: ClusterOptions
       crashes.push(`${child.name} ended by itself (${signal ?? code}): ${child.lastLines.slice(-3).join(" | ")}`);
     },
   });
+  trust(stack.cosmos.certificate);
   return new Cluster(stack, dataDir, crashes, skews);
 }
 
@@ -143,6 +153,6 @@ const DOOR = disabled("true");
 const WORKER = disabled("false");
 
 function disabled(value: "true" | "false"): Record<string, string> {
-  const names = ["run-worker", "dead-letters", "sweep"];
+  const names = ["run-worker", "overflow-worker", "dead-letters", "overflow-dead-letters", "sweep"];
   return Object.fromEntries(names.map((name) => [`AzureWebJobs.${name}.Disabled`, value]));
 }
