@@ -43,7 +43,12 @@ export interface ClusterOptions {
   likeAzure?: boolean | undefined;
 }
 
-const LIKE_AZURE = { https: true, cosmosArgs: ["--partitions", "3", "--consistency", "session"] };
+/** How far the reads of an account with Session consistency are behind what other clients write. Milliseconds. */
+const REPLICA_LAG = 250;
+const LIKE_AZURE = {
+  https: true,
+  cosmosArgs: ["--partitions", "3", "--consistency", "session", "--lag", String(REPLICA_LAG)],
+};
 
 export class Cluster {
   readonly stack: Stack;
@@ -51,11 +56,14 @@ export class Cluster {
   readonly crashes: string[];
   /** milliseconds by which the clock of each instance is ahead */
   readonly skews: Record<string, number>;
+  /** how far what one instance reads may be behind what another one has written: with room for a busy machine, in ms */
+  readonly lag: number;
   readonly #dataDir: string;
   readonly #cosmos: CosmosClient;
 
-  constructor(stack: Stack, dataDir: string, crashes: string[], skews: Record<string, number>) {
+  constructor(stack: Stack, dataDir: string, crashes: string[], skews: Record<string, number>, lag: number) {
     this.stack = stack;
+    this.lag = lag;
     this.skews = skews;
     this.crashes = crashes;
     this.#dataDir = dataDir;
@@ -130,7 +138,7 @@ export async function startCluster({ random, skew, appDir, log, likeAzure }: Clu
     },
   });
   trust(stack.cosmos.certificate);
-  return new Cluster(stack, dataDir, crashes, skews);
+  return new Cluster(stack, dataDir, crashes, skews, likeAzure ? 4 * REPLICA_LAG : 0);
 }
 
 /** Streams that an instance holds: more than the users of a campaign open, fewer than the flooding tenant asks for. */
