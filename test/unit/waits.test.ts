@@ -6,7 +6,7 @@ import { PATIENCE } from "../../src/api/health.ts";
 import { DISCONNECT_TIMEOUT, RELEASE_TIMEOUT } from "../../src/app.ts";
 import { readConfig } from "../../src/config.ts";
 import { FIRST_SEND_TIMEOUT, SEND_TIMEOUT } from "../../src/jobs/wake-ups.ts";
-import { TAKEOVER_GRACE } from "../../src/runs/claim.ts";
+import { SECOND_LOOK, TAKEOVER_GRACE } from "../../src/runs/claim.ts";
 import { HEARTBEAT } from "../../src/runs/drive.ts";
 import { TROUBLE_MEMORY } from "../../src/runs/sweep.ts";
 import {
@@ -59,6 +59,7 @@ test.each([
     REQUEST_TIMEOUT + LONGEST_PAUSE + HEARTBEAT,
     TAKEOVER_GRACE,
   ],
+  ["a driver writes again, once the store works, before a second look", LONGEST_PAUSE + HEARTBEAT, SECOND_LOOK * lease],
   ["the sweep remembers trouble till its next tick", SWEEP, TROUBLE_MEMORY],
   ["stopping, before the platform ends the process", RELEASE_TIMEOUT + DISCONNECT_TIMEOUT, PLATFORM_GRACE],
   [
