@@ -18,6 +18,7 @@ export interface Session {
 const LANES = 4;
 const ITEMS_PER_LANE = 6;
 const QUEUE = "runs";
+const MAX_MESSAGES = 300;
 /** Sometimes longer than a page of the disk, so that a full disk cuts lines. */
 const pad = (random: () => number) => "x".repeat(Math.floor(random() * 9_000));
 
@@ -100,6 +101,11 @@ export class ServiceBusClients {
     let lanes: Promise<unknown>[] = [];
     const send = async () => {
       while (!isStopped) {
+        // The journal must fit on the disk.
+        if (this.ledger.count > MAX_MESSAGES) {
+          await sleep(5);
+          continue;
+        }
         const messageId = `m${++this.#number}`;
         this.ledger.begin(messageId, "sent");
         await sender.sendMessages({ messageId, body: pad(this.#random) });

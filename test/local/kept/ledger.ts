@@ -12,6 +12,11 @@ export class Ledger<Value> {
     return this.#known.get(id);
   }
 
+  /** How many items are there, as far as is known. */
+  get count(): number {
+    return [...this.#known.values()].filter((value) => value !== undefined).length;
+  }
+
   /** Whether an earlier write of this item is in doubt: then its value is not known until it is read. */
   isInDoubt(id: string): boolean {
     return this.#perhaps.has(id);
@@ -41,7 +46,8 @@ export class Ledger<Value> {
       const isKnown = same(value, this.#known.get(id));
       const isPossible = this.#perhaps.has(id) && same(value, this.#perhaps.get(id));
       if (!isKnown && !isPossible) wrong.push(`${id} is ${show(value)} and should be ${show(this.#known.get(id))}`);
-      this.#known.set(id, value);
+      if (value === undefined) this.#known.delete(id);
+      else this.#known.set(id, value);
     }
     this.#perhaps.clear();
     return wrong;
