@@ -11,8 +11,13 @@ import type {
 } from "../../src/store/documents.ts";
 import { isNewer } from "../../src/store/documents.ts";
 import { withSnapshot } from "../../src/store/snapshots.ts";
-import type { Finding } from "./rule.ts";
 import { lackOf } from "./shapes.ts";
+
+interface Unreadable {
+  id: string;
+  /** what it lacks */
+  detail: string;
+}
 
 export class ThreadSnapshot {
   readonly pk: string;
@@ -30,7 +35,7 @@ export class ThreadSnapshot {
   /** ids of documents that are of no known kind */
   readonly strangers: string[] = [];
   /** documents that lack what the rules look into; they are in none of the lists above */
-  readonly unreadable: Finding[] = [];
+  readonly unreadable: Unreadable[] = [];
 
   constructor(pk: string, docs: Iterable<Doc>) {
     this.pk = pk;
