@@ -3,6 +3,7 @@ import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "no
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Child, type ChildSpec, type Exit, type Ready } from "./child.ts";
+import { keepLocalTrafficLocal } from "./proxy.ts";
 
 export interface StackPorts {
   cosmos: number;
@@ -15,6 +16,10 @@ export interface StackPorts {
 export interface StackOptions {
   /** Where Cosmos DB and Service Bus keep their data; in memory if absent. */
   dataDir?: string;
+  /** The address that the app listens on: 127.0.0.1 if absent. Everything else listens there only. */
+  host?: string;
+  /** Origins of pages that may call the app, comma separated. */
+  cors?: string | undefined;
   /** What is absent gets a free port. */
   ports?: Partial<StackPorts>;
   /** Settings of the app, on top of the usual ones. `API_KEYS` and `MODEL_ENDPOINT` are understood here, too. */
@@ -67,6 +72,7 @@ export interface Stack {
   stop(): Promise<void>;
 }
 
+const LOOPBACK = "127.0.0.1";
 const PROJECT = path.dirname(import.meta.dirname);
 
 /** The key that every Cosmos DB emulator has; it is public. */
@@ -77,12 +83,14 @@ const COSMOS_KEY = "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mG
  * end by themselves if this process dies. Rejects with the last output of a server that does not start.
  */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  keepLocalTrafficLocal(process.env);
   const settings = settingsOf(options);
   const log = logOf(options.log ?? "quiet");
   const children: Child[] = [];
   const start = async (spec: Pick<ChildSpec, "name" | "ports" | "args"> & Partial<ChildSpec>): Promise<Child> => {
     const onDeath = options.onDeath ?? (() => {});
-    const child = new Child({ cwd: PROJECT, env: process.env, log: log(spec.name), onDeath, ...spec });
+    const isShown = options.log === "inherit";
+    const child = new Child({ cwd: PROJECT, env: process.env, log: log(spec.name), isShown, onDeath, ...spec });
     children.push(child);
     await child.start();
     return child;
@@ -106,7 +114,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       ),
     );
     return {
-      baseUrl: `http://127.0.0.1:${functions.ports.port}/v1`,
+      baseUrl: `http://${reachable(options.host)}:${functions.ports.port}/v1`,
       apiKey: settings.apiKey,
       ...addresses,
       processes: { cosmos, serviceBus, functions, moreHosts, ...(model ? { model } : {}) },
@@ -196,7 +204,8 @@ function addressesOf(cosmos: Ready, serviceBus: Ready, model: Ready | undefined,
 }
 
 function appSettings({ cosmos, serviceBus, model }: Addresses): Record<string, string> {
-  const simulated = { MODEL_ENDPOINT: model.baseUrl, MODEL_KEY: model.key };
+  // Azure's dated API is another one than the simulated model's.
+  const simulated = { MODEL_ENDPOINT: model.baseUrl, MODEL_KEY: model.key, MODEL_API_VERSION: "" };
   return {
     COSMOS_ENDPOINT: cosmos.endpoint,
     COSMOS_KEY: cosmos.key,
@@ -242,7 +251,8 @@ function modelSpec({ ports, modelDelays }: StackOptions, key: string) {
   };
 }
 
-function functionsSpec({ ports, appDir, graceSeconds, log }: StackOptions, env: NodeJS.ProcessEnv) {
+function functionsSpec(options: StackOptions, env: NodeJS.ProcessEnv) {
+  const { ports, host = LOOPBACK, cors, appDir, graceSeconds, log } = options;
   const app = ["--app", path.resolve(appDir ?? PROJECT), "--grace", String(graceSeconds ?? 2)];
   // A line for each call is wanted in a log file; on a terminal it would bury everything else.
   const quiet = log === undefined || log === "inherit" || log === "quiet" ? ["--quiet"] : [];
@@ -250,9 +260,21 @@ function functionsSpec({ ports, appDir, graceSeconds, log }: StackOptions, env: 
     name: "functions",
     env,
     ports: { port: ports?.functions ?? 0 },
-    args: ({ port }: Ready) => ["local/functions/main.ts", ...app, "--port", String(port), ...quiet],
-    healthUrl: ({ port }: Ready) => `http://127.0.0.1:${port}/healthz`,
+    args: ({ port }: Ready) => {
+      const listen = ["--host", host, "--port", String(port), ...(cors === undefined ? [] : ["--cors", cors])];
+      // Without a master key the host's admin API is open, which is good enough for this machine only.
+      const locked = host === LOOPBACK ? [] : ["--master-key", randomBytes(16).toString("hex")];
+      return ["local/functions/main.ts", ...app, ...listen, ...locked, ...quiet];
+    },
+    healthUrl: ({ port }: Ready) => `http://${reachable(host)}:${port}/healthz`,
   };
+}
+
+/** An address at which this machine reaches a server that listens on `host`. */
+function reachable(host = LOOPBACK): string {
+  if (host === "0.0.0.0") return LOOPBACK;
+  if (host === "::") return "[::1]";
+  return host.includes(":") ? `[${host}]` : host;
 }
 
 function logOf(target: string): (name: string) => (line: string) => void {

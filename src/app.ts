@@ -4,7 +4,7 @@ import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Backlog } from "./api/backlog.ts";
 import { Load } from "./api/load.ts";
-import { type Config, readConfig } from "./config.ts";
+import { type Config, misspelt, readConfig } from "./config.ts";
 import { WakeUps } from "./jobs/wake-ups.ts";
 import { consoleLog, type Log } from "./log.ts";
 import { Model } from "./model/client.ts";
@@ -154,6 +154,9 @@ let app: App | undefined;
 
 /** The one app of this process. Throws with every bad setting by name. */
 export function theApp(): App {
-  app ??= new App(readConfig(process.env), consoleLog);
+  if (!app) {
+    app = new App(readConfig(process.env), consoleLog);
+    for (const remark of misspelt(process.env)) consoleLog.warn(remark);
+  }
   return app;
 }

@@ -43,6 +43,7 @@ const modelNames = z.string().transform((text, context): Map<string, string> => 
   for (const entry of text.split(",").map((part) => part.trim())) {
     const [given = "", served = "", ...rest] = entry.split("=").map((part) => part.trim());
     if (given === "" || served === "" || rest.length > 0) context.addIssue("expected old=new, comma separated");
+    else if (names.has(given)) context.addIssue(`${JSON.stringify(given)} stands there twice`);
     else names.set(given, served);
   }
   return names;
@@ -193,3 +194,31 @@ function describe(issues: z.core.$ZodIssue[], given: Record<string, string | und
 
 /** A connection string, say, that was put into another setting's place. */
 const LOOKS_SECRET = /key=|signature=|password|:[^/]{16}/i;
+
+/** Names in the environment that are almost those of settings, and have no effect: a sentence for each. */
+export function misspelt(environment: Record<string, string | undefined>): string[] {
+  const known = Object.keys(settings.shape);
+  return Object.keys(environment).flatMap((name) => {
+    if (!environment[name] || known.includes(name)) return [];
+    const meant = known.find((setting) => isAlmost(name.toUpperCase(), setting.toUpperCase()));
+    return meant === undefined ? [] : [`${name} is no setting: did you mean ${meant}?`];
+  });
+}
+
+/** Settings of others have names of their own: two letters that differ are a slip. */
+const SLIPS = 2;
+
+function isAlmost(name: string, setting: string): boolean {
+  if (Math.abs(name.length - setting.length) > SLIPS) return false;
+  // How many letters must be put in, left out or replaced to get from the one's beginning to each of the other's.
+  let row = Array.from({ length: setting.length + 1 }, (_, index) => index);
+  for (const [index, letter] of Array.from(name).entries()) {
+    const next = [index + 1];
+    for (let column = 1; column <= setting.length; column++) {
+      const replaced = (row[column - 1] ?? 0) + Number(letter !== setting[column - 1]);
+      next.push(Math.min(replaced, (row[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return (row[setting.length] ?? 0) <= SLIPS;
+}

@@ -4,6 +4,7 @@ import type { CosmosOptions } from "./server.ts";
 import { type Capacity, parseConsistency, parseSettings, type Settings } from "./settings.ts";
 
 export const USAGE = `node local/cosmos/main.ts [--port 8081] [--data DIR] [--seed N]
+  [--compact-from BYTES]     the smallest journal that is ever shortened (8 MB)
   [--partitions N]           physical partitions of a new container (1)
   [--consistency LEVEL]      strong (default), boundedStaleness, session, consistentPrefix, eventual
   [--lag MS]                 how far weak reads are behind (250 for a weak account, 0 for a strong one)
@@ -30,6 +31,7 @@ export function parseCommandLine(args: string[]): CommandLine | undefined {
     options: {
       port: { type: "string", default: DEFAULT_PORT },
       data: { type: "string" },
+      "compact-from": { type: "string" },
       seed: { type: "string", default: "1" },
       partitions: { type: "string", default: "1" },
       consistency: { type: "string", default: "strong" },
@@ -49,6 +51,7 @@ export function parseCommandLine(args: string[]): CommandLine | undefined {
   });
   if (values.help) return undefined;
   const { account, region, data, lag } = values;
+  const compactFrom = values["compact-from"];
   const settings: Partial<Settings> = {
     ...capacityOf(values),
     consistency: parseConsistency(values.consistency),
@@ -66,6 +69,7 @@ export function parseCommandLine(args: string[]): CommandLine | undefined {
     ...(values.certificate !== undefined && { certificate: certificateOf(values.certificate) }),
     settings,
     ...(data !== undefined && { data }),
+    ...(compactFrom !== undefined && { compactFrom: count("compact-from", compactFrom, 0) }),
     ...(account !== undefined && { account }),
     ...(region !== undefined && { region }),
   };

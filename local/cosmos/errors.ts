@@ -73,6 +73,9 @@ export const preconditionFailed = () =>
 
 export const tooLarge = (message: string) => new CosmosError(413, "RequestEntityTooLarge", message);
 
+export const serviceUnavailable = () =>
+  new CosmosError(503, "ServiceUnavailable", "Service is currently unavailable, please retry after a while.");
+
 /** 3200 is the substatus for "this container's request units are used up". */
 export const tooManyRequests = (retryAfterMs: number) =>
   new CosmosError(429, "TooManyRequests", "The request rate is large. Please retry after sometime.", {

@@ -74,7 +74,7 @@ export async function startCosmos(options: CosmosOptions = {}): Promise<CosmosSe
     ? createHttpsServer({ cert: certificate.certificate, key: certificate.key, keepAliveTimeout: KEEP_ALIVE_MS })
     : createHttpServer({ keepAliveTimeout: KEEP_ALIVE_MS });
   await listen(server, options.port ?? 0);
-  // The process that holds the port owns the journal. The server serves no connection before this line.
+  // The server serves no connection before this line.
   const { service, faults, counters } = attach(server, options);
   const { account } = service;
   const port = portOf(server);

@@ -2,6 +2,7 @@
 import type { Server } from "node:http";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { UnusableJournal, type WriteRefused } from "../journal-file.ts";
 import { readConfig, type Tier } from "./config.ts";
 import { startControl } from "./control.ts";
 import { SERVICE_IDLE_LIMITS } from "./idleness.ts";
@@ -15,6 +16,7 @@ A local broker that speaks AMQP 1.0 as Azure Service Bus queues do.
   --control-port N       HTTP, default 5300: queues, messages and injected faults under /_local/
   --config FILE          queues, in the form of the official emulator's Config.json
   --data DIR             keep the queues in a journal there; without it they live in memory
+  --compact-from BYTES   the smallest journal that is ever shortened, default 4 MB
   --lock-duration S      seconds, instead of the configured lock duration of every queue
   --tier NAME            standard (messages up to 256 KB), the default, or premium (1 MB)
   --link-idle S          seconds after which an unused link is ended, default 600
@@ -32,6 +34,7 @@ function readArguments() {
       "control-port": { type: "string", default: "5300" },
       config: { type: "string", default: fileURLToPath(new URL("config.json", import.meta.url)) },
       data: { type: "string" },
+      "compact-from": { type: "string" },
       "lock-duration": { type: "string" },
       tier: { type: "string", default: "standard" },
       "link-idle": { type: "string", default: "600" },
@@ -41,12 +44,14 @@ function readArguments() {
     },
   });
   const lockSeconds = values["lock-duration"];
+  const compactFrom = values["compact-from"];
   return {
     help: values.help,
     port: numberOf("--port", values.port),
     controlPort: numberOf("--control-port", values["control-port"]),
     config: values.config,
     data: values.data,
+    compactFrom: compactFrom === undefined ? undefined : numberOf("--compact-from", compactFrom),
     lockDuration: lockSeconds === undefined ? undefined : Math.round(numberOf("--lock-duration", lockSeconds) * 1000),
     tier: tierOf(values.tier),
     idleLimits: { ...SERVICE_IDLE_LIMITS, link: Math.round(numberOf("--link-idle", values["link-idle"]) * 1000) },
@@ -85,6 +90,12 @@ function plainly<T>(read: () => T): T {
   }
 }
 
+/** No client has been told of what the disk did not take: for them the broker has died before. */
+function endWithout({ message }: WriteRefused): never {
+  console.error(`service-bus: ${message}. The broker ends; nothing that it has acknowledged is lost.`);
+  process.exit(1);
+}
+
 async function main(): Promise<void> {
   const options = plainly(readArguments);
   if (options.help) {
@@ -93,15 +104,17 @@ async function main(): Promise<void> {
   }
   const config = plainly(() => readConfig(options.config, options));
   const queues = config.map(({ name, settings }) => ({ name, ...settings }));
-  const { port, data: dataDir, seed, tier, idleLimits } = options;
+  const { port, data: dataDir, compactFrom, seed, tier, idleLimits } = options;
   const broker = new ServiceBusBroker({
     queues,
     port,
     dataDir,
+    compactFrom,
     seed,
     tier,
     idleLimits,
     log: (...what) => console.error(...what),
+    refused: endWithout,
   });
   let control: Server | undefined;
 
@@ -129,6 +142,7 @@ async function main(): Promise<void> {
 try {
   await main();
 } catch (error) {
-  console.error(error instanceof UsageError ? `service-bus: ${error.message}` : error);
+  const isPlain = error instanceof UsageError || error instanceof UnusableJournal;
+  console.error(isPlain ? `service-bus: ${error.message}` : error);
   process.exit(1);
 }

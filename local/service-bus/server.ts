@@ -7,7 +7,7 @@ import { DEFAULT_SETTINGS, MAX_MESSAGE_SIZE, type Tier } from "./config.ts";
 import { Queue, type Surroundings } from "./engine.ts";
 import { Faults } from "./faults.ts";
 import { type IdleLimits, SERVICE_IDLE_LIMITS } from "./idleness.ts";
-import { Journal } from "./journal.ts";
+import { Journal, type JournalOptions } from "./journal.ts";
 import type { QueueSettings } from "./message.ts";
 import type { Images } from "./records.ts";
 import { createContainer } from "./rhea-internals.ts";
@@ -32,6 +32,10 @@ export interface BrokerOptions {
   port?: number;
   /** Where the journal is kept. Without it the queues live in memory. */
   dataDir?: string | undefined;
+  /** The smallest journal, in bytes, that is ever shortened. */
+  compactFrom?: number | undefined;
+  /** Called when the disk does not take what the journal must hold; ends the process. Throws if absent. */
+  refused?: JournalOptions["refused"];
   /** For the choices of injected faults. */
   seed?: number;
   log?: (...what: unknown[]) => void;
@@ -95,11 +99,12 @@ export class ServiceBusBroker implements Broker {
     return this.#entities.get(path.toLowerCase());
   }
 
-  /** Listens, then opens the journal: a second broker on the same port must not touch the first one's file. */
+  /** Listens, then opens the journal. Throws if the port is taken, or if the journal is damaged or in use. */
   async start(): Promise<this> {
     this.#listener = await this.#listen();
     if (this.#options.dataDir) {
-      this.#journal = new Journal(this.#options.dataDir, () => this.#images());
+      const { dataDir, refused, compactFrom: smallestCompaction } = this.#options;
+      this.#journal = new Journal(dataDir, () => this.#images(), { log: this.log, refused, smallestCompaction });
       for (const queue of this.#entities.values()) this.#restore(queue);
       this.#around.journal = this.#journal;
     }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { readConfig } from "../../src/config.ts";
+import { misspelt, readConfig } from "../../src/config.ts";
 
 const REQUIRED = {
   COSMOS_ENDPOINT: "https://acme.documents.azure.com",
@@ -204,6 +204,32 @@ describe("a setting that is wrong is shown with what is allowed:", () => {
     ]) {
       expect(() => read(changes)).not.toThrow();
     }
+  });
+});
+
+test("a model's name that is mapped twice is refused, as one of the two would have no effect", () => {
+  expect(complaint({ MODEL_NAMES: "a=b,c=d, a=c" })).toContain('MODEL_NAMES is "a=b,c=d, a=c": "a" stands there twice');
+});
+
+describe("a name that is almost that of a setting", () => {
+  test.each([
+    ["MODEL_ENDPONT", "MODEL_ENDPOINT"],
+    ["MODEL_ENDPIONT", "MODEL_ENDPOINT"],
+    ["model_endpoint", "MODEL_ENDPOINT"],
+    ["API_KEY", "API_KEYS"],
+    ["MODELNAMES", "MODEL_NAMES"],
+    ["SERVICEBUSCONNECTION", "ServiceBusConnection"],
+    ["RUN_LIFE_TIME", "RUN_LIFETIME"],
+  ])("is named: %s", (name, meant) => {
+    expect(misspelt({ [name]: "x" })).toEqual([`${name} is no setting: did you mean ${meant}?`]);
+  });
+
+  test("is left alone if it is empty, or the name of something else", () => {
+    expect(misspelt({ MODEL_NAME: "" })).toEqual([]);
+    const others = ["COSMOS_PORT", "MODEL_PORT", "SERVICE_BUS_PORT", "PORT", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET"];
+    const usual = ["PATH", "HOME", "NODE_ENV", "ServiceBusConnection__clientId", "AzureWebJobsStorage"];
+    expect(misspelt(Object.fromEntries([...others, ...usual].map((name) => [name, "x"])))).toEqual([]);
+    expect(misspelt(REQUIRED)).toEqual([]);
   });
 });
 

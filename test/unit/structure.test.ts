@@ -27,7 +27,8 @@ const FLOORS: string[][] = [
 const BESIDE: Record<string, string[]> = {
   local: [],
   tools: ["src"],
-  // These two start the local servers, which stand in for a real account.
+  // These start local servers, which stand in for a real account.
+  "tools/check-store/local.ts": ["src", "local"],
   "tools/first-hour/main.ts": ["src", "local"],
   "tools/first-hour/local.ts": ["src", "local"],
   bench: ["local"],
