@@ -1,0 +1,114 @@
+/**
+ * What an account of each kind carries: the local Cosmos DB takes so many request units a second as the account would,
+ * and answers 429 beyond that.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { LEVELS, type Level } from "../capacity/levels.ts";
+import { type Load, type Offered, offer, type Place } from "../capacity/offer.ts";
+import { type Carried, carriedTable, notesFor, pricesTable } from "../capacity/tables.ts";
+import { Trace } from "../cost/trace.ts";
+import { inside } from "../lib/inside.ts";
+import type { Bench, Measurement, Outcome } from "../lib/measurement.ts";
+import type { Subject } from "../lib/subject.ts";
+
+const TENANT = "capacity";
+
+/** Runs a second that find out what a run needs. */
+const SLOWLY = 4;
+
+/** What is offered without a 429 but not completed, by more than this share, is more than this machine can do. */
+const MISSED = 0.1;
+
+export const capacity: Measurement = {
+  name: "capacity",
+  title: "What an account carries",
+  worksRemotely: false,
+  async measure(bench) {
+    const folder = mkdtempSync(path.join(tmpdir(), "threadkeep-capacity-"));
+    const trace = path.join(folder, "requests");
+    const env = {
+      ...inside("trace-requests"),
+      REQUEST_TRACE: trace,
+      API_KEYS: `${TENANT}:a-key-of-this-benchmark`,
+    };
+    try {
+      return await bench.onApp({ env }, (subject) => measure(bench, subject, trace));
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  },
+};
+
+async function measure(bench: Bench, subject: Subject, file: string): Promise<Outcome> {
+  const place = { subject, trace: new Trace(file, subject.local.cosmos.endpoint), tenant: TENANT };
+  const loads = await loadsOf(bench, subject);
+  const levels = bench.quick ? LEVELS.slice(0, 1) : LEVELS;
+  const carried: Carried[] = [];
+  for (const load of loads) {
+    bench.say(`${load.name}: what a run needs`);
+    const { unitsPerRun } = await offer(place, load, SLOWLY, undefined);
+    for (const level of levels) carried.push(await carriedBy(bench, place, level, load, unitsPerRun));
+  }
+  return {
+    tables: [
+      carriedTable("background", carried),
+      carriedTable("streamed", carried),
+      pricesTable(carried.filter(({ load }) => load.name === "background")),
+    ],
+    goals: [
+      {
+        text: "runs that failed because the account was at its limit",
+        measured: carried.reduce((sum, { beyond }) => sum + (beyond?.failed ?? 0), 0),
+        unit: "runs",
+        bound: 0,
+        kind: "at most",
+      },
+    ],
+    figures: [],
+    notes: notesFor(loads),
+  };
+}
+
+async function loadsOf(bench: Bench, subject: Subject): Promise<Load[]> {
+  const seconds = bench.quick ? 2 : 10;
+  // As many pieces as this program can read from hundreds of streams; what is stored does not depend on their number.
+  const pieces = Array.from({ length: seconds * 5 }, (_, index) => ` ${String(index).padStart(3, "0")}`.repeat(10));
+  const slow = await subject.modelThat("slow", { text: pieces, tokenMs: 200 });
+  return [
+    {
+      name: "background",
+      assistant: await subject.assistant("instant"),
+      duration: 1,
+      window: bench.quick ? 2 : 8,
+      shares: bench.quick ? [0.5, 2] : [0.7, 0.85, 1, 1.3],
+    },
+    {
+      name: "streamed",
+      assistant: await subject.assistant(slow),
+      duration: seconds,
+      window: bench.quick ? 2 : 20,
+      shares: bench.quick ? [0.5, 2] : [0.75, 0.9, 1.3],
+    },
+  ];
+}
+
+/** Offers more and more, until Cosmos DB answers 429 or this machine can do no more. */
+async function carriedBy(bench: Bench, place: Place, level: Level, load: Load, unitsPerRun: number): Promise<Carried> {
+  const limit = level.perSecond / unitsPerRun;
+  const tooMuch = load.shares.at(-1) ?? 1;
+  const carried: Carried = { level, load, limit, unitsPerRun, without: undefined, beyond: undefined };
+  for (const share of load.shares) {
+    bench.say(`${level.name}: ${load.name}, ${(limit * share).toFixed(1)} runs/s`);
+    const offered = await offer(place, load, limit * share, level);
+    if (share === tooMuch) return { ...carried, beyond: offered };
+    if (offered.throttled > 0) continue;
+    carried.without = offered;
+    if (isTooSlow(offered)) return carried;
+  }
+  return carried;
+}
+
+export const isTooSlow = ({ perSecond, completedPerSecond, throttled }: Offered) =>
+  throttled === 0 && completedPerSecond < perSecond * (1 - MISSED);
