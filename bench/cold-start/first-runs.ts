@@ -57,8 +57,9 @@ const HTTP: Record<string, Runs> = {
 
 const WORKER: Record<string, Runs> = {
   "background run in progress, from the start of its worker": async (place, { first }) => {
+    const thread = await place.subject.thread();
     const sent = performance.now();
-    const run = watched(place);
+    const run = watchByPolling(place.subject.wire, thread, { assistant_id: place.assistant }, POLL);
     await sleep(SETTLING);
     await onHost(place, "worker", async ({ started }) => void first.push((await run).started - (started - sent)));
   },

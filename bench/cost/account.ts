@@ -111,7 +111,7 @@ async function samplesOf(place: Place, kind: Kind): Promise<Sample[]> {
   const { subject, stored } = place;
   const isInstant = kind.model === "instant";
   // The first runs of a kind read what later ones know already.
-  if (isInstant) for (let i = 0; i < 3; i++) await runOnce(place, kind);
+  for (let i = 0; i < kind.warmUps; i++) await runOnce(place, kind);
   const sent = await messagesSent(subject);
   const samples: Sample[] = [];
   const indexes = Array.from({ length: kind.repetitions }, (_, index) => index);

@@ -53,13 +53,14 @@ export function idleTable(tickUnits: number): Table {
       ["in all", "", sum],
       ["the same, if the free grant of Functions is not used elsewhere", "", sum - free],
       ["beside that, for each instance that is kept ready", `${whole(MONTH_SECONDS * INSTANCE_GIGABYTES)} GB-s`, ready],
-      ["the platform's looks at the queues, at one a second each (a guess)", lookText(), 0],
     ],
   };
 }
 
 const whole = (value: number) => Math.round(value).toLocaleString("en-US");
 
-/** How often the platform asks how long the queues are is not published. */
-const lookText = () =>
-  `${((QUEUES * MONTH_SECONDS) / 1e6).toFixed(1)} of the ${INCLUDED.operations / 1e6} million operations`;
+/**
+ * How often the platform asks for the lengths of the queues is not published; so this is what one look a second at each of
+ * them would come to, in millions.
+ */
+export const looksAMonth = (): number => (QUEUES * MONTH_SECONDS) / 1e6;

@@ -27,6 +27,8 @@ export interface Kind {
   mode: Mode;
   model: string;
   repetitions: number;
+  /** runs before those that count */
+  warmUps: number;
   /** of instructions and tools, in characters; if it is said, the thread's second run is measured */
   constants?: number;
   /** the seconds that each function execution of a run takes, polls excluded */
@@ -60,8 +62,8 @@ export function kindsOf(quick: boolean, answer: Answer): Kinds {
   const seconds = secondsOf(answer);
   const what = `${answer.tokens} tokens in ${seconds} s`;
   const background = [MOMENT, MODEL_SECONDS];
-  const long = { model: SLOW_MODEL, repetitions: slow };
-  const instant = { model: "instant", repetitions: few };
+  const long = { model: SLOW_MODEL, repetitions: slow, warmUps: 0 };
+  const instant = { model: "instant", repetitions: few, warmUps: quick ? 1 : 3 };
   const secondRun = { ...instant, mode: BACKGROUND, executions: background };
   return {
     simple: { ...instant, name: "simple background run", mode: BACKGROUND, executions: background },

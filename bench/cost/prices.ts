@@ -47,6 +47,13 @@ export const INSTANCE_GIGABYTES = 2;
 export const OPERATIONS_PER_MESSAGE = 3;
 
 /**
+ * What a namespace of Service Bus Standard may do in a second, and what a message takes of it: one for sending and one for
+ * receiving; whether completing counts is not said ("Throttling operations on Azure Service Bus").
+ */
+export const CREDITS_A_SECOND = 1_000;
+export const CREDITS_PER_MESSAGE = { atLeast: 2, atMost: 3 };
+
+/**
  * The seconds for which an instance is charged that is busy for so long: at least one, and then tenths of one ("Azure
  * Functions Flex Consumption plan hosting", Billing).
  */

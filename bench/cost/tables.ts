@@ -1,9 +1,12 @@
 /** How the costs of runs are told. */
 import type { Cell, Table } from "../lib/measurement.ts";
 import type { Cost } from "./account.ts";
+import { looksAMonth } from "./idle.ts";
 import { type Kinds, MODEL_SECONDS } from "./kinds.ts";
 import {
   billFor,
+  CREDITS_A_SECOND,
+  CREDITS_PER_MESSAGE,
   INCLUDED,
   INSTANCE_GIGABYTES,
   OPERATIONS_PER_MESSAGE,
@@ -92,6 +95,24 @@ export function waitingTable(strong: Waiting, session: Waiting): Table {
   };
 }
 
+export function creditsTable(costs: Costs): Table {
+  const rows = NAMES.slice(0, 3).map((name): Cell[] => {
+    const { kind, messages } = costs[name];
+    const rate = (credits: number) => CREDITS_A_SECOND / (messages * credits);
+    return [kind.name, messages, rate(CREDITS_PER_MESSAGE.atLeast), rate(CREDITS_PER_MESSAGE.atMost)];
+  });
+  return {
+    title: `Runs a second that the ${CREDITS_A_SECOND.toLocaleString("en-US")} credits of Service Bus Standard allow, by arithmetic`,
+    columns: [
+      "run",
+      "messages",
+      `${CREDITS_PER_MESSAGE.atLeast} credits a message`,
+      `${CREDITS_PER_MESSAGE.atMost} credits a message`,
+    ],
+    rows,
+  };
+}
+
 export function listing({ kind, requests }: Cost): Table {
   const began = requests[0]?.from ?? 0;
   const rows = requests.map((request): Cell[] => [
@@ -106,9 +127,11 @@ export function listing({ kind, requests }: Cost): Table {
 }
 
 export const notesFor = (): string[] => [
-  `List prices, ${REGION}, as of ${PRICES_OF}, found the same in several public texts but not read on Azure's own page; check before use. Cosmos DB serverless $${PRICES.perMillionUnits} per million RU and $${PRICES.perGigabyteMonth} per GB and month (what provisioned throughput costs is told under [capacity](#what-an-account-carries)). Service Bus Standard $${PRICES.perMillionOperations} per million operations, ${OPERATIONS_PER_MESSAGE} a message, beyond the ${INCLUDED.operations / 1e6} million that the $${PRICES.serviceBusBaseMonth} a month hold. Functions Flex Consumption $${PRICES.perMillionExecutions} per million executions and $${PRICES.perGigabyteSecond} per GB-s of a ${INSTANCE_GIGABYTES} GB instance, which is charged while a run waits for its model (here ${MODEL_SECONDS} s a call, or as long as the row says): so what it costs is decided by how many runs share it. An instance that serves one run at a time is charged at least a second for each execution. Left out: free grants (but where the table says so), storage of Functions, logs, polls, and the model, which costs more than all of this.`,
-  "A Strong account charges twice for a read that does not ask for less; only the HTTP face's reads do not. A serverless account charges the end of each event log, a day later, as deletes: these RU are in the dollars. A provisioned account takes them from what is left over.",
-  "The simple run's model answers at once. One that takes its time costs more, as the driver looks at its run or saves the answer about once a second: the rows of 10 s show it.",
-  "The local server computes request units by the published rules; Azure's own figures may differ by some percent. What Azure charges for a read that finds nothing new (304) is not published: 1 RU is assumed. `npm run first-hour` compares them on a real account.",
+  `List prices, ${REGION}, as of ${PRICES_OF}, found the same in several public texts, but not read on Azure's own page: check before use. Cosmos DB serverless $${PRICES.perMillionUnits} per million RU and $${PRICES.perGigabyteMonth} per GB and month (provisioned throughput: [below](#what-an-account-carries)). Service Bus Standard $${PRICES.perMillionOperations} per million operations, ${OPERATIONS_PER_MESSAGE} a message, beyond the ${INCLUDED.operations / 1e6} million that the $${PRICES.serviceBusBaseMonth} a month hold. Functions Flex Consumption $${PRICES.perMillionExecutions} per million executions and $${PRICES.perGigabyteSecond} per GB-s of a ${INSTANCE_GIGABYTES} GB instance, which is charged while a run waits for its model (here ${MODEL_SECONDS} s a call, or as long as the row says): so what it costs is decided by how many runs share it. An instance that serves one run at a time is charged at least a second for each execution. Left out are free grants (but where a row says so), logs, the storage account of Functions, what documents keep taking up, and the model.`,
+  "A Strong account charges reads twice unless they ask for less. The reads of the HTTP face and the queries of the sweep do not; what the engine reads of its threads does.",
+  "A serverless account charges the end of each event log, a day later, as deletes: the dollars hold them. A provisioned account does them with what is left over.",
+  "The model of the simple run, of the run with a tool call and of the second runs answers at once. One that takes its time makes a run dearer, since its driver looks at it or saves the answer about once a second: the rows of 10 s show that.",
+  `Each poll, and each look of an app at a run whose events a client follows, comes on top. How often the platform looks at the queues to scale the workers is not published; one look a second at each of the four would be ${looksAMonth().toFixed(1)} of the ${INCLUDED.operations / 1e6} million operations.`,
+  "The local server computes request units by the published rules; Azure's own figures may differ by some percent. What Azure charges for a read that finds nothing new (304) is not published: the least is assumed, as for a document of 1 KB. `npm run first-hour` compares on a real account.",
   "The last request of a streamed run is that of the wake-up which comes when its lease ends.",
 ];

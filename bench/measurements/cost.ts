@@ -3,7 +3,7 @@
 import { type Consistency, costsOn, type Scale } from "../cost/account.ts";
 import { goalsFor } from "../cost/goals.ts";
 import { idleTable } from "../cost/idle.ts";
-import { dollarsTable, listing, needsTable, notesFor, waitingTable } from "../cost/tables.ts";
+import { creditsTable, dollarsTable, listing, needsTable, notesFor, waitingTable } from "../cost/tables.ts";
 import type { Bench, Measurement, Outcome } from "../lib/measurement.ts";
 
 const USUAL: Scale = { answer: { tokens: 500, tokenMs: 20 }, leaseSeconds: 20 };
@@ -30,6 +30,7 @@ async function measure(bench: Bench): Promise<Outcome> {
       dollarsTable(strong.runs, session.runs),
       waitingTable(strong.waiting, session.waiting),
       idleTable(strong.waiting.tick),
+      creditsTable(strong.runs),
       listing(simple),
       listing(withTool),
     ],
