@@ -1,6 +1,7 @@
 /** How it is told what an account carries. */
 import { MONTH_SECONDS, PRICES_OF, REGION } from "../cost/prices.ts";
 import type { Cell, Table } from "../lib/measurement.ts";
+import { cellText } from "../lib/text.ts";
 import type { Level } from "./levels.ts";
 import type { Load, Offered } from "./offer.ts";
 
@@ -14,56 +15,62 @@ export interface Carried {
   without: Offered | undefined;
   /** more than the limit; absent if this machine could not even do what the account carries */
   beyond: Offered | undefined;
+  /** runs, in all offers */
+  failed: number;
 }
 
-const TITLES = { background: "Background runs", streamed: "Streamed runs" };
-
-export function carriedTable(name: Load["name"], all: Carried[]): Table {
-  const rows = all.filter(({ load }) => load.name === name).map(rowOf);
-  const open = name === "streamed" ? ["streams open without a 429"] : [];
+/** One row for each account; both lists have the accounts in the same order. */
+export function carriesTable(background: Carried[], streamed: Carried[]): Table {
+  const rows = background.map((one, index): Cell[] => {
+    const other = streamed[index];
+    const { level, limit } = one;
+    return [level.name, level.perSecond, limit, measured(one, 1), ...(other ? streamCells(other) : ["", "", ""])];
+  });
   const columns = [
     "account",
     "RU/s",
-    "RU a run",
-    "runs/s by arithmetic",
-    "runs/s without a 429",
-    ...open,
-    "runs/s offered beyond",
+    "background runs/s by arithmetic",
+    "without a 429",
+    "streamed runs/s by arithmetic",
+    "without a 429",
+    "streams open then",
+  ];
+  return { title: "What an account carries", columns, rows };
+}
+
+const streamCells = (carried: Carried): Cell[] => [
+  carried.limit,
+  measured(carried, 1),
+  measured(carried, carried.load.duration),
+];
+
+/** What was measured without a 429, in so many seconds. */
+function measured({ without, beyond }: Carried, seconds: number): Cell {
+  const count = (without?.completedPerSecond ?? 0) * seconds;
+  const rounded = seconds === 1 ? count : Math.round(count);
+  return beyond === undefined ? `${cellText(rounded)} (this machine)` : rounded;
+}
+
+export function beyondTable(all: Carried[]): Table {
+  const rows = all.map(({ level, load, beyond, failed }): Cell[] => {
+    const name = `${level.name}: ${load.name}`;
+    if (beyond === undefined) return [name, "", "", "", "", "", failed, "", ""];
+    const { perSecond, completedPerSecond, throttled, delayed, refused, p50, p99 } = beyond;
+    const counts = [throttled, Math.round(delayed * 100), refused, failed];
+    return [name, perSecond, completedPerSecond, ...counts, p50 / 1000, p99 / 1000];
+  });
+  const columns = [
+    "account",
+    "runs/s offered",
+    "runs/s completed",
     "429s of Cosmos DB",
-    "runs delayed by them, %",
+    "runs that met one, %",
     "429s to clients",
-    "failed",
+    "runs failed",
     "p50 s",
     "p99 s",
   ];
-  return { title: TITLES[name], columns, rows };
-}
-
-function rowOf({ level, load, limit, unitsPerRun, without, beyond }: Carried): Cell[] {
-  const most = without?.completedPerSecond ?? 0;
-  const carried = beyond === undefined ? `${most.toFixed(1)} (this machine)` : most;
-  const open = Math.round(most * load.duration);
-  const more: Cell[] =
-    beyond === undefined
-      ? ["", "", "", "", "", "", ""]
-      : [
-          beyond.perSecond,
-          beyond.throttled,
-          Math.round(beyond.delayed * 100),
-          beyond.refused,
-          beyond.failed,
-          beyond.p50 / 1000,
-          beyond.p99 / 1000,
-        ];
-  return [
-    level.name,
-    level.perSecond,
-    unitsPerRun,
-    limit,
-    carried,
-    ...(load.name === "streamed" ? [open] : []),
-    ...more,
-  ];
+  return { title: "Beyond its limit", columns, rows };
 }
 
 export function pricesTable(background: Carried[]): Table {
@@ -81,10 +88,15 @@ export function pricesTable(background: Carried[]): Table {
   return { title: "What an account costs, Cosmos DB only", columns, rows };
 }
 
-export const notesFor = (loads: Load[]): string[] => [
-  `Strong accounts. Runs begin at an even pace for ${loads.map(({ name, window }) => `${window} s (${name})`).join(" and ")}, each on a thread that is there already; background runs have a model that answers at once and a client that polls every half second, streams last ${loads.at(-1)?.duration} s. "By arithmetic" is the throughput divided by what a run needs. Offered were shares of that (${loads.map(({ name, shares }) => `${name}: ${shares.join(", ")}`).join("; ")}); the table shows the largest without a 429, and the last one.`,
-  "A run is delayed that met a 429: the app waits as the store says and tries again, for 4 s; then the client gets 429 with `retry-after`, and this one asks again as often as it takes. OpenAI's libraries do so twice.",
-  "The limit is that of one physical partition, and the throughput of a container is shared out evenly between its physical partitions: with several of them, a crowd of runs whose threads are in the same one gets less.",
-  "The local server counts evenly, second by second; Azure's autoscale and serverless do it their own way, and serverless promises neither throughput nor latency.",
-  `List prices, ${REGION}, as of ${PRICES_OF}. Autoscale is charged for the highest throughput of each hour, at least a tenth of its maximum; \`catalog\` is priced with the least throughput that there is. Not in the prices: what expires later, which only serverless charges.`,
-];
+export function notesFor(background: Carried[], streamed: Carried[]): string[] {
+  const of = ([carried]: Carried[]) =>
+    carried === undefined
+      ? ""
+      : `${cellText(carried.unitsPerRun)} RU a run, begun for ${carried.load.window} s, offered ${carried.load.shares.map((share) => `${share} times`).join(", ")} the limit by arithmetic`;
+  return [
+    `Strong accounts. Background: ${of(background)}; the model answers at once, the client polls every half second. Streamed: ${of(streamed)}; a stream lasts ${streamed[0]?.load.duration} s. Runs begin at an even pace, whether earlier ones have ended or not, on threads that are there already (to create one costs some RU more). By arithmetic: the throughput divided by what a run needs. Without a 429: the largest offer that met none; where the table names this machine, it could do no more. Beyond its limit: the last offer; failed runs are those of all offers.`,
+    "When Cosmos DB answers 429, the app waits as long as it says and tries again, for 4 s; then the client gets 429 with `retry-after`. The client of this benchmark asks again as often as it takes; OpenAI's libraries do so twice and then report the error. What is created is finished in any case.",
+    "The limit holds for a container with one physical partition. With more of them, each has its part of the throughput, and threads that happen to be in the same one share it. The local server counts evenly, second by second; how Azure smooths bursts is its own affair, and serverless promises neither throughput nor latency.",
+    `List prices, ${REGION}, as of ${PRICES_OF}, of both containers together, storage and reserved capacity left out. Autoscale is charged by the hour for its highest throughput, at least a tenth of the maximum; \`catalog\` is priced with the least throughput that there is. Serverless pays by the run, [as above](#cost), and beside that for what expires.`,
+  ];
+}
