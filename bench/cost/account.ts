@@ -1,10 +1,6 @@
 /** What runs need on an account of one consistency. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TracedRequest } from "../inside/trace-requests.ts";
-import { inside } from "../lib/inside.ts";
 import { eachInLanes } from "../lib/lanes.ts";
 import type { Bench } from "../lib/measurement.ts";
 import { median } from "../lib/quantiles.ts";
@@ -12,7 +8,7 @@ import type { Subject } from "../lib/subject.ts";
 import { Pollster } from "../throughput/pollster.ts";
 import { type Answer, assistantOf, type Kind, type Kinds, kindsOf, SLOW_MODEL } from "./kinds.ts";
 import { StoredThreads } from "./stored.ts";
-import { type CosmosCost, costOf, Trace, unitsOf } from "./trace.ts";
+import { type CosmosCost, costOf, onTracedApp, type Trace, unitsOf } from "./trace.ts";
 import { type Waiting, waitingCosts } from "./waiting.ts";
 
 export type Consistency = "Strong" | "Session";
@@ -49,24 +45,15 @@ export interface Scale {
 }
 
 export async function costsOn(bench: Bench, consistency: Consistency, scale: Scale): Promise<AccountCosts> {
-  const folder = mkdtempSync(path.join(tmpdir(), "threadkeep-cost-"));
-  const file = path.join(folder, "requests");
   const env = {
-    ...inside("trace-requests"),
-    REQUEST_TRACE: file,
     SHOW_COSTS: "true",
     API_KEYS: `${TENANT}:a-key-of-this-benchmark`,
     RUN_LEASE: String(scale.leaseSeconds),
   };
-  try {
-    return await bench.onApp({ env, cosmosArgs: ["--consistency", consistency] }, async (subject) => {
-      const trace = new Trace(file, subject.local.cosmos.endpoint);
-      const stored = new StoredThreads(subject.local);
-      return measure(bench, { subject, trace, stored }, consistency, scale).finally(() => stored.close());
-    });
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  return onTracedApp(bench, { env, cosmosArgs: ["--consistency", consistency] }, (subject, trace) => {
+    const stored = new StoredThreads(subject.local);
+    return measure(bench, { subject, trace, stored }, consistency, scale).finally(() => stored.close());
+  });
 }
 
 async function measure(bench: Bench, place: Place, consistency: Consistency, scale: Scale): Promise<AccountCosts> {

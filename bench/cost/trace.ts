@@ -1,6 +1,12 @@
 /** What the app asked of Cosmos DB, from the trace that `inside/trace-requests.ts` writes in its process. */
-import { closeSync, existsSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, mkdtempSync, openSync, readSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { StackOptions } from "../../local/stack.ts";
 import type { TracedRequest } from "../inside/trace-requests.ts";
+import { inside } from "../lib/inside.ts";
+import type { Bench } from "../lib/measurement.ts";
+import type { Subject } from "../lib/subject.ts";
 
 export interface CosmosCost {
   requests: number;
@@ -43,6 +49,24 @@ export class Trace {
     } finally {
       closeSync(file);
     }
+  }
+}
+
+/** Does the work on a fresh local stack whose app notes its requests. */
+export async function onTracedApp<Result>(
+  bench: Bench,
+  options: StackOptions,
+  work: (subject: Subject, trace: Trace) => Promise<Result>,
+): Promise<Result> {
+  const folder = mkdtempSync(path.join(tmpdir(), "threadkeep-trace-"));
+  const file = path.join(folder, "requests");
+  const env = { ...options.env, ...inside("trace-requests"), REQUEST_TRACE: file };
+  try {
+    return await bench.onApp({ ...options, env }, (subject) =>
+      work(subject, new Trace(file, subject.local.cosmos.endpoint)),
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 }
 

@@ -2,14 +2,10 @@
  * What an account of each kind carries: the local Cosmos DB takes so many request units a second as the account would,
  * and answers 429 beyond that.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { LEVELS, type Level } from "../capacity/levels.ts";
 import { type Load, type Offered, offer, type Place } from "../capacity/offer.ts";
 import { beyondTable, type Carried, carriesTable, notesFor, pricesTable } from "../capacity/tables.ts";
-import { Trace } from "../cost/trace.ts";
-import { inside } from "../lib/inside.ts";
+import { onTracedApp } from "../cost/trace.ts";
 import type { Bench, Measurement, Outcome } from "../lib/measurement.ts";
 import type { Subject } from "../lib/subject.ts";
 
@@ -26,25 +22,14 @@ export const capacity: Measurement = {
   name: "capacity",
   title: "What an account carries",
   worksRemotely: false,
-  async measure(bench) {
-    const folder = mkdtempSync(path.join(tmpdir(), "threadkeep-capacity-"));
-    const trace = path.join(folder, "requests");
-    const env = {
-      ...inside("trace-requests"),
-      REQUEST_TRACE: trace,
-      API_KEYS: `${TENANT}:a-key-of-this-benchmark`,
-    };
-    try {
-      return await bench.onApp({ env }, (subject) => measure(bench, subject, trace));
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
+  measure: (bench) => {
+    const env = { API_KEYS: `${TENANT}:a-key-of-this-benchmark` };
+    return onTracedApp(bench, { env }, (subject, trace) => measure(bench, { subject, trace, tenant: TENANT }));
   },
 };
 
-async function measure(bench: Bench, subject: Subject, file: string): Promise<Outcome> {
-  const place = { subject, trace: new Trace(file, subject.local.cosmos.endpoint), tenant: TENANT };
-  const loads = await loadsOf(bench, subject);
+async function measure(bench: Bench, place: Place): Promise<Outcome> {
+  const loads = await loadsOf(bench, place.subject);
   const levels = bench.quick ? LEVELS.slice(0, 1) : LEVELS;
   const carried: Carried[] = [];
   for (const load of loads) {
