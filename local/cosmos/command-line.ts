@@ -13,7 +13,8 @@ export const USAGE = `node local/cosmos/main.ts [--port 8081] [--data DIR] [--se
   [--serverless]             5,000 RU/s for each physical partition; none of these: no limit
   [--not-modified PRICE]     flat (default) or document: what a conditional read that answers 304 costs
   [--account NAME] [--region NAME]
-  [--https] [--certificate FILE]   serve https; write the certificate to trust to this file`;
+  [--https] [--certificate FILE]   serve https; write the certificate to trust to this file
+  [--issuer URL]             the local identity server, which must have signed the tokens of identities`;
 
 const DEFAULT_PORT = "8081";
 
@@ -45,11 +46,12 @@ export function parseCommandLine(args: string[]): CommandLine | undefined {
       region: { type: "string" },
       https: { type: "boolean", default: false },
       certificate: { type: "string" },
+      issuer: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
   if (values.help) return undefined;
-  const { account, region, data, lag } = values;
+  const { account, region, data, lag, issuer } = values;
   const settings: Partial<Settings> = {
     ...capacityOf(values),
     consistency: parseConsistency(values.consistency),
@@ -68,6 +70,7 @@ export function parseCommandLine(args: string[]): CommandLine | undefined {
     ...(data !== undefined && { data }),
     ...(account !== undefined && { account }),
     ...(region !== undefined && { region }),
+    ...(issuer !== undefined && { issuer }),
   };
   return { options, port: count("port", values.port, 0), certificate: values.certificate };
 }
