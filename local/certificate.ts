@@ -18,7 +18,9 @@ const OID = { ecdsaWithSha256: "2a8648ce3d040302", commonName: "550403", constra
 export function selfSigned(): Certificate {
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const algorithm = sequence(oid(OID.ecdsaWithSha256));
-  const name = sequence(der(SET, sequence(oid(OID.commonName), der(TAG.text, Buffer.from("Threadkeep local server")))));
+  // One of its own for each: of two trusted certificates with the same name, clients look at one only.
+  const commonName = Buffer.from(`local server ${randomBytes(4).toString("hex")}`);
+  const name = sequence(der(SET, sequence(oid(OID.commonName), der(TAG.text, commonName))));
   const now = Date.now();
   const signed = sequence(
     der(0xa0, der(TAG.integer, Buffer.from([2]))),

@@ -9,7 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
 import { type Behaviour, behaviourSchema } from "./behaviour.ts";
 import { SigningKeys } from "./signing-keys.ts";
-import { LocalDirectory, type Principal } from "./tokens.ts";
+import { LocalDirectory } from "./tokens.ts";
 
 export interface IdentityOptions {
   /** 0 or absent: a free one. */
@@ -174,8 +174,12 @@ class Identities implements IdentityServer {
         return [200, this.#behaviour];
       case "POST /_local/tokens": {
         const { principal, audience, lifetime, version } = tokenRequest.parse(json());
-        const token = this.directory.issue(principal as Principal, { audience, lifetime, version });
+        const token = this.directory.issue(principal, { audience, lifetime, version });
         return [200, { access_token: token }];
+      }
+      case "POST /_local/sign": {
+        const { header, claims } = signRequest.parse(json());
+        return [200, { access_token: this.keys.sign(claims, header) }];
       }
       case "POST /_local/rotate":
         this.keys.rotate(rotation.parse(json()));
@@ -198,6 +202,9 @@ const tokenRequest = z.strictObject({
   lifetime: z.int().default(3_600),
   version: z.union([z.literal(1), z.literal(2)]).default(1),
 });
+
+/** Whatever a test wants signed, sound or not. */
+const signRequest = z.strictObject({ header: z.looseObject({}).default({}), claims: z.looseObject({}) });
 
 const rotation = z.strictObject({ withdraw: z.boolean().default(false) });
 

@@ -6,11 +6,11 @@ import type { SigningKeys } from "./signing-keys.ts";
 export interface Principal {
   clientId: string;
   /** Of the service principal, or of the user; made from the client id if it is not given. */
-  objectId?: string;
+  objectId?: string | undefined;
   /** Present for users. */
-  scopes?: string;
-  roles?: string[];
-  groups?: string[];
+  scopes?: string | undefined;
+  roles?: string[] | undefined;
+  groups?: string[] | undefined;
 }
 
 export interface TokenOptions {

@@ -69,7 +69,7 @@ export class EntraTokens {
 }
 
 /** Of both forms of tokens: the resource decides which form its tokens have, not the caller. */
-function issuersOf({ authority, directory }: EntraSettings): string[] {
+export function issuersOf({ authority, directory }: Pick<EntraSettings, "authority" | "directory">): string[] {
   const sts = CHINA.test(new URL(authority).hostname) ? STS_CHINA : STS;
   return [`${authority}/${directory}/v2.0`, `${sts}/${directory}/`];
 }
