@@ -86,6 +86,8 @@ export interface Stack {
   model: { baseUrl: string; key: string; isSimulated: boolean };
   /** Only with `identity`. */
   identity?: StackIdentity;
+  /** The environment that the app was started with. */
+  env: NodeJS.ProcessEnv;
   processes: StackProcesses;
   /** Stops the functions host first, then the servers that it uses. */
   stop(): Promise<void>;
@@ -139,6 +141,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       baseUrl: `http://127.0.0.1:${functions.ports.port}/v1`,
       apiKey: settings.apiKey,
       ...addresses,
+      env,
       processes: { cosmos, serviceBus, functions, moreHosts, ...(model ? { model } : {}) },
       stop() {
         stopped ??= stopAll([functions, ...moreHosts], children).finally(() => forget(settings));

@@ -5,7 +5,7 @@ import { z } from "zod";
 const keySet = z.looseObject({ keys: z.array(z.looseObject({ kty: z.string() })) });
 
 /** How long a request waits for the keys at the most. Milliseconds. */
-const FETCH_TIMEOUT = 3_000;
+export const KEYS_TIMEOUT = 3_000;
 
 /** From this age on they are fetched again while the known ones are used. Milliseconds. */
 const STALE = 3_600_000;
@@ -77,7 +77,7 @@ export class SigningKeys {
   async #fetch(): Promise<LocalJWKSet> {
     this.#triedAt = this.#now();
     try {
-      const response = await fetch(this.#url, { signal: AbortSignal.timeout(FETCH_TIMEOUT), redirect: "error" });
+      const response = await fetch(this.#url, { signal: AbortSignal.timeout(KEYS_TIMEOUT), redirect: "error" });
       if (!response.ok) throw new Error(`the directory answered ${response.status}`);
       this.#keys = createLocalJWKSet(keySet.parse(await response.json()));
       this.#fetchedAt = this.#now();

@@ -1,4 +1,5 @@
 /** No key in any setting: the app and its callers have tokens of Microsoft Entra ID, here of the local directory. */
+import { randomUUID } from "node:crypto";
 import { AgentsClient, type MessageTextContent } from "@azure/ai-agents";
 import { getBearerTokenProvider } from "@azure/identity";
 import OpenAI, { AzureOpenAI } from "openai";
@@ -15,6 +16,7 @@ import {
   FOUNDRY,
   httpsFront,
   type KeylessStack,
+  startInstance,
   startKeyless,
   storeRequests,
 } from "./world.ts";
@@ -75,12 +77,16 @@ describe("without any key", () => {
     const front = await httpsFront(stack);
     const credential = credentialOf(stack, CALLERS.service.clientId);
     const client = new AgentsClient(`${front.origin}/api/projects/demo`, credential);
-    await script("keyless-agent", [{ text: "Twenty degrees." }, { text: "Still twenty." }]);
+    await script("keyless-agent", [...TURNS, { text: "Still raining." }]);
 
-    const agent = await client.createAgent("keyless-agent", { instructions: "Help." });
-    const thread = await client.threads.create({ messages: [{ role: "user", content: "How warm is it?" }] });
-    const run = await client.runs.createAndPoll(thread.id, agent.id, { pollingOptions: { intervalInMs: 30 } });
-    expect(run.status).toBe("completed");
+    const tools = [{ type: "function" as const, function: { name: "get_weather", parameters: {} } }];
+    const agent = await client.createAgent("keyless-agent", { instructions: "Help.", tools });
+    const thread = await client.threads.create({ messages: [{ role: "user", content: "Is it raining?" }] });
+    const { id } = await client.runs.create(thread.id, agent.id);
+    const reached = (status: string) => until(async () => (await client.runs.get(thread.id, id)).status === status);
+    await reached("requires_action");
+    await client.runs.submitToolOutputs(thread.id, id, [{ toolCallId: "call_1", output: "yes" }]);
+    await reached("completed");
     const events: string[] = [];
     for await (const { event } of await client.runs.create(thread.id, agent.id).stream()) events.push(event);
     expect(events).toContain("thread.run.completed");
@@ -89,7 +95,7 @@ describe("without any key", () => {
     for await (const { content } of client.messages.list(thread.id, { order: "asc" })) {
       texts.push((content[0] as MessageTextContent).text.value);
     }
-    expect(texts).toEqual(["How warm is it?", "Twenty degrees.", "Still twenty."]);
+    expect(texts).toEqual(["Is it raining?", "It rains.", "Still raining."]);
     front.close();
   });
 
@@ -249,8 +255,21 @@ test("a client of OpenAI's form takes the token in place of the key", async () =
   expect(await client.beta.threads.retrieve(thread.id)).toEqual(thread);
 });
 
-test("no word of a token is in the app's log, and the reason of a refusal is", async () => {
-  const { lastLines } = stack.processes.functions;
-  await until(async () => lastLines.length > 0);
-  expect(lastLines.join("\n")).not.toMatch(/eyJ[\w-]{10}/);
+describe("the log of the app", () => {
+  test("has the reason of a refusal, and no word of a token", async () => {
+    const refused = await directory.token(CALLERS.worker, "https://graph.microsoft.com");
+    await fetch(origin + BASES[0], { headers: { authorization: `Bearer ${refused}` } });
+    const { lastLines } = stack.processes.functions;
+    await until(async () => lastLines.some((line) => line.includes("a caller's token was refused reason=")));
+    expect(lastLines.join("\n")).not.toMatch(/eyJ[\w-]{10}/);
+  });
+
+  test("tells a wrong AZURE_CLIENT_ID in one line, with the platform's reason", async () => {
+    const wrong = randomUUID();
+    const { lines, stop } = await startInstance(stack, { AZURE_CLIENT_ID: wrong });
+    const line = await until(async () => lines.find((each) => each.includes("consistency could not be read")));
+    expect(line).toContain(`AZURE_CLIENT_ID=${wrong} got no token for ${stack.cosmos.endpoint}/.default: `);
+    expect(line).toContain("No User Assigned or Delegated Managed Identity found for specified ClientId");
+    await stop();
+  });
 });

@@ -5,10 +5,11 @@ import tls from "node:tls";
 import { CosmosClient } from "@azure/cosmos";
 import { DefaultAzureCredential } from "@azure/identity";
 import { selfSigned } from "../../local/certificate.ts";
+import { Child } from "../../local/child.ts";
 import { objectIdOf, type Principal } from "../../local/identity/tokens.ts";
 import { type Stack, startStack } from "../../local/stack.ts";
 import { createContainers } from "../../src/store/containers.ts";
-import { buildIfStale } from "../e2e/build.ts";
+import { buildIfStale, PROJECT } from "../e2e/build.ts";
 import { trust } from "../lib/trust.ts";
 
 export const AZURE_OPENAI = "https://cognitiveservices.azure.com";
@@ -106,6 +107,31 @@ export class Directory {
     if (answer.access_token === undefined) throw new Error(`No token: ${JSON.stringify(answer)}`);
     return answer.access_token;
   }
+}
+
+/** Another instance of the app, with these settings changed, which need not become healthy. Resolves with its log. */
+export async function startInstance(stack: Stack, changes: Record<string, string>) {
+  const lines: string[] = [];
+  const instance = new Child({
+    name: "instance",
+    cwd: PROJECT,
+    env: { ...stack.env, ...changes },
+    ports: { port: 0 },
+    args: ({ port }) => [
+      "local/functions/main.ts",
+      "--app",
+      PROJECT,
+      "--grace",
+      "1",
+      "--port",
+      String(port),
+      "--quiet",
+    ],
+    log: (line) => lines.push(line),
+    onDeath: () => {},
+  });
+  await instance.start();
+  return { lines, stop: () => instance.kill() };
 }
 
 /** How many requests the store has had. */

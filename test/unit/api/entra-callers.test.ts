@@ -132,7 +132,6 @@ describe("a directory in trouble", () => {
     ["no keys", "{}"],
     ["keys of no kind", '{"keys":[{}]}'],
   ])("whose answer is %s is in trouble as well", async (_, body) => {
-    const { createServer } = await import("node:http");
     const odd = createServer((_request, response) => response.end(body));
     await new Promise<void>((resolve) => odd.listen(0, "127.0.0.1", resolve));
     onTestFinished(() => void odd.close());
