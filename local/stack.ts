@@ -4,6 +4,18 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { Child, type ChildSpec, type Exit, type Ready } from "./child.ts";
 import { keepLocalTrafficLocal } from "./proxy.ts";
+import {
+  addressOf,
+  beside,
+  type IdentityChoice,
+  type IdentityPlan,
+  identitySettings,
+  identitySpec,
+  issuerArgs,
+  planIdentity,
+  type StackIdentity,
+  trustAll,
+} from "./stack-identity.ts";
 
 export interface StackPorts {
   cosmos: number;
@@ -38,6 +50,13 @@ export interface StackOptions {
   cosmosArgs?: string[];
   /** The app talks to Cosmos DB over https, as in Azure, and trusts the server's own certificate. */
   https?: boolean;
+  /**
+   * The app has no keys: it gets tokens from a local directory, as its managed identity does in Azure. Cosmos DB and Service
+   * Bus then talk TLS, and `prepare` has to create the containers, which no identity may.
+   */
+  identity?: IdentityChoice;
+  /** Called when the servers run, before the app starts: it creates what templates create in Azure. */
+  prepare?: (servers: Addresses) => Promise<void>;
   /** How long the app may finish what it is doing when it is stopped, in seconds; 2 if absent. */
   graceSeconds?: number;
   /** Called when a server ends on its own, without `stop`, `kill` or `restart`. */
@@ -67,6 +86,10 @@ export interface Stack {
   };
   serviceBus: { connectionString: string; controlUrl: string };
   model: { baseUrl: string; key: string; isSimulated: boolean };
+  /** Only with `identity`. */
+  identity?: StackIdentity;
+  /** The environment that the app was started with. */
+  env: NodeJS.ProcessEnv;
   processes: StackProcesses;
   /** Stops the functions host first, then the servers that it uses. */
   stop(): Promise<void>;
@@ -100,13 +123,19 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   let stopped: Promise<void> | undefined;
   try {
     options.signal?.throwIfAborted();
+    const plan = settings.identity;
+    const identity = plan && addressOf(plan, (await start(identitySpec(plan))).ports);
     const [cosmos, serviceBus, model] = await Promise.all([
-      start(cosmosSpec(options, settings)),
-      start(serviceBusSpec(options)),
-      settings.modelEndpoint === undefined ? start(modelSpec(options, settings.modelKey)) : undefined,
+      start(cosmosSpec(options, settings, identity)),
+      start(serviceBusSpec(options, settings, identity)),
+      settings.modelEndpoint === undefined ? start(modelSpec(options, settings.modelKey, identity)) : undefined,
     ]);
-    const addresses = addressesOf(cosmos.ports, serviceBus.ports, model?.ports, settings);
-    const env = { ...settings.env, ...appSettings(addresses) };
+    const addresses = {
+      ...addressesOf(cosmos.ports, serviceBus.ports, model?.ports, settings),
+      ...(identity && { identity }),
+    };
+    await options.prepare?.(addresses);
+    const env = { ...settings.env, ...appSettings(addresses, settings) };
     const functions = await start(functionsSpec(options, env));
     const moreHosts = await Promise.all(
       (options.moreHosts ?? []).map(({ name, env: own, ...build }) =>
@@ -117,6 +146,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       baseUrl: `http://${reachable(options.host)}:${functions.ports.port}/v1`,
       apiKey: settings.apiKey,
       ...addresses,
+      env,
       processes: { cosmos, serviceBus, functions, moreHosts, ...(model ? { model } : {}) },
       stop() {
         stopped ??= stopAll([functions, ...moreHosts], children).finally(() => forget(settings));
@@ -145,6 +175,7 @@ interface Settings {
   env: NodeJS.ProcessEnv;
   /** Where the Cosmos DB server leaves its certificate; undefined for http. */
   certificateFile: string | undefined;
+  identity: IdentityPlan | undefined;
   apiKey: string;
   /** Undefined: the simulated model is used. */
   modelEndpoint: string | undefined;
@@ -153,15 +184,17 @@ interface Settings {
 
 function settingsOf(options: StackOptions): Settings {
   const given = { ...process.env, ...options.env };
-  const apiKeys = options.env?.API_KEYS || `local:${randomBytes(16).toString("hex")}`;
+  const identity = options.identity && planIdentity(options.identity);
+  const apiKeys = options.env?.API_KEYS || (identity ? "" : `local:${randomBytes(16).toString("hex")}`);
   const modelEndpoint = given.MODEL_ENDPOINT || undefined;
-  const certificateFile = options.https
-    ? path.join(mkdtempSync(path.join(tmpdir(), "stack-")), "cosmos.pem")
-    : undefined;
-  const trust = certificateFile === undefined ? {} : { NODE_EXTRA_CA_CERTS: certificateFile };
+  const certificateFile =
+    options.https || identity ? path.join(mkdtempSync(path.join(tmpdir(), "stack-")), "cosmos.pem") : undefined;
+  const trusted = identity && certificateFile ? beside(certificateFile, TRUSTED) : certificateFile;
+  const trust = trusted === undefined ? {} : { NODE_EXTRA_CA_CERTS: trusted };
   return {
     env: { ...given, API_KEYS: apiKeys, ...trust },
     certificateFile,
+    identity,
     apiKey: firstKeyOf(apiKeys),
     modelEndpoint,
     // The simulated model checks a key so that the tests notice an app that does not send it.
@@ -175,7 +208,11 @@ function firstKeyOf(apiKeys: string): string {
   return first.slice(first.indexOf(":") + 1);
 }
 
-type Addresses = Pick<Stack, "cosmos" | "serviceBus" | "model">;
+type Addresses = Pick<Stack, "cosmos" | "serviceBus" | "model" | "identity">;
+
+/** Beside the certificate of Cosmos DB: that of Service Bus, and both of them for the app. */
+const SERVICE_BUS_CERTIFICATE = "service-bus.pem";
+const TRUSTED = "trusted.pem";
 
 function addressesOf(cosmos: Ready, serviceBus: Ready, model: Ready | undefined, settings: Settings): Addresses {
   const connection = [
@@ -185,6 +222,9 @@ function addressesOf(cosmos: Ready, serviceBus: Ready, model: Ready | undefined,
     "UseDevelopmentEmulator=true",
   ];
   const { certificateFile: file } = settings;
+  if (file !== undefined && settings.identity) {
+    trustAll([file, beside(file, SERVICE_BUS_CERTIFICATE)], beside(file, TRUSTED));
+  }
   return {
     cosmos: {
       endpoint: `${file === undefined ? "http" : "https"}://127.0.0.1:${cosmos.port}`,
@@ -203,7 +243,13 @@ function addressesOf(cosmos: Ready, serviceBus: Ready, model: Ready | undefined,
   };
 }
 
-function appSettings({ cosmos, serviceBus, model }: Addresses): Record<string, string> {
+function appSettings({ cosmos, serviceBus, model, identity }: Addresses, { env }: Settings): Record<string, string> {
+  if (identity) {
+    const modelOrigin = model.isSimulated ? new URL(model.baseUrl).origin : undefined;
+    const serviceBusPort = Number(/:(\d+);/.exec(serviceBus.connectionString)?.[1]);
+    const database = { COSMOS_ENDPOINT: cosmos.endpoint, COSMOS_DATABASE: "threadkeep" };
+    return { ...database, ...identitySettings(identity, { serviceBusPort, modelOrigin }, env) };
+  }
   // Azure's dated API is another one than the simulated model's.
   const simulated = { MODEL_ENDPOINT: model.baseUrl, MODEL_KEY: model.key, MODEL_API_VERSION: "" };
   return {
@@ -217,17 +263,28 @@ function appSettings({ cosmos, serviceBus, model }: Addresses): Record<string, s
   };
 }
 
-function cosmosSpec({ ports, dataDir, cosmosArgs = [] }: StackOptions, { certificateFile }: Settings) {
+function cosmosSpec(
+  { ports, dataDir, cosmosArgs = [] }: StackOptions,
+  { certificateFile }: Settings,
+  identity: StackIdentity | undefined,
+) {
   const data = dataDir === undefined ? [] : ["--data", path.resolve(dataDir, "cosmos")];
   const https = certificateFile === undefined ? [] : ["--https", "--certificate", certificateFile];
+  const more = [...https, ...issuerArgs(identity), ...cosmosArgs];
   return {
     name: "cosmos",
     ports: { port: ports?.cosmos ?? 0 },
-    args: ({ port }: Ready) => ["local/cosmos/main.ts", "--port", String(port), ...data, ...https, ...cosmosArgs],
+    args: ({ port }: Ready) => ["local/cosmos/main.ts", "--port", String(port), ...data, ...more],
   };
 }
 
-function serviceBusSpec({ ports, dataDir, lockDuration }: StackOptions) {
+function serviceBusSpec(
+  { ports, dataDir, lockDuration }: StackOptions,
+  { certificateFile }: Settings,
+  identity: StackIdentity | undefined,
+) {
+  const tls =
+    identity && certificateFile ? ["--tls", "--certificate", beside(certificateFile, SERVICE_BUS_CERTIFICATE)] : [];
   const data = dataDir === undefined ? [] : ["--data", path.resolve(dataDir, "service-bus")];
   const lock = lockDuration === undefined ? [] : ["--lock-duration", String(lockDuration), "--lenient"];
   const config = ["--config", "local/service-bus/config.json"];
@@ -236,18 +293,26 @@ function serviceBusSpec({ ports, dataDir, lockDuration }: StackOptions) {
     ports: { port: ports?.serviceBus ?? 0, controlPort: ports?.serviceBusControl ?? 0 },
     args: ({ port, controlPort }: Ready) => {
       const listen = ["--port", String(port), "--control-port", String(controlPort ?? 0)];
-      return ["local/service-bus/main.ts", ...config, ...listen, ...data, ...lock];
+      return ["local/service-bus/main.ts", ...config, ...listen, ...data, ...lock, ...tls, ...issuerArgs(identity)];
     },
   };
 }
 
-function modelSpec({ ports, modelDelays }: StackOptions, key: string) {
+function modelSpec({ ports, modelDelays }: StackOptions, key: string, identity: StackIdentity | undefined) {
   const { firstTokenMs, tokenMs } = modelDelays ?? { firstTokenMs: 0, tokenMs: 0 };
   const delays = ["--first-token-ms", String(firstTokenMs), "--token-ms", String(tokenMs)];
   return {
     name: "model",
     ports: { port: ports?.model ?? 0 },
-    args: ({ port }: Ready) => ["local/model/main.ts", "--port", String(port), "--key", key, ...delays],
+    args: ({ port }: Ready) => [
+      "local/model/main.ts",
+      "--port",
+      String(port),
+      "--key",
+      key,
+      ...delays,
+      ...issuerArgs(identity),
+    ],
   };
 }
 

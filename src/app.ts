@@ -57,7 +57,8 @@ export class App {
     this.#cosmos = connectCosmos(config, this.cost, health);
     const { containers } = this.#cosmos;
     this.store = new Store(containers, "account", { health, snapshots: new SnapshotCache(), consistency });
-    this.tenants = new Set(config.apiKeys.map(({ tenant }) => tenant)).size;
+    const owners = [...config.apiKeys, ...(config.entra?.callers ?? [])];
+    this.tenants = new Set(owners.map(({ tenant }) => tenant)).size;
     this.load = new Load(config.limits, this.tenants);
     const waiting = new WaitingRuns({ containers, health, consistency });
     this.backlog = new Backlog(waiting, config.limits.overdueRuns, this.now, (error) =>

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { certificateOf } from "./certificate.ts";
+import { certificateOf } from "../certificate.ts";
 import type { CosmosOptions } from "./server.ts";
 import { type Capacity, parseConsistency, parseSettings, type Settings } from "./settings.ts";
 
@@ -15,7 +15,8 @@ export const USAGE = `node local/cosmos/main.ts [--port 8081] [--data DIR] [--se
   [--serverless]             5,000 RU/s for each physical partition; none of these: no limit
   [--not-modified PRICE]     flat (default) or document: what a conditional read that answers 304 costs
   [--account NAME] [--region NAME]
-  [--https] [--certificate FILE]   serve https; the certificate to trust is in FILE, the key in FILE.key`;
+  [--https] [--certificate FILE]   serve https; the certificate to trust is in FILE, the key in FILE.key
+  [--issuer URL]             the local identity server, which must have signed the tokens of identities`;
 
 const DEFAULT_PORT = "8081";
 
@@ -46,11 +47,12 @@ export function parseCommandLine(args: string[]): CommandLine | undefined {
       region: { type: "string" },
       https: { type: "boolean", default: false },
       certificate: { type: "string" },
+      issuer: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
   if (values.help) return undefined;
-  const { account, region, data, lag } = values;
+  const { account, region, data, lag, issuer } = values;
   const compactFrom = values["compact-from"];
   const settings: Partial<Settings> = {
     ...capacityOf(values),
@@ -72,6 +74,7 @@ export function parseCommandLine(args: string[]): CommandLine | undefined {
     ...(compactFrom !== undefined && { compactFrom: count("compact-from", compactFrom, 0) }),
     ...(account !== undefined && { account }),
     ...(region !== undefined && { region }),
+    ...(issuer !== undefined && { issuer }),
   };
   return { options, port: count("port", values.port, 0) };
 }

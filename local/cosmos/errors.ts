@@ -32,6 +32,17 @@ export const unsupported = (feature: string) => badRequest(`Not supported by the
 
 export const unauthorized = (message: string) => new CosmosError(401, "Unauthorized", message);
 
+/** Identities may read and write documents; databases, containers and throughput are made by templates or with the key. */
+export const notForIdentities = (method: string, path: string) =>
+  new CosmosError(
+    403,
+    "Forbidden",
+    `The given request [${method} ${path}] cannot be authorized by AAD token in data plane.`,
+    {
+      substatus: 5300,
+    },
+  );
+
 export const itemNotFound = () =>
   new CosmosError(404, "NotFound", "Entity with the specified id does not exist in the system.");
 

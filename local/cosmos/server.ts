@@ -1,7 +1,8 @@
 import { createServer as createHttpServer, type Server as HttpServer } from "node:http";
 import { createServer as createHttpsServer, type Server as HttpsServer } from "node:https";
+import { type Certificate, selfSigned } from "../certificate.ts";
+import { TokenCheck } from "../identity/token-check.ts";
 import { KEY } from "./auth.ts";
-import { type Certificate, selfSigned } from "./certificate.ts";
 import type { Context } from "./context.ts";
 import type { FaultRule } from "./fault-rules.ts";
 import { type FaultReport, Faults } from "./faults.ts";
@@ -41,6 +42,8 @@ export interface CosmosOptions {
   https?: boolean;
   /** For https; a new one for 127.0.0.1 and localhost unless given. */
   certificate?: Certificate;
+  /** The local identity server (`http://127.0.0.1:PORT`): identities' tokens must be signed by it. */
+  issuer?: string;
 }
 
 export interface CosmosServer {
@@ -114,7 +117,7 @@ export function createServer(options: Omit<CosmosOptions, "port" | "https"> = {}
 }
 
 function attach(server: HttpServer | HttpsServer, options: CosmosOptions): Context {
-  const { key = KEY, seed = 1, account = "threadkeep-local", region = "Local", settings, ...rest } = options;
+  const { key = KEY, seed = 1, account = "threadkeep-local", region = "Local", settings, issuer, ...rest } = options;
   try {
     const counters = new Counters();
     const service = new Service({
@@ -124,7 +127,8 @@ function attach(server: HttpServer | HttpsServer, options: CosmosOptions): Conte
       identity: { account, region, protocol: protocolOf(options) },
       onExpired: (container, charge) => counters.add("ttl-delete", container, charge, false),
     });
-    const context: Context = { service, faults: new Faults(seed), counters };
+    const tokens = issuer === undefined ? undefined : new TokenCheck(issuer);
+    const context: Context = { service, faults: new Faults(seed), counters, tokens };
     server.on("request", requestListener(context));
     return context;
   } catch (error) {

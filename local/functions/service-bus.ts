@@ -224,9 +224,12 @@ async function connect(connection: string): Promise<ServiceBusClient> {
   if (!namespace) {
     throw new Error(`The Service Bus connection ${setting} (or ${setting}__fullyQualifiedNamespace) is not set.`);
   }
-  const { DefaultAzureCredential } = await import("@azure/identity");
+  const { DefaultAzureCredential, ManagedIdentityCredential } = await import("@azure/identity");
   const clientId = process.env[`${setting}__clientId`];
-  const credential = new DefaultAzureCredential(clientId ? { managedIdentityClientId: clientId } : {});
+  const isManaged = process.env[`${setting}__credential`]?.toLowerCase() === "managedidentity";
+  const credential = isManaged
+    ? new ManagedIdentityCredential(clientId ? { clientId } : {})
+    : new DefaultAzureCredential(clientId ? { managedIdentityClientId: clientId } : {});
   return new ServiceBusClient(namespace, credential, { retryOptions });
 }
 

@@ -1,4 +1,5 @@
 /** The broker's command line. */
+import { writeFileSync } from "node:fs";
 import type { Server } from "node:http";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -21,6 +22,9 @@ A local broker that speaks AMQP 1.0 as Azure Service Bus queues do.
   --tier NAME            standard (messages up to 256 KB), the default, or premium (1 MB)
   --link-idle S          seconds after which an unused link is ended, default 600
   --lenient              allow settings that the real service would refuse
+  --tls                  AMQP over TLS, which clients with tokens of identities want
+  --certificate FILE     with --tls: write the certificate to trust to this file
+  --issuer URL           the local identity server, whose tokens are taken
   --seed N               for the choices of injected faults
 `;
 
@@ -39,6 +43,9 @@ function readArguments() {
       tier: { type: "string", default: "standard" },
       "link-idle": { type: "string", default: "600" },
       lenient: { type: "boolean", default: false },
+      tls: { type: "boolean", default: false },
+      certificate: { type: "string" },
+      issuer: { type: "string" },
       seed: { type: "string", default: "1" },
       help: { type: "boolean", default: false },
     },
@@ -56,6 +63,9 @@ function readArguments() {
     tier: tierOf(values.tier),
     idleLimits: { ...SERVICE_IDLE_LIMITS, link: Math.round(numberOf("--link-idle", values["link-idle"]) * 1000) },
     lenient: values.lenient,
+    tls: values.tls,
+    certificate: values.certificate,
+    issuer: values.issuer,
     seed: numberOf("--seed", values.seed),
   };
 }
@@ -104,7 +114,7 @@ async function main(): Promise<void> {
   }
   const config = plainly(() => readConfig(options.config, options));
   const queues = config.map(({ name, settings }) => ({ name, ...settings }));
-  const { port, data: dataDir, compactFrom, seed, tier, idleLimits } = options;
+  const { port, data: dataDir, compactFrom, seed, tier, idleLimits, tls, issuer } = options;
   const broker = new ServiceBusBroker({
     queues,
     port,
@@ -113,6 +123,8 @@ async function main(): Promise<void> {
     seed,
     tier,
     idleLimits,
+    tls,
+    issuer,
     log: (...what) => console.error(...what),
     refused: endWithout,
   });
@@ -135,6 +147,7 @@ async function main(): Promise<void> {
 
   await listening(port, broker.start());
   control = await listening(options.controlPort, startControl(broker, options.controlPort));
+  if (options.certificate !== undefined) writeFileSync(options.certificate, broker.certificate ?? "");
   console.log(`service-bus ready on ${broker.connectionString()}`);
   if (process.connected) process.send?.({ ready: true, port: broker.port, controlPort: addressOf(control).port });
 }

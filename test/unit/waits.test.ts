@@ -3,8 +3,10 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parseTimeSpan } from "../../local/functions/settings.ts";
 import { PATIENCE } from "../../src/api/health.ts";
+import { KEYS_TIMEOUT } from "../../src/api/signing-keys.ts";
 import { DISCONNECT_TIMEOUT, RELEASE_TIMEOUT } from "../../src/app.ts";
 import { readConfig } from "../../src/config.ts";
+import { TOKEN_TIMEOUT } from "../../src/identity.ts";
 import { FIRST_SEND_TIMEOUT, SEND_TIMEOUT } from "../../src/jobs/wake-ups.ts";
 import { SECOND_LOOK, TAKEOVER_GRACE } from "../../src/runs/claim.ts";
 import { HEARTBEAT } from "../../src/runs/drive.ts";
@@ -51,6 +53,13 @@ test.each([
     SHORT_PATIENCE_TIME + LONGEST_PAUSE + FIRST_SEND_TIMEOUT,
     LONGEST_REQUEST,
   ],
+  [
+    "the keys for a caller's token, then a run's creation and its first wake-up",
+    KEYS_TIMEOUT + SHORT_PATIENCE_TIME + LONGEST_PAUSE + FIRST_SEND_TIMEOUT,
+    LONGEST_REQUEST,
+  ],
+  ["a token of the app's identity, in a call", TOKEN_TIMEOUT, CALL_TIMEOUT],
+  ["a token of the app's identity, in the first wake-up", TOKEN_TIMEOUT, FIRST_SEND_TIMEOUT],
   ["a later wake-up", SEND_TIMEOUT, FIRST_SEND_TIMEOUT],
   ["a look at the store for /healthz", PATIENCE, LONGEST_HEALTH],
   ["a beat that hangs, and the next one, within half a lease", REQUEST_TIMEOUT + HEARTBEAT, lease / 2],

@@ -34,7 +34,9 @@ export function certificateOf(file: string): Certificate {
 export function selfSigned(): Certificate {
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const algorithm = sequence(oid(OID.ecdsaWithSha256));
-  const name = sequence(der(SET, sequence(oid(OID.commonName), der(TAG.text, Buffer.from("local Cosmos DB")))));
+  // One of its own for each: of two trusted certificates with the same name, clients look at one only.
+  const commonName = Buffer.from(`local server ${randomBytes(4).toString("hex")}`);
+  const name = sequence(der(SET, sequence(oid(OID.commonName), der(TAG.text, commonName))));
   const now = Date.now();
   const signed = sequence(
     der(0xa0, der(TAG.integer, Buffer.from([2]))),
