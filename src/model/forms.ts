@@ -72,6 +72,7 @@ export class Chunks {
 
   /** The server says that this is all: what it has said so far is whole, even if it gave no reason for its end. */
   complete(): void {
+    if (this.#failure !== undefined) return;
     this.#isComplete = true;
     if (this.#reader.hasSpoken && !this.#reader.isFinished)
       this.#pieces.push({ text: "", calls: [], finishReason: "stop", usage: undefined });
@@ -153,7 +154,7 @@ class Documents implements Form {
   end(): void {
     for (const document of documentsIn(this.#text)) this.#chunks.read(document);
     this.#chunks.end();
-    if (this.#chunks.failure === undefined) this.#chunks.complete();
+    this.#chunks.complete();
   }
 }
 
