@@ -71,7 +71,7 @@ export class App {
   get engine(): Engine {
     this.#engine ??= {
       store: this.store.with("session"),
-      model: new Model(this.config),
+      model: new Model(this.config, this.log),
       wakeUps: this.wakeUps,
       config: this.config,
       log: this.log,

@@ -29,6 +29,29 @@ const modelNames = z.string().transform((text, context): Map<string, string> => 
   return names;
 });
 
+/**
+ * What a model call may be made without: OpenAI's optional parameters, and what a server put into its function calls
+ * beside the API's own fields (`call_extras`).
+ */
+export const OPTIONAL_PARAMETERS = [
+  "stream_options",
+  "parallel_tool_calls",
+  "temperature",
+  "top_p",
+  "reasoning_effort",
+  "max_completion_tokens",
+  "call_extras",
+] as const;
+export type OptionalParameter = (typeof OPTIONAL_PARAMETERS)[number];
+
+const parameterNames = z.string().transform((text, context): OptionalParameter[] =>
+  text.split(",").flatMap((part) => {
+    const known = OPTIONAL_PARAMETERS.find((name) => name === part.trim());
+    if (known === undefined) context.addIssue(`expected some of ${OPTIONAL_PARAMETERS.join(", ")}, comma separated`);
+    return known ?? [];
+  }),
+);
+
 const flag = z.enum(["true", "false"], "expected true or false").transform((value) => value === "true");
 const url = z.url({ protocol: /^https?$/, error: "expected an http or https URL" });
 const within = (minimum: number, maximum: number, what: string) => {
@@ -56,6 +79,7 @@ const settings = z.object({
   MODEL_KEY: z.string().min(1).optional(),
   MODEL_API_VERSION: z.string().min(1).optional(),
   MODEL_NAMES: modelNames.default(new Map()),
+  MODEL_WITHOUT: parameterNames.default([]),
   MODEL_FIRST_TOKEN_TIMEOUT: seconds(1, 600).default(120),
   MODEL_TOKEN_TIMEOUT: seconds(1, 600).default(60),
   MODEL_MAX_ATTEMPTS: within(1, 20, "a whole number").int("expected a whole number").default(4),
@@ -92,6 +116,8 @@ export interface Config {
     apiVersion: string | undefined;
     /** from names that clients use to those that the endpoint knows; others are passed on as they are */
     names: Map<string, string>;
+    /** optional parameters that the endpoint never gets */
+    without: OptionalParameter[];
     /** milliseconds */
     firstTokenTimeout: number;
     /** milliseconds */
@@ -147,6 +173,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       key: s.MODEL_KEY,
       apiVersion: s.MODEL_API_VERSION,
       names: s.MODEL_NAMES,
+      without: s.MODEL_WITHOUT,
       firstTokenTimeout: s.MODEL_FIRST_TOKEN_TIMEOUT * 1000,
       tokenTimeout: s.MODEL_TOKEN_TIMEOUT * 1000,
       maxAttempts: s.MODEL_MAX_ATTEMPTS,

@@ -1,10 +1,11 @@
 /**
- * The pieces of a streamed answer. The SDK makes the call and knows its errors; its own reader is four generators deep
- * and costs more CPU time than all else of a call, so the stream is read here.
+ * The pieces of an answer as its server sends them. The SDK makes the call and knows its errors; its own reader is four
+ * generators deep and costs more CPU time than all else of a call, so the stream is read here.
  */
-import { createParser, type EventSourceMessage } from "eventsource-parser";
-import { APIError } from "openai";
-import type { ChatCompletionChunk } from "openai/resources/chat/completions";
+import { contentTypeOf } from "./error-body.ts";
+import { Chunks, type Form, formOf } from "./forms.ts";
+import type { AnswerPiece } from "./pieces.ts";
+import { NotAnAnswer } from "./types.ts";
 
 /** After `[DONE]` nothing but the end should come. Milliseconds. */
 const LONGEST_END = 2_000;
@@ -12,36 +13,34 @@ const LONGEST_END = 2_000;
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 
 /**
- * The chunks up to `[DONE]`. Throws the SDK's APIError where the stream tells of an error, SyntaxError for what is no
- * JSON, and whatever the connection threw when it broke. A caller that stops before the end closes the connection.
+ * The pieces up to `[DONE]`. Throws the SDK's APIError where the answer tells of an error, NotAnAnswer for what is no
+ * completion at all (a web page, say), an Error for what breaks off, and whatever the connection threw when it broke. A
+ * caller that stops before the end closes the connection.
  */
-export async function* readChunks(response: Response): AsyncGenerator<ChatCompletionChunk> {
+export async function* readAnswer(response: Response): AsyncGenerator<AnswerPiece> {
   const reader: Reader | undefined = response.body?.getReader();
-  if (reader === undefined) throw new Error("the model's answer has no body");
-  let events: EventSourceMessage[] = [];
-  const parser = createParser({ onEvent: (event) => events.push(event) });
+  if (reader === undefined) throw new NotAnAnswer(contentTypeOf(response.headers));
   const decoder = new TextDecoder();
-  let complete = false;
+  const chunks = new Chunks(response.headers);
+  let form: Form | undefined;
+  let head = "";
   try {
     for (;;) {
       const { done, value } = await reader.read();
-      // The last event counts even if the connection ends without the empty line behind it.
-      parser.feed(done ? `${decoder.decode()}\n\n` : decoder.decode(value, { stream: true }));
-      for (const { event, data } of events) {
-        if (data === "[DONE]") {
-          complete = true;
-          return;
-        }
-        const chunk = JSON.parse(data);
-        const error = chunk?.error || (event === "error" && chunk);
-        if (error) throw new APIError(undefined, error, undefined, response.headers);
-        yield chunk;
-      }
-      if (done) return;
-      events = [];
+      const text = done ? decoder.decode() : decoder.decode(value, { stream: true });
+      if (form === undefined) {
+        head += text;
+        form = formOf(head, done, chunks);
+        form?.feed(head);
+      } else form.feed(text);
+      if (done) form?.end();
+      // What came before a failure is heard before it, also if both came together.
+      yield* chunks.take();
+      if (chunks.failure !== undefined) throw chunks.failure;
+      if (done || chunks.isComplete) return;
     }
   } finally {
-    void (complete ? readToTheEnd(reader) : reader.cancel().catch(() => undefined));
+    void (chunks.isComplete ? readToTheEnd(reader) : reader.cancel().catch(() => undefined));
   }
 }
 

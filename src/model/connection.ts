@@ -1,30 +1,65 @@
-/** The SDK's client for the model that the settings name, and how its streams are read. Loaded for the first run. */
-import OpenAI, { AzureOpenAI } from "openai";
-import type { ChatCompletionChunk } from "openai/resources/chat/completions";
+/** The SDK's client for the model that the settings name, and how its answers are read. Loaded for the first run. */
+import OpenAI, { APIError, AzureOpenAI } from "openai";
 import type { Config } from "../config.ts";
 import { identity } from "../identity.ts";
-import { readChunks } from "./chunks.ts";
+import type { Log } from "../log.ts";
+import { readAnswer } from "./chunks.ts";
+import { withReadableErrors } from "./error-body.ts";
 import { textFetch } from "./fetch.ts";
+import { Parameters, type Refusal, type SentRequest } from "./parameters.ts";
+import { type AnswerPiece, isFields } from "./pieces.ts";
 import type { ModelRequest } from "./types.ts";
+import { wellFormed } from "./well-formed.ts";
 
 const AZURE_SCOPE = "https://cognitiveservices.azure.com/.default";
 const AZURE_HOST = /\.(openai\.azure\.com|cognitiveservices\.azure\.com|services\.ai\.azure\.com)$/;
 
 /** Resolves when the answer begins; rejects with the SDK's errors. */
-export type StreamedCall = (request: ModelRequest, signal: AbortSignal) => Promise<AsyncGenerator<ChatCompletionChunk>>;
+export type StreamedCall = (request: ModelRequest, signal: AbortSignal) => Promise<AsyncGenerator<AnswerPiece>>;
 
-export async function connect(config: Config): Promise<StreamedCall> {
+/**
+ * A call that names an optional parameter which the endpoint refuses is made again without it, and later ones never
+ * have it (parameters.ts): each parameter costs one refusal.
+ */
+export async function connect(config: Config, log: Log): Promise<StreamedCall> {
   const { completions } = (await clientFor(config)).chat;
+  const parameters = new Parameters(config.model.without);
   return async (request, signal) => {
-    const streamed = { ...request, stream: true as const, stream_options: { include_usage: true } };
-    return readChunks(await completions.create(streamed, { signal }).asResponse());
+    const streamed: SentRequest = { ...wellFormed(request), stream: true, stream_options: { include_usage: true } };
+    for (;;) {
+      const sent = parameters.fitting(streamed);
+      try {
+        return readAnswer(await completions.create(sent, { signal }).asResponse());
+      } catch (error) {
+        const refused = parameters.learn(refusalOf(error), sent);
+        if (refused.length === 0) throw error;
+        log.warn("the model's endpoint refuses parameters; they are left out from now on", {
+          model: request.model,
+          parameters: refused,
+        });
+      }
+    }
+  };
+}
+
+/** Of an error that the SDK made of a body as error-body.ts writes it. */
+function refusalOf(error: unknown): Refusal {
+  if (!(error instanceof APIError)) return { status: undefined, code: "", message: "", places: [] };
+  const body: unknown = error.error;
+  const { message, places } = isFields(body) ? body : {};
+  return {
+    status: error.status,
+    code: `${error.code ?? ""}`,
+    message: typeof message === "string" ? message : "",
+    places: Array.isArray(places) ? places.filter((place) => typeof place === "string") : [],
   };
 }
 
 async function clientFor(config: Config): Promise<OpenAI> {
   const { endpoint, key, apiVersion } = config.model;
+  const timeout = config.model.firstTokenTimeout;
   // Retries are the engine's: it gives the run back instead of holding a worker.
-  const common = { maxRetries: 0, timeout: config.model.firstTokenTimeout, fetch: textFetch() };
+  const common = { maxRetries: 0, timeout, fetch: withReadableErrors(textFetch()) };
   if (apiVersion !== undefined) {
     const base = { ...common, endpoint, apiVersion };
     return key === undefined

@@ -3,7 +3,8 @@
  */
 import { APIConnectionError, APIError } from "openai";
 import type { RunError } from "../resources/run.ts";
-import { ModelTimeout } from "./types.ts";
+import { isFields } from "./pieces.ts";
+import { ModelTimeout, NotAnAnswer } from "./types.ts";
 
 export interface ModelTrouble {
   /** the run's last_error if this is the end */
@@ -17,6 +18,9 @@ export interface ModelTrouble {
 const SERVER_ERROR: RunError = { code: "server_error", message: "Sorry, something went wrong." };
 
 export function modelTrouble(error: unknown, model: string): ModelTrouble {
+  if (error instanceof NotAnAnswer) {
+    return { error: { code: "server_error", message: error.message }, retryable: true, retryAfter: undefined };
+  }
   if (error instanceof ModelTimeout || error instanceof APIConnectionError || !(error instanceof APIError)) {
     return { error: SERVER_ERROR, retryable: true, retryAfter: undefined };
   }
@@ -27,7 +31,8 @@ export function modelTrouble(error: unknown, model: string): ModelTrouble {
     case 429:
       return rateLimited(error, retryAfter);
     case 404:
-      return final({ code: "invalid_engine_error", message: `Failed to resolve model info for: ${model}` });
+    case 405:
+      return final(hasNoChatCompletions(error) ? NO_CHAT_COMPLETIONS : noSuchModel(model));
     case 400:
     case 413:
     case 422:
@@ -42,6 +47,32 @@ export function modelTrouble(error: unknown, model: string): ModelTrouble {
 }
 
 const final = (error: RunError): ModelTrouble => ({ error, retryable: false, retryAfter: undefined });
+
+const noSuchModel = (model: string): RunError => ({
+  code: "invalid_engine_error",
+  message: `Failed to resolve model info for: ${model}`,
+});
+
+const NO_CHAT_COMPLETIONS: RunError = {
+  code: "server_error",
+  message: "The model's endpoint serves no chat completions at its address.",
+};
+
+/** Codes with which servers say that they do not have a model. */
+const NO_SUCH_MODEL = /model_?not_?found|deployment_?not_?found|unknown_?model|invalid_?model/i;
+
+/**
+ * Whether the endpoint's path is wrong, not the name of a model: it answers with a web page or a few words, or with an
+ * error that tells of no model.
+ */
+export function hasNoChatCompletions(error: unknown): boolean {
+  if (error instanceof NotAnAnswer) return true;
+  if (!(error instanceof APIError)) return false;
+  if (error.status === 405) return true;
+  if (error.status !== 404) return false;
+  const words = wordsOf(error);
+  return !NO_SUCH_MODEL.test(`${error.code} ${error.type}`) && !/\b(model|deployment|engine)s?\b/i.test(words);
+}
 
 function rateLimited(error: APIError, retryAfter: number | undefined): ModelTrouble {
   if (error.code === "insufficient_quota") {
@@ -62,12 +93,16 @@ function refused(error: APIError): RunError {
 /** Of a server's words that clients read: some quote a whole prompt. Characters. */
 const LONGEST_MESSAGE = 2_000;
 
-/** The SDK puts the status before the server's words. */
 const plain = (error: APIError) =>
-  error.message
-    .replace(/^\d{3} /, "")
+  (wordsOf(error) || `The model's endpoint refused the request with status ${error.status}.`)
     .slice(0, LONGEST_MESSAGE)
     .toWellFormed();
+
+/** The server's own words, without what the SDK puts around them. */
+function wordsOf({ error, message }: APIError): string {
+  const words: unknown = isFields(error) ? error.message : error;
+  return typeof words === "string" ? words : message.replace(/^\d{3} /, "");
+}
 
 function readRetryAfter(headers: Headers | undefined): number | undefined {
   const milliseconds = Number(headers?.get("retry-after-ms") ?? Number.NaN);

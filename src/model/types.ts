@@ -11,3 +11,14 @@ export class ModelTimeout extends Error {
     this.name = "ModelTimeout";
   }
 }
+
+/** The endpoint answered as if all were well, but with something that is no chat completion, such as a web page. */
+export class NotAnAnswer extends Error {
+  readonly contentType: string;
+
+  constructor(contentType: string) {
+    super(`The model's endpoint answered with ${contentType} that is no chat completion.`);
+    this.name = "NotAnAnswer";
+    this.contentType = contentType;
+  }
+}

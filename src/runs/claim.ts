@@ -150,10 +150,14 @@ export function reserveIds(now: number, after: string): ReservedIds {
   const step = nextSeq(now, after);
   const message = nextSeq(now, step);
   const toolStep = nextSeq(now, message);
+  const lateStep = nextSeq(now, toolStep);
+  const lateMessage = nextSeq(now, lateStep);
   return {
     messageStep: mintId("step", step),
     message: mintId("message", message),
     toolStep: mintId("step", toolStep),
+    lateMessageStep: mintId("step", lateStep),
+    lateMessage: mintId("message", lateMessage),
   };
 }
 

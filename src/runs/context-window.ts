@@ -16,6 +16,15 @@ const LARGEST_PAGE = 1_000;
 /** Steps of the runs in the window. A window with more tool calls than this loses the oldest of them. */
 const MAX_STEPS = 1_000;
 
+/** What the model is to get, and what that costs. */
+export interface Context {
+  request: ModelRequest;
+  /** whether the run's budget for prompts has room for the instructions, the run's own calls and the newest message */
+  fits: boolean;
+  /** the tokens of the prompt by our own count, for servers that do not tell */
+  countPrompt(): Promise<number>;
+}
+
 /**
  * `contextTokens`: how much of the thread fits if the run itself sets no bound. `window`: the messages, if they
  * are being read already.
@@ -24,15 +33,33 @@ export async function readContext(
   owned: OwnedRun,
   contextTokens: number,
   window?: Promise<MessageDoc[]>,
-): Promise<ModelRequest> {
+): Promise<Context> {
   const { run, partition } = owned;
   const isContinued = run.internal.turns > 0;
-  const [messages, own] = await Promise.all([
+  const [messages, own, budget] = await Promise.all([
     window ?? readWindow(run, partition, contextTokens),
     isContinued ? readSteps(partition, [run.id]) : [],
+    promptBudget(run),
   ]);
-  const others = await readSteps(partition, runsWithTools(messages, run));
-  return modelRequest(run, messages.toReversed(), [...own, ...others]);
+  const earlier = await readSteps(partition, runsWithTools(messages, run));
+  const request = modelRequest(run, messages.toReversed(), [...own, ...earlier]);
+  return {
+    request,
+    fits: (others(messages, run)[0]?.internal.tokens ?? 0) <= budget,
+    countPrompt: () => countPrompt(run, request, others(messages, run)),
+  };
+}
+
+/** Without the run's own: what it has said with its calls is counted with them (`tool_tokens`). */
+const others = (messages: MessageDoc[], run: RunDoc) => messages.filter((message) => message.run_id !== run.id);
+
+/** The messages were counted when they were written; how a server writes tools into its prompt is not known. */
+async function countPrompt(run: RunDoc, { tools = [] }: ModelRequest, messages: MessageDoc[]): Promise<number> {
+  const counts = await Promise.all(
+    [run.instructions ?? "", tools.length > 0 ? JSON.stringify(tools) : ""].map(countTokens),
+  );
+  const counted = [...counts, run.internal.tool_tokens, ...messages.map(({ internal }) => internal.tokens)];
+  return counted.reduce((sum, count) => sum + count, 0);
 }
 
 /** The messages that the run's next model call gets, newest first. */
@@ -40,14 +67,16 @@ export async function readWindow(run: RunDoc, partition: Partition, contextToken
   return readMessages(run, partition, await threadBudget(run, contextTokens));
 }
 
+/** How many tokens of the thread this call may have. */
+const threadBudget = async (run: RunDoc, contextTokens: number) => Math.min(contextTokens, await promptBudget(run));
+
 /**
  * What a budget for prompts leaves for the thread in this call: it bounds the sum of all calls (docs/contract.md 6.3).
  */
-async function threadBudget(run: RunDoc, contextTokens: number): Promise<number> {
-  if (run.max_prompt_tokens === null) return contextTokens;
+async function promptBudget(run: RunDoc): Promise<number> {
+  if (run.max_prompt_tokens === null) return Number.POSITIVE_INFINITY;
   const { usage, tool_tokens: toolTokens } = run.internal;
-  const fixed = (await countTokens(run.instructions ?? "")) + toolTokens;
-  return Math.min(contextTokens, run.max_prompt_tokens - usage.prompt_tokens - fixed);
+  return run.max_prompt_tokens - usage.prompt_tokens - toolTokens - (await countTokens(run.instructions ?? ""));
 }
 
 /**
@@ -55,7 +84,8 @@ async function threadBudget(run: RunDoc, contextTokens: number): Promise<number>
  * says what it is about (docs/contract.md 6.3); one cut by number does not.
  */
 async function readMessages(run: RunDoc, partition: Partition, budget: number): Promise<MessageDoc[]> {
-  const limit = run.truncation_strategy.last_messages ?? Number.POSITIVE_INFINITY;
+  const { type, last_messages: newest } = run.truncation_strategy;
+  const limit = (type === "last_messages" ? newest : null) ?? Number.POSITIVE_INFINITY;
   const found: MessageDoc[] = [];
   let below = messageSort(LAST_SEQ);
   for (;;) {

@@ -4,9 +4,10 @@
  */
 import type { ChatCompletionContentPart, ChatCompletionMessageParam } from "openai/resources/chat/completions";
 import type { ModelRequest } from "../model/types.ts";
+import type { ChosenParameter } from "../resources/chosen.ts";
 import type { Tool } from "../resources/common.ts";
 import type { MessageContent } from "../resources/message.ts";
-import type { RunIncompleteReason } from "../resources/run.ts";
+import type { RunError, RunIncompleteReason } from "../resources/run.ts";
 import type { RunDoc } from "../store/documents.ts";
 import { type MessageDoc, type StepDoc, seqOf } from "../store/documents.ts";
 
@@ -16,9 +17,10 @@ export function modelRequest(run: RunDoc, messages: MessageDoc[], steps: StepDoc
     model: run.model,
     messages: chatMessages(run, messages, steps),
   };
-  // The defaults stay unsaid: reasoning models refuse the parameters.
-  if (run.temperature !== 1) request.temperature = run.temperature;
-  if (run.top_p !== 1) request.top_p = run.top_p;
+  // Defaults that no client chose stay unsaid: reasoning models refuse the parameters.
+  const isChosen = (name: ChosenParameter) => run.internal.chosen?.includes(name) === true;
+  if (run.temperature !== 1 || isChosen("temperature")) request.temperature = run.temperature;
+  if (run.top_p !== 1 || isChosen("top_p")) request.top_p = run.top_p;
   if (run.reasoning_effort !== null) request.reasoning_effort = run.reasoning_effort as "low";
   if (run.response_format !== "auto") request.response_format = run.response_format as { type: "text" };
   if (run.max_completion_tokens !== null) {
@@ -27,7 +29,9 @@ export function modelRequest(run: RunDoc, messages: MessageDoc[], steps: StepDoc
   const tools = offeredTools(run.tools);
   if (tools.length > 0) {
     request.tools = tools;
-    request.parallel_tool_calls = run.parallel_tool_calls;
+    if (!run.parallel_tool_calls || isChosen("parallel_tool_calls")) {
+      request.parallel_tool_calls = run.parallel_tool_calls;
+    }
     const choice = toolChoice(run);
     if (choice !== undefined) request.tool_choice = choice;
   }
@@ -47,6 +51,18 @@ export function exhaustedBudget(run: RunDoc): RunIncompleteReason | undefined {
   return run.max_prompt_tokens !== null && usage.prompt_tokens >= run.max_prompt_tokens
     ? "max_prompt_tokens"
     : undefined;
+}
+
+/** Why the model need not be asked: a server would refuse the choice, or one without tools pass over it silently. */
+export function impossibleChoice(run: RunDoc): RunError | undefined {
+  const choice = run.tool_choice;
+  if (typeof choice === "string" || choice.type !== "function" || run.internal.turns > 0) return undefined;
+  const { name } = choice.function;
+  if (run.tools.some((tool) => tool.type === "function" && tool.function.name === name)) return undefined;
+  return {
+    code: "invalid_prompt",
+    message: `Invalid value for 'tool_choice': the run has no function '${name}' among its tools.`,
+  };
 }
 
 /** Only functions: the hosted tools come in a later release (docs/compatibility.md). */
@@ -80,11 +96,15 @@ function toolChoice(run: RunDoc): ModelRequest["tool_choice"] {
 
 function chatMessages(run: RunDoc, messages: MessageDoc[], steps: StepDoc[]): ChatCompletionMessageParam[] {
   const entries = [
-    ...messages.map((message) => ({ seq: seqOf(message.internal.sort), chat: fromMessage(message) })),
+    ...messages.map((message) => ({
+      seq: message.internal.prompt_seq ?? seqOf(message.internal.sort),
+      chat: fromMessage(message),
+    })),
     ...steps.map((step) => ({ seq: seqOf(step.internal.sort), chat: fromStep(step) })),
   ].sort((a, b) => (a.seq < b.seq ? -1 : 1));
   const system: ChatCompletionMessageParam[] =
-    run.instructions === null ? [] : [{ role: "system", content: run.instructions }];
+    // Some clients' default is "", and some servers refuse a message without text.
+    run.instructions === null || run.instructions.trim() === "" ? [] : [{ role: "system", content: run.instructions }];
   return [...system, ...entries.flatMap(({ chat }) => chat)];
 }
 
@@ -113,11 +133,11 @@ function fromStep(step: StepDoc): ChatCompletionMessageParam[] {
   return [
     {
       role: "assistant",
-      tool_calls: calls.map(({ id, function: { name, arguments: text } }) => ({
-        id,
-        type: "function",
-        function: { name, arguments: text },
-      })),
+      tool_calls: calls.map(({ id, function: { name, arguments: text } }) => {
+        const { function: ofFunction, ...ofCall } = extrasOf(step, id);
+        const called = { ...(isObject(ofFunction) ? ofFunction : {}), name, arguments: text };
+        return { ...ofCall, id, type: "function", function: called };
+      }),
     },
     ...calls.map(({ id, function: { output } }) => ({
       role: "tool" as const,
@@ -126,6 +146,12 @@ function fromStep(step: StepDoc): ChatCompletionMessageParam[] {
     })),
   ];
 }
+
+/** What the server gave with a call and wants back, such as a signature. */
+const extrasOf = ({ internal }: StepDoc, id: string): Record<string, unknown> =>
+  internal.extras?.find((extras) => extras.id === id)?.fields ?? {};
+
+const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
 
 /**
  * How many of the newest messages fit: as many as `budget` tokens hold, but always the newest one. `messages` come

@@ -1,5 +1,6 @@
 /** Creates runs: a run takes its thread's lock in the batch that creates it. */
 import type { Assistant } from "../resources/assistant.ts";
+import { type ChosenParameter, chosenIn } from "../resources/chosen.ts";
 import { NO_USAGE, toSeconds } from "../resources/common.ts";
 import { noRunFound, noThreadFound, nothingToRun, overloaded, threadHasActiveRun } from "../resources/errors.ts";
 import { mintId, nextSeq } from "../resources/ids.ts";
@@ -14,11 +15,14 @@ import { MAX_ATTEMPTS, type StaleLock, unlockedBefore } from "../threads/lock.ts
 import { assertThreadExists, readThreadToWrite, threadExists } from "../threads/read.ts";
 import { WAKE_UP_GRACE } from "./lifecycle.ts";
 
+/** An assistant, and what is known of it beside its fields. */
+export type StoredAssistant = Assistant & { internal?: { chosen?: ChosenParameter[] } };
+
 export interface RunDraft {
   partition: Partition;
   tenant: string;
   threadId: string;
-  assistant: Assistant;
+  assistant: StoredAssistant;
   request: CreateRunRequest;
   /** milliseconds since 1970 */
   now: number;
@@ -126,6 +130,7 @@ function draftRun(draft: DraftOfRun, seq: string): RunDoc {
       turns: 0,
       usage: NO_USAGE,
       tool_tokens: 0,
+      chosen: [...new Set([...(assistant.internal?.chosen ?? []), ...chosenIn(request)])],
       log: { chunks: 0, events: 0 },
     },
   };

@@ -3,13 +3,14 @@
  * said. Two drivers use this: the queue's worker, and the HTTP function that holds a client's stream.
  */
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
+import { countTokens } from "../model/tokens.ts";
 import type { ModelTrouble } from "../model/trouble.ts";
-import type { ModelRequest } from "../model/types.ts";
+import type { Usage } from "../resources/common.ts";
 import type { MessageDoc, ReservedIds, RunDoc } from "../store/documents.ts";
 import { StoreTrouble } from "../store/trouble.ts";
 import { beat } from "./checkpoint.ts";
-import { exhaustedBudget } from "./context.ts";
-import { readContext } from "./context-window.ts";
+import { exhaustedBudget, impossibleChoice } from "./context.ts";
+import { type Context, readContext } from "./context-window.ts";
 import { STOPPING } from "./drives.ts";
 import type { Engine } from "./engine.ts";
 import { runEvent } from "./events.ts";
@@ -93,6 +94,8 @@ async function takeTurn(
   const exhausted = exhaustedBudget(owned.run);
   if (exhausted !== undefined) return { kind: "ending", ending: { status: "incomplete", reason: exhausted } };
   if (owned.run.internal.snapshot_missing) throw new Error("the run's instructions and tools are gone");
+  const error = impossibleChoice(owned.run);
+  if (error !== undefined) return { kind: "ending", ending: { status: "failed", error } };
   const heartbeat = new Heartbeat(HEARTBEAT, beat(engine, owned, turn, stop));
   let outcome: Outcome;
   try {
@@ -114,17 +117,19 @@ async function converse(
   signal: AbortSignal,
   window: Promise<MessageDoc[]> | undefined,
 ): Promise<Outcome> {
-  let request: ModelRequest;
+  let context: Context;
   try {
-    request = await readContext(owned, engine.config.model.contextTokens, window);
+    context = await readContext(owned, engine.config.model.contextTokens, window);
   } catch (error) {
     if (!(error instanceof StoreTrouble)) throw error;
     logOf(engine, owned.run).warn("the run's messages could not be read", { error });
     return { kind: "store-trouble" };
   }
+  if (!context.fits) return { kind: "ending", ending: { status: "incomplete", reason: "max_prompt_tokens" } };
   for (;;) {
-    const trouble = await streamInto(engine, owned, turn, request, signal);
-    if (trouble === undefined) return signal.aborted ? { kind: "lost" } : outcomeOf(turn);
+    const trouble = await streamInto(engine, owned, turn, context, signal);
+    // An answer that was complete when this driver was stopped is an answer.
+    if (trouble === undefined) return turn.finishReason === undefined ? { kind: "lost" } : outcomeOf(turn);
     const inPlace = engine.retriesInPlace && !turn.hasBegun;
     const delay = inPlace ? retryDelay(engine, owned.run, trouble) : undefined;
     if (delay === undefined) return { kind: "trouble", trouble };
@@ -150,24 +155,30 @@ async function countAttempt(engine: Engine, owned: OwnedRun): Promise<Outcome | 
   }
 }
 
-/** One attempt of a model call: what went wrong at the model, if anything did. */
+/**
+ * One attempt of a model call: what went wrong at the model, if anything did. Without a finish reason and without
+ * trouble, the driver was stopped.
+ */
 async function streamInto(
   engine: Engine,
   owned: OwnedRun,
   turn: Turn,
-  request: ModelRequest,
+  { request, countPrompt }: Context,
   signal: AbortSignal,
 ): Promise<ModelTrouble | undefined> {
-  const chunks = engine.model.stream(request, signal)[Symbol.asyncIterator]();
+  const pieces = engine.model.stream(request, signal)[Symbol.asyncIterator]();
   let begun = false;
   for (;;) {
-    let next: Awaited<ReturnType<typeof chunks.next>>;
+    let next: Awaited<ReturnType<typeof pieces.next>>;
     try {
-      next = await chunks.next();
-      if (next.done && turn.finishReason === null) throw new Error("the model's stream ended without a finish reason");
+      next = await pieces.next();
+      if (next.done && turn.finishReason === undefined) {
+        throw new Error("the model's stream ended without a finish reason");
+      }
     } catch (error) {
       if (signal.aborted) return undefined;
-      logOf(engine, owned.run).warn("model call failed", { model: request.model, error });
+      const details = { model: request.model, ...(await engine.model.failure(error)), error };
+      logOf(engine, owned.run).warn("model call failed", details);
       return engine.model.trouble(error, request.model);
     }
     if (next.done) break;
@@ -175,20 +186,28 @@ async function streamInto(
       turn.apply(next.value);
     } catch (error) {
       // The model goes on: its connection must not stay open.
-      await chunks.return(undefined);
+      await pieces.return(undefined);
       throw error;
     }
     if (turn.isFull) {
       turn.cutOff();
-      await chunks.return(undefined);
+      await pieces.return(undefined);
       break;
     }
     if (begun || !turn.hasBegun) continue;
     begun = true;
     await firstTokenLeaves();
   }
-  turn.close();
+  turn.close(turn.lacksUsage ? await countedUsage(turn, countPrompt) : undefined);
   return undefined;
+}
+
+/** What the call has used by our own count: a run's budgets hold with servers that do not tell, too. */
+async function countedUsage(turn: Turn, countPrompt: () => Promise<number>): Promise<Usage> {
+  const counts = await Promise.all(turn.words.map(countTokens));
+  const prompt = await countPrompt();
+  const completion = counts.reduce((sum, count) => sum + count, 0);
+  return { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion };
 }
 
 /** A model that sends much at once keeps the process busy: the first piece must leave before that. */

@@ -78,7 +78,7 @@ export function claimFields(owner: string, reserved: ReservedIds, now: number, l
       lease: { owner, until },
       due: until,
       reserved,
-      last_seq: seqOfMintedId(reserved.toolStep),
+      last_seq: seqOfMintedId(reserved.lateMessage ?? reserved.toolStep),
       attempts: 1,
     },
   };

@@ -1,12 +1,11 @@
 /** Starts runs: creates them, and either wakes a worker or drives them here while a client listens. */
-import type { Assistant } from "../resources/assistant.ts";
 import type { CreateRunRequest } from "../resources/run.ts";
 import type { MessageDoc, RunDoc } from "../store/documents.ts";
 import type { Partition, Versioned } from "../store/partition.ts";
 import { claimedHere } from "./claim.ts";
 import { staleLock } from "./commands.ts";
 import { readWindow } from "./context-window.ts";
-import { type CreatedRun, createRun } from "./create.ts";
+import { type CreatedRun, createRun, type StoredAssistant } from "./create.ts";
 import { drive } from "./drive.ts";
 import type { Engine } from "./engine.ts";
 import { errorEvent, openingEvents, type RunEvent, type Sink } from "./events.ts";
@@ -17,7 +16,7 @@ import { lookAt, wakeUpOf } from "./wake.ts";
 export interface NewRun {
   tenant: string;
   threadId: string;
-  assistant: Assistant;
+  assistant: StoredAssistant;
   request: CreateRunRequest;
   /** milliseconds since 1970 */
   now: number;

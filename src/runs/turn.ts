@@ -2,13 +2,14 @@
  * One model call becoming steps and a message: pieces go in, documents and events come out. Text makes a message with
  * its step; function calls make one step for all of them; a call that does both makes both, the message first.
  */
-import type { ChatCompletionChunk } from "openai/resources/chat/completions";
+import type { AnswerPiece, CallPiece, FinishReason, ReportedUsage } from "../model/pieces.ts";
 import { NO_USAGE, toSeconds, type Usage } from "../resources/common.ts";
 import { randomId, seqOfMintedId } from "../resources/ids.ts";
-import { MAX_TOOL_CALLS } from "../resources/limits.ts";
+import { MAX_TOOL_CALLS, sizeOf } from "../resources/limits.ts";
 import { newReply, textContent } from "../resources/message.ts";
 import { type FunctionToolCall, newStep, type StepDetails } from "../resources/step.ts";
 import {
+  type CallExtras,
   type MessageDoc,
   messageSort,
   type ReservedIds,
@@ -16,10 +17,10 @@ import {
   type StepDoc,
   stepSort,
 } from "../store/documents.ts";
+import { CallSorter, type SortedCall } from "./calls.ts";
 import { callDelta, messageEvent, type Sink, stepEvent, textDelta } from "./events.ts";
+import { jsonBytes, lengthWithin } from "./json-size.ts";
 import { completedMessage, completedStep } from "./lifecycle.ts";
-
-type FinishReason = ChatCompletionChunk.Choice["finish_reason"];
 
 /**
  * What a model call may say: text, and names and arguments of function calls together. The batch that ends or pauses
@@ -31,6 +32,9 @@ export const MAX_SAID_BYTES = 500_000;
 /** What the JSON of a function call holds beside its name and arguments. Bytes. */
 const CALL_BYTES = 200;
 
+/** What is kept of the fields that a server adds to its calls, for all calls of a step. Bytes of JSON. */
+export const MAX_EXTRAS_BYTES = 64_000;
+
 export class Turn {
   readonly #run: RunDoc;
   readonly #ids: ReservedIds;
@@ -40,11 +44,11 @@ export class Turn {
   #messageStep: StepDoc | undefined;
   #toolStep: StepDoc | undefined;
   #text = "";
-  #calls: FunctionToolCall[] = [];
-  /** from the index that the server gives a call to its place in our list */
-  readonly #placeOfIndex = new Map<number, number>();
+  #calls = new CallSorter();
   #saidBytes = 0;
-  finishReason: FinishReason = null;
+  #reported: ReportedUsage | undefined;
+  finishReason: FinishReason | undefined;
+  /** what the call used, once it is closed */
   usage: Usage = NO_USAGE;
 
   constructor(run: RunDoc, ids: ReservedIds, sink: Sink, now: () => number) {
@@ -71,8 +75,9 @@ export class Turn {
 
   /** The call failed before it said anything: the next one begins anew. */
   forget(): void {
-    this.finishReason = null;
-    this.usage = NO_USAGE;
+    this.finishReason = undefined;
+    this.#reported = undefined;
+    this.#calls = new CallSorter();
   }
 
   /** The call is stopped at the bound. */
@@ -80,21 +85,35 @@ export class Turn {
     this.finishReason = "length";
   }
 
-  apply(chunk: ChatCompletionChunk): void {
-    if (chunk.usage) this.usage = readUsage(chunk.usage);
-    const choice = chunk.choices[0];
-    if (choice === undefined) return;
-    // Azure's content filter sends choices that have no delta.
-    const delta: Partial<typeof choice.delta> = choice.delta ?? {};
-    const text = delta.content || delta.refusal;
-    if (text) this.#addText(text);
-    for (const piece of delta.tool_calls ?? []) this.#addCall(piece);
-    if (choice.finish_reason) this.finishReason = choice.finish_reason;
+  /** What comes behind a reason for the end may add to the answer, and changes the reason no more. */
+  apply({ text, calls, finishReason, usage }: AnswerPiece): void {
+    if (usage !== undefined) this.#reported = usage;
+    if (text !== "") this.#addText(text);
+    if (calls.length > 0) {
+      this.#calls.nextChunk();
+      for (const piece of calls) this.#addCall(piece);
+    }
+    this.finishReason ??= finishReason;
   }
 
-  /** The model is done: a call that said nothing at all still makes its message. */
-  close(): void {
+  /** Whether the server has left it open what the call used. */
+  get lacksUsage(): boolean {
+    return !this.#reported?.prompt_tokens || (!this.#reported.completion_tokens && this.hasBegun);
+  }
+
+  /** All that the model has said, for counting it. */
+  get words(): string[] {
+    return [this.#text, ...this.#calls.told.map((call) => `${call.name}${call.arguments}`)];
+  }
+
+  /**
+   * The model is done: a call that said nothing at all still makes its message. `counted` is used for what the server
+   * has not reported.
+   */
+  close(counted: Usage = NO_USAGE): void {
+    this.usage = completeUsage(this.#reported, counted);
     if (!this.hasBegun) this.#openMessage();
+    this.#completeArguments();
     if (this.#toolStep !== undefined) this.#completeReply();
     this.#settleContents();
     if (this.#toolStep !== undefined) this.#toolStep = this.#charged(this.#toolStep);
@@ -110,7 +129,7 @@ export class Turn {
 
   get toolCalls(): { step: StepDoc; calls: FunctionToolCall[] } | undefined {
     this.#settleContents();
-    return this.#toolStep === undefined ? undefined : { step: this.#toolStep, calls: this.#calls };
+    return this.#toolStep === undefined ? undefined : { step: this.#toolStep, calls: this.#functionCalls() };
   }
 
   /** All documents of the turn as they are now. */
@@ -141,14 +160,23 @@ export class Turn {
     return piece.slice(0, lengthWithin(piece, room));
   }
 
+  /** A message that begins when there are calls already is listed behind them, as it was told. */
   #openMessage(): MessageDoc {
-    const { message: id, messageStep: stepId } = this.#ids;
+    const { message: early, lateMessage, lateMessageStep } = this.#ids;
+    const isLate = this.#toolStep !== undefined && lateMessage !== undefined && lateMessageStep !== undefined;
+    const id = isLate ? lateMessage : early;
+    const stepId = isLate ? lateMessageStep : this.#ids.messageStep;
     const step = this.#newStep(stepId, { type: "message_creation", message_creation: { message_id: id } });
     const message: MessageDoc = {
       ...newReply(this.#run, id, toSeconds(this.#now())),
       pk: this.#run.pk,
       kind: "message",
-      internal: { sort: messageSort(seqOfMintedId(id)), tokens: 0, follows_tools: this.#run.internal.tool_tokens > 0 },
+      internal: {
+        sort: messageSort(seqOfMintedId(id)),
+        tokens: 0,
+        follows_tools: this.#run.internal.tool_tokens > 0,
+        ...(isLate && { prompt_seq: seqOfMintedId(early) }),
+      },
     };
     this.#messageStep = step;
     this.#message = message;
@@ -157,44 +185,57 @@ export class Turn {
     return message;
   }
 
-  #addCall(piece: ChatCompletionChunk.Choice.Delta.ToolCall): void {
+  /** Clients hear of a call when its name is known. */
+  #addCall(piece: CallPiece): void {
     if (this.isFull) return;
+    const call = this.#calls.callOf(piece);
+    if (call === undefined) return;
+    if (this.#calls.size > MAX_TOOL_CALLS) {
+      this.#saidBytes = MAX_SAID_BYTES;
+      return;
+    }
+    // Some servers begin with an empty object before the arguments come in pieces: it is told at the end, if it is all.
+    call.isEmpty = call.arguments === "" && piece.arguments.trim() === "{}";
+    const text = call.isEmpty ? "" : this.#taken(piece.arguments);
+    call.arguments += text;
+    if (call.told === undefined) this.#tellCall(call);
+    else this.#tellArguments(call, text);
+  }
+
+  #tellCall(call: SortedCall): void {
+    if (call.name === "") return;
     if (this.#toolStep === undefined) {
       this.#completeReply();
       this.#toolStep = this.#newStep(this.#ids.toolStep, { type: "tool_calls", tool_calls: [] });
     }
-    const text = this.#taken(piece.function?.arguments ?? "");
-    const known = this.#placeOfCall(piece);
-    const call = known === undefined ? undefined : this.#calls[known];
-    if (known !== undefined && call !== undefined) {
-      call.function.arguments += text;
-      if (text !== "") this.#sink(callDelta(this.#toolStep, known, { arguments: text }));
-      return;
-    }
-    const place = this.#calls.length;
-    if (place >= MAX_TOOL_CALLS) {
-      this.#saidBytes = MAX_SAID_BYTES;
-      return;
-    }
-    const id = this.#taken(piece.id || randomId("call"));
-    const name = this.#taken(piece.function?.name ?? "");
+    const place = this.#calls.told.length;
+    call.serverId = this.#taken(call.serverId);
+    call.name = this.#taken(call.name);
     this.#saidBytes += CALL_BYTES;
-    this.#calls.push({ id, type: "function", function: { name, arguments: text, output: null } });
-    if (piece.index !== undefined) this.#placeOfIndex.set(piece.index, place);
-    this.#sink(callDelta(this.#toolStep, place, { id, name, arguments: text }));
+    const { id } = this.#calls.tell(call, place, () => randomId("call"));
+    this.#sink(callDelta(this.#toolStep, place, { id, name: call.name, arguments: call.arguments }));
   }
 
-  /**
-   * Which call a piece goes on with, or undefined for a new one. The id decides where there is one: some servers repeat
-   * it, some count from 1, send index 0 for every call, or no index at all.
-   */
-  #placeOfCall(piece: Partial<ChatCompletionChunk.Choice.Delta.ToolCall>): number | undefined {
-    if (piece.id) {
-      const place = this.#calls.findIndex((call) => call.id === piece.id);
-      return place < 0 ? undefined : place;
+  #tellArguments({ told }: SortedCall, text: string): void {
+    if (text === "" || told === undefined || this.#toolStep === undefined) return;
+    this.#sink(callDelta(this.#toolStep, told.place, { arguments: text }));
+  }
+
+  /** Clients parse the arguments of a call: without any, they are an empty object. Those of a call cut off stay as they are. */
+  #completeArguments(): void {
+    for (const call of this.#calls.told) {
+      if (call.arguments.trim() !== "" || (this.finishReason === "length" && !call.isEmpty)) continue;
+      call.arguments += "{}";
+      this.#tellArguments(call, "{}");
     }
-    if (piece.index !== undefined) return this.#placeOfIndex.get(piece.index);
-    return piece.function?.name ? undefined : this.#calls.length - 1;
+  }
+
+  #functionCalls(): FunctionToolCall[] {
+    return this.#calls.told.map(({ told, name, arguments: text }) => ({
+      id: told?.id ?? "",
+      type: "function",
+      function: { name, arguments: text, output: null },
+    }));
   }
 
   /** Text that came before function calls is a finished message; the usage of the call goes to the calls' step. */
@@ -221,49 +262,44 @@ export class Turn {
 
   #settleContents(): void {
     if (this.#message?.status === "in_progress") {
-      const content = this.#text === "" && this.finishReason === null ? [] : [textContent(this.#text)];
+      const content = this.#text === "" && this.finishReason === undefined ? [] : [textContent(this.#text)];
       this.#message = { ...this.#message, content };
     }
     if (this.#toolStep !== undefined) {
-      const calls = this.#calls.map((call) => ({ ...call, function: { ...call.function } }));
-      this.#toolStep = { ...this.#toolStep, step_details: { type: "tool_calls", tool_calls: calls } };
+      const details = { type: "tool_calls" as const, tool_calls: this.#functionCalls() };
+      this.#toolStep = { ...this.#toolStep, step_details: details };
     }
   }
 
   #charged(step: StepDoc): StepDoc {
-    return { ...step, internal: { ...step.internal, usage: this.usage } };
+    const extras = step.type === "tool_calls" ? keptExtras(this.#calls.told) : [];
+    return {
+      ...step,
+      internal: { ...step.internal, usage: this.usage, ...(extras.length > 0 && { extras }) },
+    };
   }
 }
 
-/** What a server reports, some of it perhaps missing: what is no count is 0, and a missing total is the sum. */
-function readUsage(given: object): Usage {
-  const count = (name: string) => {
-    const value: unknown = Reflect.get(given, name);
-    return typeof value === "number" && Number.isInteger(value) && value >= 0 ? value : undefined;
-  };
-  const prompt = count("prompt_tokens") ?? 0;
-  const completion = count("completion_tokens") ?? 0;
+/** What the server put into its calls, as much as there is room for: half of what belongs to a call would be of no use. */
+function keptExtras(calls: SortedCall[]): CallExtras[] {
+  let room = MAX_EXTRAS_BYTES;
+  return calls.flatMap(({ told, extras: fields }) => {
+    if (told === undefined || fields === undefined) return [];
+    const bytes = sizeOf(fields);
+    if (bytes > room) return [];
+    room -= bytes;
+    return [{ id: told.id, fields }];
+  });
+}
+
+/** What the server reports, and what was counted in place of what it does not. */
+function completeUsage(reported: ReportedUsage | undefined, counted: Usage): Usage {
+  const prompt = reported?.prompt_tokens || counted.prompt_tokens;
+  const completion = reported?.completion_tokens || counted.completion_tokens;
+  const isReported = prompt === reported?.prompt_tokens && completion === reported?.completion_tokens;
   return {
     prompt_tokens: prompt,
     completion_tokens: completion,
-    total_tokens: count("total_tokens") ?? prompt + completion,
+    total_tokens: (isReported ? reported.total_tokens : undefined) ?? prompt + completion,
   };
-}
-
-/** Of the text within a JSON string. */
-const jsonBytes = (text: string) => (PLAIN.test(text) ? text.length : Buffer.byteLength(JSON.stringify(text)) - 2);
-
-/** Text of which every character is one byte of JSON. */
-const PLAIN = /^[ !#-[\]-~]*$/;
-
-/** How many characters of a text take at most so many bytes of JSON. */
-function lengthWithin(text: string, bytes: number): number {
-  let length = 0;
-  let used = 0;
-  for (const character of text) {
-    used += jsonBytes(character);
-    if (used > bytes) break;
-    length += character.length;
-  }
-  return length;
 }

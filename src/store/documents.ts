@@ -3,6 +3,7 @@
  * for everything that the API never shows; so turning a document into its API object is one function.
  */
 import type { Assistant } from "../resources/assistant.ts";
+import type { ChosenParameter } from "../resources/chosen.ts";
 import type { Usage } from "../resources/common.ts";
 import type { Message } from "../resources/message.ts";
 import type { Run } from "../resources/run.ts";
@@ -42,7 +43,14 @@ interface Listed {
   sort: string;
 }
 
-export type AssistantDoc = Assistant & Stored<"assistant", Listed>;
+export type AssistantDoc = Assistant &
+  Stored<
+    "assistant",
+    Listed & {
+      /** parameters that its client chose itself, also where they are the defaults (resources/chosen.ts) */
+      chosen?: ChosenParameter[];
+    }
+  >;
 
 export type ThreadDoc = Thread &
   Stored<
@@ -67,6 +75,8 @@ export type MessageDoc = Message &
       tokens: number;
       /** whether its run had called functions before: the context shows those calls at their place */
       follows_tools: boolean;
+      /** its place in a prompt, if not its own: the model reads what it said with its calls before their outputs */
+      prompt_seq?: string;
     }
   >;
 
@@ -96,6 +106,17 @@ export interface ReservedIds {
   messageStep: string;
   message: string;
   toolStep: string;
+  /** for text that begins behind calls; absent in runs that an older build has claimed */
+  lateMessageStep?: string;
+  lateMessage?: string;
+}
+
+/** What a server put into a function call beside the API's own fields, and wants back with it. */
+export interface CallExtras {
+  /** of the call */
+  id: string;
+  /** those of its function stand in `function` */
+  fields: Record<string, unknown>;
 }
 
 /** A form of it that older builds cannot read gets a field of another name in the run: then those tell only the end. */
@@ -133,6 +154,8 @@ export interface RunInternal extends Listed {
   snapshot_missing?: true;
   /** the whole log of a run that ended with its first write (runs/short-log.ts) */
   short_log?: ShortLog;
+  /** parameters that the client chose itself, also where they are the defaults (resources/chosen.ts) */
+  chosen?: ChosenParameter[];
   /** whether its log begins with its thread, which was created by the request that streams the run */
   begins_with_thread?: true;
 }
@@ -144,6 +167,8 @@ export type StepDoc = RunStep &
     Listed & {
       /** what the model call used, while the API does not show it yet */
       usage: Usage;
+      /** goes back to the model with the step's calls; clients never see it */
+      extras?: CallExtras[];
     }
   >;
 

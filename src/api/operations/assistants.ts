@@ -7,6 +7,7 @@ import {
   modifyAssistantRequest,
   newAssistant,
 } from "../../resources/assistant.ts";
+import { chosenAfter, chosenIn } from "../../resources/chosen.ts";
 import { deleted, listObject, toSeconds } from "../../resources/common.ts";
 import { noAssistantFound, overloaded, updating } from "../../resources/errors.ts";
 import { mintId, nextSeq } from "../../resources/ids.ts";
@@ -44,7 +45,7 @@ const createAssistant = operation({
       ...assistant,
       pk: catalogKey(tenant),
       kind: "assistant",
-      internal: { sort: assistantSort(seq) },
+      internal: { sort: assistantSort(seq), chosen: chosenIn(body) },
     };
     assertStorable(doc, null);
     await app.store.catalog(tenant).create(doc);
@@ -86,7 +87,8 @@ const modifyAssistant = operation({
     for (let attempt = 0; attempt < EDIT_ATTEMPTS; attempt++) {
       const stored = await readAssistantToUse(app.store, tenant, params.assistant_id);
       const assistant: Assistant = modifiedAssistant(apiObject(stored), body);
-      const next: AssistantDoc = { ...stored, ...assistant };
+      const internal = { ...stored.internal, chosen: chosenAfter(stored.internal.chosen, body) };
+      const next: AssistantDoc = { ...stored, ...assistant, internal };
       assertStorable(next, null);
       const result = await app.store.catalog(tenant).batch([{ put: next, ifMatch: stored._etag }]);
       if (result.ok) return assistant;

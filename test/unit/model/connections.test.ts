@@ -43,7 +43,7 @@ const newModel = () =>
 
 async function pieces(model: Model, signal = new AbortController().signal): Promise<number> {
   let count = 0;
-  for await (const _piece of model.stream({ model: "any", messages: [] }, signal)) count += 1;
+  for await (const { text } of model.stream({ model: "any", messages: [] }, signal)) if (text !== "") count += 1;
   return count;
 }
 

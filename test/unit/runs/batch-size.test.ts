@@ -11,7 +11,7 @@ import { MAX_BATCH_BYTES } from "../../../src/store/limits.ts";
 import { withoutSnapshot } from "../../../src/store/snapshots.ts";
 import type { Write } from "../../../src/store/writes.ts";
 import { NOW, runDoc, runIn } from "../documents.ts";
-import { calls, finish, goesOn, opens, says, turnOf } from "./model-stream.ts";
+import { calls, finish, goesOn, opens, piece, says, turnOf } from "./model-stream.ts";
 
 /** Characters that take one to six bytes of JSON, and half of a surrogate pair. */
 const unit = fc.constantFrom("a", "é", "語", "😀", "\u0000", '"', "\\", "\n", "\ud83d");
@@ -154,7 +154,7 @@ test("a model may not call more functions in one turn than outputs may be submit
   const opening = Array.from({ length: MAX_TOOL_CALLS }, (_, index) => opens(index, `call_${index}`, "f"));
   const { turn } = turnOf([...opening, goesOn(MAX_TOOL_CALLS - 1, "{}")], { closed: false });
   expect(turn.isFull).toBe(false);
-  turn.apply(opens(MAX_TOOL_CALLS, "one_more", "f"));
+  turn.apply(piece(opens(MAX_TOOL_CALLS, "one_more", "f")));
   expect(turn.isFull).toBe(true);
   expect(turn.toolCalls?.calls).toHaveLength(MAX_TOOL_CALLS);
 });

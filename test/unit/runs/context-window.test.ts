@@ -32,7 +32,7 @@ async function prompt(
   const doc: RunDoc = { ...base, ...run, internal: { ...base.internal, turns: 0, ...NOTHING_USED, ...internal } };
   const partition = await threads.thread([doc, ...docs], RUN_ID);
   const owned = new OwnedRun(partition, await read<RunDoc>(partition, RUN_ID), noSink, 0);
-  return (await readContext(owned, contextTokens)).messages;
+  return (await readContext(owned, contextTokens)).request.messages;
 }
 
 interface Setting {

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Tool } from "../../../src/resources/common.ts";
-import { modelRequest, windowSize } from "../../../src/runs/context.ts";
-import { callsStep, functionCall, type MessageRequest, messageDoc, messageStep, runDoc } from "../documents.ts";
+import { impossibleChoice, modelRequest, windowSize } from "../../../src/runs/context.ts";
+import { seqOf } from "../../../src/store/documents.ts";
+import { callsStep, functionCall, type MessageRequest, messageDoc, messageStep, place, runDoc } from "../documents.ts";
 
 const user = (content: MessageRequest["content"], number = 1) => messageDoc({ content }, number);
 const assistant = (content: MessageRequest["content"], number = 2) =>
@@ -20,8 +21,8 @@ describe("the conversation", () => {
     ]);
   });
 
-  test("has no system message without instructions", () => {
-    expect(chat()).toEqual([{ role: "user", content: "Hello" }]);
+  test.each([null, "", " \n"])("has no system message with the instructions %j", (instructions) => {
+    expect(chat(runDoc({ instructions }))).toEqual([{ role: "user", content: "Hello" }]);
   });
 
   test("keeps who said what, in the thread's order", () => {
@@ -121,6 +122,29 @@ describe("tool calls", () => {
     expect(outputs([second, first])).toEqual(["1", "2"]);
   });
 
+  test("go back with what their server has put into them", () => {
+    const step = callsStep([functionCall("call_a", "sunny"), functionCall("call_b", "2")], { status: "completed" });
+    const signature = { google: { thought_signature: "abc" } };
+    step.internal.extras = [{ id: "call_a", fields: { extra_content: signature, function: { tag: 1, name: "x" } } }];
+    const [, calls] = chat(runDoc(), [user("Hello")], [step]);
+    const called = { name: "get_weather", arguments: '{"city":"Berlin"}' };
+    expect(calls).toEqual({
+      role: "assistant",
+      tool_calls: [
+        { id: "call_a", type: "function", function: { ...called, tag: 1 }, extra_content: signature },
+        { id: "call_b", type: "function", function: called },
+      ],
+    });
+  });
+
+  test("stand behind the text that came after them, before their outputs: the model said both at once", () => {
+    const step = callsStep([functionCall("call_a", "sunny")], { status: "completed" }, 13);
+    const said = assistant("Please wait.", 15);
+    said.internal.prompt_seq = seqOf(`message/${place(12)}`);
+    const roles = chat(runDoc(), [user("Hello", 1), said], [step]).map(({ role }) => role);
+    expect(roles).toEqual(["user", "assistant", "assistant", "tool"]);
+  });
+
   test("without an output are left out, since the model would refuse them", () => {
     const half = callsStep([functionCall("call_a", null), functionCall("call_b", "2")], { status: "completed" });
     const messages = chat(runDoc(), [user("Hello")], [half]);
@@ -174,8 +198,9 @@ describe("tools", () => {
     expect(request).not.toHaveProperty("parallel_tool_calls");
   });
 
-  test("may be called in parallel unless the run says otherwise", () => {
-    expect(requestOf({ tools: [CLOCK] }).parallel_tool_calls).toBe(true);
+  test("may be called in parallel as the model likes, unless the client has chosen", () => {
+    expect(requestOf({ tools: [CLOCK] })).not.toHaveProperty("parallel_tool_calls");
+    expect(requestOf({ tools: [CLOCK] }, { chosen: ["parallel_tool_calls"] }).parallel_tool_calls).toBe(true);
     expect(requestOf({ tools: [CLOCK], parallel_tool_calls: false }).parallel_tool_calls).toBe(false);
   });
 
@@ -204,6 +229,13 @@ describe("the request", () => {
     });
   });
 
+  test("names a default of ours where the client has chosen it", () => {
+    expect(requestOf({}, { chosen: ["temperature"] })).toMatchObject({ temperature: 1 });
+    expect(requestOf({}, { chosen: ["temperature"] })).not.toHaveProperty("top_p");
+    expect(requestOf({}, { chosen: ["top_p"] })).toMatchObject({ top_p: 1 });
+    expect(requestOf({})).not.toHaveProperty("temperature");
+  });
+
   test("passes on the effort of reasoning", () => {
     expect(requestOf({ reasoning_effort: "low" }).reasoning_effort).toBe("low");
   });
@@ -221,6 +253,30 @@ describe("the request", () => {
     expect(requestOf({ max_completion_tokens: 1000 }).max_completion_tokens).toBe(1000);
     expect(requestOf({ max_completion_tokens: 1000 }, used).max_completion_tokens).toBe(700);
     expect(requestOf({ max_completion_tokens: 300 }, used).max_completion_tokens).toBe(1);
+  });
+});
+
+describe("a choice of a function", () => {
+  const named = (name: string) => ({ type: "function" as const, function: { name } });
+
+  test("that the run does not have is told in words, before the model is asked", () => {
+    const run = runDoc({ tools: [CLOCK], tool_choice: named("get_wether") });
+    expect(impossibleChoice(run)).toEqual({
+      code: "invalid_prompt",
+      message: "Invalid value for 'tool_choice': the run has no function 'get_wether' among its tools.",
+    });
+    expect(impossibleChoice({ ...run, tools: [{ type: "code_interpreter" }] })).toBeDefined();
+  });
+
+  test("that the run has, or that is none of a function, is passed on", () => {
+    expect(impossibleChoice(runDoc({ tools: [CLOCK], tool_choice: named("get_time") }))).toBeUndefined();
+    for (const choice of ["auto", "none", "required", { type: "file_search" as const }] as const) {
+      expect(impossibleChoice(runDoc({ tool_choice: choice }))).toBeUndefined();
+    }
+  });
+
+  test("is not looked at after the first model call, which alone it binds", () => {
+    expect(impossibleChoice(runDoc({ tool_choice: named("gone") }, { turns: 1 }))).toBeUndefined();
   });
 });
 

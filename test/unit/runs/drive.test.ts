@@ -1,11 +1,8 @@
-import { createServer, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { setImmediate } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { readConfig } from "../../../src/config.ts";
-import { Model } from "../../../src/model/client.ts";
 import { advance } from "../../../src/runs/advance.ts";
 import { Drives } from "../../../src/runs/drives.ts";
+import { driveStreamed, startStreamedRun } from "../../../src/runs/start.ts";
 import { type EngineWorld, startEngineWorld, until } from "./engine-world.ts";
 import { collectedLog } from "./log-lines.ts";
 
@@ -88,31 +85,18 @@ test("an attempt that failed stays counted though the store takes no count of th
   expect(await asked.read(run.id)).toMatchObject({ status: "in_progress", internal: { lease: null, attempts: 1 } });
 });
 
-test("an answer that this code cannot read fails its run, is not asked for again, and does not stay connected", async () => {
-  const open = new Set<ServerResponse>();
-  let calls = 0;
-  const server = createServer((_request, response) => {
-    calls += 1;
-    open.add(response);
-    response.on("close", () => open.delete(response));
-    response.writeHead(200, { "content-type": "text/event-stream" });
-    const toolCalls = [{ index: 0, id: "call_1", function: { name: "f", arguments: { not: "a text" } } }];
-    const choices = [{ index: 0, delta: { tool_calls: toolCalls }, finish_reason: null }];
-    response.write(`data: ${JSON.stringify({ id: "1", object: "chat.completion.chunk", choices })}\n\n`);
+test("an answer that this code fails to write down fails its run, is not asked for again, and does not stay connected", async () => {
+  const asked = await world.question([{ toolCalls: [{ id: "call_a", name: "f" }], tokenMs: 60_000 }]);
+  const streamed = await startStreamedRun(world.engine, asked.newRun());
+  const events: string[] = [];
+  // What hears the events must not throw: if it does all the same, that is a fault in the middle of reading an answer.
+  await driveStreamed(world.engine, streamed, ({ event }) => {
+    events.push(event);
+    if (event === "thread.run.step.created") throw new Error("a fault of this code");
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  const config = readConfig({
-    COSMOS_ENDPOINT: world.cosmos.endpoint,
-    COSMOS_KEY: world.cosmos.key,
-    ServiceBusConnection: world.queue.connectionString(),
-    MODEL_ENDPOINT: `http://127.0.0.1:${port}/v1`,
-  });
-  const asked = await world.question([]);
-  const { run, job } = await asked.start();
-  await advance({ ...world.engine, model: new Model(config) }, job);
-  expect(await asked.read(run.id)).toMatchObject({ status: "failed", last_error: { code: "server_error" } });
-  await until(() => open.size === 0);
-  expect(calls).toBe(1);
-  server.close();
+  expect(events.at(-1)).toBe("thread.run.failed");
+  const { status, last_error: error } = await asked.read(streamed.run.id);
+  expect({ status, code: error?.code }).toEqual({ status: "failed", code: "server_error" });
+  await until(async () => (await openStreams()) === 0);
+  expect(asked.calls()).toBe(1);
 });

@@ -1,5 +1,6 @@
 /** Streams of chat completions as models send them, and what a run makes of one. */
 import type { ChatCompletionChunk } from "openai/resources/chat/completions";
+import { type AnswerPiece, type Fields, PieceReader } from "../../../src/model/pieces.ts";
 import { Turn } from "../../../src/runs/turn.ts";
 import { NOW, RESERVED, runIn } from "../documents.ts";
 import { StreamReader } from "./stream-reader.ts";
@@ -37,6 +38,9 @@ export const opens = (index: number, id: string, name: string) =>
   calls({ index, id, type: "function", function: { name, arguments: "" } });
 export const goesOn = (index: number, text: string) => calls({ index, function: { arguments: text } });
 
+/** A chunk as a turn gets it. */
+export const piece = (chunk: object): AnswerPiece => new PieceReader().read({ ...chunk } satisfies Fields);
+
 /** Feeds these chunks to a turn of a run under way; every event is read by the strict reader as it comes. */
 export function turnOf(chunks: ChatCompletionChunk[], { closed = true } = {}) {
   const events: { event: string; data: unknown }[] = [];
@@ -50,7 +54,8 @@ export function turnOf(chunks: ChatCompletionChunk[], { closed = true } = {}) {
     },
     () => NOW,
   );
-  for (const each of chunks) turn.apply(each);
+  const pieces = new PieceReader();
+  for (const each of chunks) turn.apply(pieces.read({ ...each }));
   if (closed) turn.close();
   return { turn, events, reader, names: events.map(({ event }) => event) };
 }

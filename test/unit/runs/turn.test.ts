@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { CREATED, KEY, NOW_IN_SECONDS, place, RESERVED, RUN_SEQ, THREAD } from "../documents.ts";
-import { calls, finish, goesOn, opens, refuses, role, says, turnOf, usage } from "./model-stream.ts";
+import { calls, finish, goesOn, opens, piece, refuses, role, says, turnOf, usage } from "./model-stream.ts";
 
 const HELLO = [role(), says("Hello"), says(" there"), says("!"), finish("stop"), usage(20, 7)];
 
@@ -106,7 +106,7 @@ describe("text", () => {
     const { turn } = turnOf([role(), says("Hello"), says(" th")], { closed: false });
     expect(turn.reply?.message).toMatchObject({ status: "in_progress", content: content("Hello th") });
     expect(turn.reply?.step).toMatchObject({ status: "in_progress", usage: null });
-    expect(turn.finishReason).toBeNull();
+    expect(turn.finishReason).toBeUndefined();
   });
 
   test("says nothing before the model does: the role alone makes no message", () => {
@@ -200,17 +200,22 @@ describe("a function call", () => {
     expect(turn.toolCalls?.calls[0]?.function.arguments).toBe('{"city": Ber');
   });
 
-  test("without arguments has empty ones", () => {
+  test("without arguments has those of an empty object, which clients can parse", () => {
     const { turn, reader } = turnOf([opens(0, "call_a", "f"), finish("tool_calls")]);
-    expect(turn.toolCalls?.calls[0]?.function).toEqual({ name: "f", arguments: "", output: null });
-    expect(reader.callsOf(RESERVED.toolStep)).toHaveLength(1);
+    expect(turn.toolCalls?.calls[0]?.function).toEqual({ name: "f", arguments: "{}", output: null });
+    expect(reader.callsOf(RESERVED.toolStep)).toEqual(turn.toolCalls?.calls);
+  });
+
+  test("that is cut off before its arguments keeps none", () => {
+    const { turn } = turnOf([opens(0, "call_a", "f"), finish("length")]);
+    expect(turn.toolCalls?.calls[0]?.function.arguments).toBe("");
   });
 
   test("can be saved while it grows, and what was saved does not change any more", () => {
     const { turn } = turnOf([opens(0, "call_a", "f"), goesOn(0, '{"a"')], { closed: false });
     const saved = structuredClone(turn.documents);
     const [step] = turn.documents;
-    turn.apply(goesOn(0, ":1}"));
+    turn.apply(piece(goesOn(0, ":1}")));
     expect([step]).toEqual(saved);
     expect(turn.toolCalls?.calls[0]?.function.arguments).toBe('{"a":1}');
   });
