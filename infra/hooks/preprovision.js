@@ -46,8 +46,9 @@ function saveKey(apiKeys) {
 }
 
 function isAzure(endpoint) {
-  const { hostname } = URL.parse(endpoint ?? "") ?? {};
-  return /\.(openai\.azure\.com|cognitiveservices\.azure\.com|services\.ai\.azure\.com)$/.test(hostname ?? "");
+  return /^https:\/\/[^/]+\.(openai\.azure\.com|cognitiveservices\.azure\.com|services\.ai\.azure\.com)(\/|$)/.test(
+    endpoint,
+  );
 }
 
 function stop(reason) {

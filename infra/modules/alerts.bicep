@@ -76,9 +76,9 @@ var metrics = [
 var logs = [
   {
     name: 'requests-fail'
-    text: 'Clients get 5xx.'
+    text: 'Clients get 500, or runs fail, for a reason that the app did not expect.'
     severity: 1
-    messages: '"request failed", "streamed run failed"'
+    messages: '"request failed", "a run fails because of an unexpected error"'
     threshold: 5
   }
   {
@@ -103,11 +103,18 @@ var logs = [
     threshold: 5
   }
   {
-    name: 'not-fit-to-serve'
-    text: 'The account of Cosmos DB has a weaker consistency than Strong.'
+    name: 'queue-is-in-trouble'
+    text: 'Wake-ups cannot be sent to Service Bus: runs wait for the sweep.'
     severity: 2
-    messages: '"not fit to serve", "The Cosmos DB account has"'
-    threshold: 0
+    messages: '"wake-up not sent"'
+    threshold: 20
+  }
+  {
+    name: 'model-fails'
+    text: 'Calls of the model fail: its quota, its key, its name or its service.'
+    severity: 2
+    messages: '"model call failed"'
+    threshold: 20
   }
 ]
 
