@@ -73,7 +73,7 @@ param httpAlwaysReady int = 0
 @minValue(0)
 param workerAlwaysReady int = 0
 
-@description('Requests that one instance takes before another one starts. A stream is a request for as long as its run.')
+@description('Requests that one instance takes before another one starts. A stream is a request until its run ends.')
 @minValue(1)
 @maxValue(1000)
 param httpConcurrency int = 100
@@ -110,7 +110,7 @@ param purgeProtection bool = false
 @description('Create a pool of sandboxes for code. No version of the app uses it yet.')
 param codeSessions bool = false
 
-@description('Address that gets a mail for each alert. Empty: alerts are only shown in the portal.')
+@description('Address that gets a mail for each alert. Empty: alerts on metrics only, shown in the portal.')
 param alertEmail string = ''
 
 var tags = { 'azd-env-name': environmentName }

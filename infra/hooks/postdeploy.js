@@ -18,7 +18,7 @@ console.log(howToCall());
 if (trouble !== undefined) {
   console.error(
     `\nThe app is deployed, but ${healthUrl} does not answer 200 yet: ${trouble}\n` +
-      `Look at docs/deploy.md, "Troubleshooting", and at the log of ${AZURE_FUNCTION_NAME ?? "the app"}: azd monitor --logs`,
+      `See "Troubleshooting" in docs/deploy.md, and the log of ${AZURE_FUNCTION_NAME ?? "the app"}: azd monitor --logs`,
   );
   process.exit(1);
 }

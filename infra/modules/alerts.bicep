@@ -7,7 +7,7 @@ param appInsightsId string
 @description('Resource id of the account of Cosmos DB.')
 param cosmosId string
 
-@description('Address that gets a mail for each alert. Empty: alerts are only shown in the portal.')
+@description('Address that gets a mail for each alert. Empty: alerts on metrics only, shown in the portal.')
 param email string
 
 @description('Region.')
@@ -72,7 +72,7 @@ var metrics = [
 ]
 
 // A 5xx that the app answers is a successful execution for the host, of which host.json keeps no request: so these look
-// for lines of the app's log.
+// for lines of the app's log. Azure charges for each of them, so an app that sends no mail has none.
 var logs = [
   {
     name: 'requests-fail'
@@ -171,7 +171,7 @@ resource metricAlert 'Microsoft.Insights/metricAlerts@2018-03-01' = [
 ]
 
 resource logAlert 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
-  for each in logs: {
+  for each in logs: if (!empty(email)) {
     name: each.name
     location: location
     tags: tags
@@ -182,7 +182,7 @@ resource logAlert 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       severity: each.severity
       enabled: true
       scopes: [workspaceId]
-      evaluationFrequency: 'PT5M'
+      evaluationFrequency: 'PT15M'
       windowSize: 'PT15M'
       autoMitigate: true
       // A new workspace has no tables yet.
@@ -198,7 +198,7 @@ resource logAlert 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
           }
         ]
       }
-      actions: { actionGroups: empty(email) ? [] : [recipients.id] }
+      actions: { actionGroups: [recipients.id] }
     }
   }
 ]

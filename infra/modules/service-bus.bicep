@@ -30,8 +30,8 @@ param tags tagsType
 @description('Workspace for the log of changes of the namespace.')
 param workspaceId string
 
-// Data Owner, on the queues only: the host scales the workers by the queues' lengths, and an identity that may only send and
-// receive cannot see them.
+// Data Owner, on the queues only: the host scales the workers by the queues' lengths, and an identity that may only send
+// and receive cannot see them.
 var dataOwner = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.serviceBusDataOwner)
 
 resource namespace 'Microsoft.ServiceBus/namespaces@2024-01-01' = {
