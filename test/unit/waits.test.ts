@@ -29,7 +29,11 @@ const settings = (more: Record<string, string> = {}) =>
   }).runs;
 
 const project = new URL("../../", import.meta.url);
-const host = JSON.parse(readFileSync(new URL("host.json", project), "utf8")) as { functionTimeout: string };
+const host = JSON.parse(readFileSync(new URL("host.json", project), "utf8")) as {
+  functionTimeout: string;
+  extensions: { serviceBus: { maxAutoLockRenewalDuration: string } };
+};
+const lockRenewal = parseTimeSpan(host.extensions.serviceBus.maxAutoLockRenewalDuration) ?? 0;
 const queue = JSON.parse(readFileSync(new URL("local/service-bus/config.json", project), "utf8")) as object;
 
 /** What docs/operations.md promises clients, and what the platform does. Milliseconds. */
@@ -72,10 +76,11 @@ test.each([
   ["the sweep remembers trouble till its next tick", SWEEP, TROUBLE_MEMORY],
   ["stopping, before the platform ends the process", RELEASE_TIMEOUT + DISCONNECT_TIMEOUT, PLATFORM_GRACE],
   [
-    "a run of the longest life",
+    "a worker keeps the wake-up of a run of the longest life",
     settings({ RUN_LIFETIME: "86400" }).lifetime * 1_000,
-    parseTimeSpan(host.functionTimeout),
+    lockRenewal,
   ],
+  ["a worker lets go of a wake-up before the host ends the process", lockRenewal, parseTimeSpan(host.functionTimeout)],
 ])("%s: %i ms of %i", (_, inner, outer) => {
   expect(inner).toBeLessThan(outer ?? 0);
 });
