@@ -7,8 +7,9 @@ import { median } from "../lib/quantiles.ts";
 import type { Subject } from "../lib/subject.ts";
 import { Pollster } from "../throughput/pollster.ts";
 import { type Answer, assistantOf, type Kind, type Kinds, kindsOf, SLOW_MODEL } from "./kinds.ts";
+import type { Place } from "./place.ts";
 import { StoredThreads } from "./stored.ts";
-import { type CosmosCost, costOf, onTracedApp, type Trace, unitsOf } from "./trace.ts";
+import { type CosmosCost, costOf, onTracedApp, unitsOf } from "./trace.ts";
 import { type Waiting, waitingCosts } from "./waiting.ts";
 
 export type Consistency = "Strong" | "Session";
@@ -31,13 +32,6 @@ export interface AccountCosts {
   waiting: Waiting;
 }
 
-/** Everything that an account is asked for. */
-export interface Place {
-  subject: Subject;
-  trace: Trace;
-  stored: StoredThreads;
-}
-
 /** `leaseSeconds` as the app's setting. */
 export interface Scale {
   answer: Answer;
@@ -52,7 +46,7 @@ export async function costsOn(bench: Bench, consistency: Consistency, scale: Sca
   };
   return onTracedApp(bench, { env, cosmosArgs: ["--consistency", consistency] }, (subject, trace) => {
     const stored = new StoredThreads(subject.local);
-    return measure(bench, { subject, trace, stored }, consistency, scale).finally(() => stored.close());
+    return measure(bench, { subject, trace, stored, tenant: TENANT }, consistency, scale).finally(() => stored.close());
   });
 }
 
@@ -67,7 +61,7 @@ async function measure(bench: Bench, place: Place, consistency: Consistency, sca
     bench.say(`${consistency}: ${kinds[name].name}`);
     samples.set(name, await samplesOf(place, kinds[name]));
   }
-  const waiting = await waitingCosts(place, TENANT);
+  const waiting = await waitingCosts(place);
   await guardsHandled(place.subject, scale.leaseSeconds);
   const cost = async (name: keyof Kinds) => typical(place, kinds[name], samples.get(name) ?? []);
   const runs = {
@@ -117,10 +111,10 @@ async function samplesOf(place: Place, kind: Kind): Promise<Sample[]> {
 }
 
 /** With an assistant of its own, whose reading is thereby the run's. `bytes` are those that are there before. */
-async function runOnce({ subject, stored }: Place, kind: Kind): Promise<Sample> {
+async function runOnce({ subject, stored, tenant }: Place, kind: Kind): Promise<Sample> {
   const assistant = await assistantOf(subject, kind);
   const threadId = await subject.thread(kind.mode.question);
-  const partition = `${TENANT}:${threadId}`;
+  const partition = `${tenant}:${threadId}`;
   const complete = (pollster: Pollster) => kind.mode.complete(subject.wire, threadId, assistant, pollster);
   if (kind.constants !== undefined) await complete(new Pollster(1));
   const bytes = total(await stored.bytes(partition));
@@ -131,11 +125,11 @@ async function runOnce({ subject, stored }: Place, kind: Kind): Promise<Sample> 
 }
 
 /** The sample whose request units are the median, with all that was asked for it until now. */
-async function typical({ trace, stored }: Place, kind: Kind, samples: Sample[]): Promise<Cost> {
+async function typical({ trace, stored, tenant }: Place, kind: Kind, samples: Sample[]): Promise<Cost> {
   const all = trace.requests();
   const costs: { sample: Sample; requests: TracedRequest[] }[] = samples.map((sample) => ({
     sample,
-    requests: all.filter((request) => belongsTo(request, sample)).toSorted((a, b) => a.from - b.from),
+    requests: all.filter((request) => belongsTo(request, sample, tenant)).toSorted((a, b) => a.from - b.from),
   }));
   const middle = median(costs.map(({ requests }) => unitsOf(requests)));
   const found = costs.find(({ requests }) => unitsOf(requests) === middle);
@@ -147,10 +141,11 @@ async function typical({ trace, stored }: Place, kind: Kind, samples: Sample[]):
 }
 
 /** The requests to its thread, and those for its assistant, after its client began. */
-function belongsTo(request: TracedRequest, { partition, assistant, from, pollster }: Sample): boolean {
+function belongsTo(request: TracedRequest, sample: Sample, tenant: string): boolean {
+  const { partition, assistant, from, pollster } = sample;
   if (request.from < from) return false;
   if (request.partition === partition) return !isPoll(request, pollster);
-  return request.partition === TENANT && request.path.includes(assistant);
+  return request.partition === tenant && request.path.includes(assistant);
 }
 
 /** A client that waits makes the app read the run, and the thread of one that has ended: not the run's need. */

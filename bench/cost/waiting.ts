@@ -1,8 +1,8 @@
 /** What is asked of Cosmos DB while a client waits for a run, and while there is nothing to do. Request units. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { createRun, getRun, isUnderWay } from "../lib/runs.ts";
-import type { Place } from "./account.ts";
 import { SLOW_MODEL } from "./kinds.ts";
+import type { Place } from "./place.ts";
 import { unitsOf } from "./trace.ts";
 
 export interface Waiting {
@@ -15,28 +15,27 @@ export interface Waiting {
   tick: number;
 }
 
-export async function waitingCosts(place: Place, tenant: string): Promise<Waiting> {
-  const { subject, trace } = place;
+export async function waitingCosts(place: Place): Promise<Waiting> {
+  const { subject, trace, tenant } = place;
   const assistant_id = await subject.assistant(SLOW_MODEL);
   const thread = await subject.thread();
+  const ofThread = () => trace.requests().filter(({ partition }) => partition === `${tenant}:${thread}`);
   const run = await createRun(subject.wire, thread, { assistant_id });
+  const unitsOfPoll = async () => {
+    const before = ofThread().length;
+    await getRun(subject.wire, thread, run.id);
+    return unitsOf(
+      ofThread()
+        .slice(before)
+        .filter(({ method, isLook }) => method === "GET" && !isLook),
+    );
+  };
   while ((await getRun(subject.wire, thread, run.id)).status === "queued") await sleep(5);
-  const poll = await unitsOfPoll(place, tenant, thread, run.id);
+  const poll = await unitsOfPoll();
   while (isUnderWay(await getRun(subject.wire, thread, run.id))) await sleep(100);
-  const lastPoll = await unitsOfPoll(place, tenant, thread, run.id);
-  const looks = trace.requests().filter(({ partition, isLook }) => partition === `${tenant}:${thread}` && isLook);
+  const lastPoll = await unitsOfPoll();
+  const looks = ofThread().filter(({ isLook }) => isLook);
   return { poll, lastPoll, look: unitsOf(looks) / looks.length, tick: await unitsOfTick(place) };
-}
-
-async function unitsOfPoll({ subject, trace }: Place, tenant: string, thread: string, run: string): Promise<number> {
-  const before = trace.requests().length;
-  await getRun(subject.wire, thread, run);
-  const seen = trace.requests().slice(before);
-  return unitsOf(seen.filter(({ partition, isLook, method }) => isOf(partition) && method === "GET" && !isLook));
-
-  function isOf(partition: string): boolean {
-    return partition === `${tenant}:${thread}`;
-  }
 }
 
 /** The sweep asks two things of all partitions, and nothing else does while no run is created. */
