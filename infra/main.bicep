@@ -129,6 +129,8 @@ var developer developerType? = developerAccess && !empty(principalId)
   : null
 
 var deploysModel = !empty(chatModel)
+// The model of its own takes no keys.
+var hasModelKey = !deploysModel && !empty(modelKey)
 var givenEndpoint = deploysModel || !empty(modelEndpoint)
   ? modelEndpoint
   : fail('No model: azd env set CHAT_MODEL <name>, or azd env set MODEL_ENDPOINT <base URL>')
@@ -235,7 +237,7 @@ module vault 'modules/key-vault.bicep' = {
   params: {
     apiKeys: apiKeys
     developer: developer
-    hasModelKey: !empty(modelKey)
+    hasModelKey: hasModelKey
     identityId: identityId
     identityPrincipalId: identity.outputs.principalId
     location: location
@@ -325,7 +327,7 @@ module app 'modules/function-app.bicep' = {
       COSMOS_ENDPOINT: cosmos.outputs.endpoint
       MODEL_API_VERSION: deploysModel ? '' : modelApiVersion
       MODEL_ENDPOINT: model.?outputs.endpoint ?? givenEndpoint
-      MODEL_KEY: empty(modelKey) ? '' : '@Microsoft.KeyVault(SecretUri=${vault.outputs.modelKeySecretUri})'
+      MODEL_KEY: hasModelKey ? '@Microsoft.KeyVault(SecretUri=${vault.outputs.modelKeySecretUri})' : ''
       MODEL_NAMES: modelNames
     })
     deploymentContainerUrl: storage.outputs.deploymentContainerUrl
