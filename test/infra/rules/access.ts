@@ -16,6 +16,7 @@ const ROLES: Record<string, string> = {
   "0fb8eba5-a2bb-4abe-b1c1-49dfad359bb0": "Azure ContainerApps Session Executor: sandboxes",
 };
 const NEEDED = Object.keys(ROLES).slice(0, 5);
+const CONTRIBUTOR = "/providers/Microsoft.Authorization/roleDefinitions/b24988ac-6180-42a0-ab88-20f7382dd24c";
 const DATA_CONTRIBUTOR = "/sqlRoleDefinitions/00000000-0000-0000-0000-000000000002";
 
 const rolesOf = (snapshot: Snapshot) =>
@@ -69,13 +70,11 @@ export const ACCESS: Rule[] = [
     "properties.sessionNetworkConfiguration.status",
     "EgressDisabled",
   ),
-  every(
-    "only known roles are given",
-    TYPES.role,
-    "properties.roleDefinitionId",
-    (id) => String(id).split("/").at(-1) !== undefined && (String(id).split("/").at(-1) ?? "") in ROLES,
-    "/providers/Microsoft.Authorization/roleDefinitions/b24988ac-6180-42a0-ab88-20f7382dd24c",
-  ),
+  {
+    rule: "only known roles are given",
+    holds: (snapshot) => rolesOf(snapshot).every((role) => role in ROLES),
+    mistake: (snapshot) => snapshot.put(TYPES.role, "properties.roleDefinitionId", CONTRIBUTOR),
+  },
   {
     rule: "the app has the roles that it needs",
     holds: (snapshot) => NEEDED.every((role) => rolesOf(snapshot).includes(role)),
