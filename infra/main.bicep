@@ -128,8 +128,10 @@ var developer developerType? = developerAccess && !empty(principalId)
   ? { principalId: principalId, principalType: principalType }
   : null
 
-var hasOwnModel = !empty(chatModel)
-var ownEndpoint = hasOwnModel || !empty(modelEndpoint)
+var deploysModel = !empty(chatModel)
+// The model of its own takes no keys.
+var hasModelKey = !deploysModel && !empty(modelKey)
+var givenEndpoint = deploysModel || !empty(modelEndpoint)
   ? modelEndpoint
   : fail('No model: azd env set CHAT_MODEL <name>, or azd env set MODEL_ENDPOINT <base URL>')
 // The platform keeps two ready instances of a group in a plan with zones, and refuses one.
@@ -235,7 +237,7 @@ module vault 'modules/key-vault.bicep' = {
   params: {
     apiKeys: apiKeys
     developer: developer
-    hasModelKey: !empty(modelKey)
+    hasModelKey: hasModelKey
     identityId: identityId
     identityPrincipalId: identity.outputs.principalId
     location: location
@@ -248,7 +250,7 @@ module vault 'modules/key-vault.bicep' = {
   }
 }
 
-module model 'modules/model.bicep' = if (hasOwnModel) {
+module model 'modules/model.bicep' = if (deploysModel) {
   scope: group
   params: {
     capacity: chatModelCapacity
@@ -284,7 +286,7 @@ module network 'modules/network.bicep' = if (privateNetwork) {
 }
 
 module endpoints 'modules/private-endpoint.bicep' = [
-  for link in filter(links, link => privateNetwork && (link.of != 'model' || hasOwnModel)): {
+  for link in filter(links, link => privateNetwork && (link.of != 'model' || deploysModel)): {
     scope: group
     params: {
       groupId: link.groupId
@@ -323,9 +325,9 @@ module app 'modules/function-app.bicep' = {
       API_KEYS: '@Microsoft.KeyVault(SecretUri=${vault.outputs.apiKeysSecretUri})'
       COSMOS_DATABASE: cosmos.outputs.database
       COSMOS_ENDPOINT: cosmos.outputs.endpoint
-      MODEL_API_VERSION: hasOwnModel ? '' : modelApiVersion
-      MODEL_ENDPOINT: model.?outputs.endpoint ?? ownEndpoint
-      MODEL_KEY: empty(modelKey) ? '' : '@Microsoft.KeyVault(SecretUri=${vault.outputs.modelKeySecretUri})'
+      MODEL_API_VERSION: deploysModel ? '' : modelApiVersion
+      MODEL_ENDPOINT: model.?outputs.endpoint ?? givenEndpoint
+      MODEL_KEY: hasModelKey ? '@Microsoft.KeyVault(SecretUri=${vault.outputs.modelKeySecretUri})' : ''
       MODEL_NAMES: modelNames
     })
     deploymentContainerUrl: storage.outputs.deploymentContainerUrl

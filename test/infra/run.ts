@@ -4,7 +4,7 @@
  * and formats the templates instead.
  */
 import { execSync } from "node:child_process";
-import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { isDeepStrictEqual, parseArgs } from "node:util";
@@ -53,6 +53,26 @@ function snapshots(bicep: Bicep, infra: string): Check[] {
   });
 }
 
+/** Options that cannot be, and the words that the operator reads before anything is created. */
+const REFUSED = [
+  { options: "", words: "No model: azd env set CHAT_MODEL" },
+  { options: "param chatModel = 'm'\nparam appSettings = 'RUN_LIFETIME'", words: "APP_SETTINGS is not NAME=value" },
+  {
+    options: "param chatModel = 'm'\nparam zoneRedundant = true\nparam workerAlwaysReady = 1",
+    words: "HTTP_ALWAYS_READY and WORKER_ALWAYS_READY are 0 or at least 2",
+  },
+];
+
+function refusals(bicep: Bicep, infra: string): Check[] {
+  const file = path.join(infra, "snapshots/refused.bicepparam");
+  const always = "using '../main.bicep'\nparam environmentName = 'refused'\nparam location = 'swedencentral'\n";
+  return REFUSED.map(({ options, words }) => {
+    writeFileSync(file, `${always}${options}\n`);
+    const { text, ok } = bicep.snapshot(file);
+    return { name: `refused: ${words}`, trouble: !ok && text.includes(words) ? "" : `It was not refused so: ${text}` };
+  });
+}
+
 function difference(infra: string, snapshot: string): string {
   const given = readSnapshot(path.join(infra, snapshot));
   const kept = readSnapshot(path.join(INFRA, snapshot));
@@ -73,10 +93,19 @@ function readSnapshot(file: string): Record<string, unknown> {
 function rewrite(bicep: Bicep | string): Check[] {
   if (typeof bicep === "string") throw new Error(`The snapshots cannot be written: ${bicep}.`);
   const formatted = checked("the templates are formatted", bicep.format(INFRA));
-  const written = globSync("snapshots/*.bicepparam", { cwd: INFRA }).map((file) =>
-    checked(`the snapshot of ${file} is written`, bicep.snapshot(path.join(INFRA, file))),
-  );
+  const written = globSync(path.join(INFRA, "snapshots/*.bicepparam")).map((file) => {
+    const check = checked(`the snapshot of ${path.basename(file)} is written`, bicep.snapshot(file));
+    if (check.trouble === "") sortOutputs(file.replace(/\.bicepparam$/, ".snapshot.json"));
+    return check;
+  });
   return [formatted, ...written];
+}
+
+/** The CLI writes them in another order each time. */
+function sortOutputs(file: string): void {
+  const { outputs, ...rest } = JSON.parse(read(file)) as { outputs: Record<string, unknown> };
+  const sorted = Object.fromEntries(Object.entries(outputs).sort(([one], [other]) => (one < other ? -1 : 1)));
+  writeFileSync(file, `${JSON.stringify({ ...rest, outputs: sorted }, null, 2)}\n`);
 }
 
 /** The CLI formats files in place and writes snapshots beside them: so it works on a copy. */
@@ -104,7 +133,7 @@ function check(bicep: Bicep | string): Check[] {
     return [packaging()];
   }
   const infra = copyOfInfra();
-  return [packaging(), ...templates(bicep, infra), ...snapshots(bicep, infra)];
+  return [packaging(), ...templates(bicep, infra), ...snapshots(bicep, infra), ...refusals(bicep, infra)];
 }
 
 const read = (file: string) => readFileSync(file, "utf8");

@@ -5,21 +5,30 @@ import { every, everyIs, isFilled, oneOf, type Rule, TYPES } from "./rule.ts";
 /** Functions of templates that give keys, parts of connection strings, and what infra/snapshots uses for keys. */
 const KEY = /listKeys|listSecrets|AccountKey=|SharedAccessKey|InstrumentationKey=[0-9a-f]|not-a-key/;
 
-/** Each role, and why the app has it. A role that stands nowhere here is a mistake. */
-const ROLES: Record<string, string> = {
-  "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": "Storage Blob Data Owner: the host's locks and keys, the package",
-  "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3": "Storage Table Data Contributor: the host's diagnostic events",
-  "090c5cfd-751d-490a-894a-3ce6f1109419": "Azure Service Bus Data Owner: wake-ups, and the lengths of the queues",
-  "3913510d-42f4-4e42-8a64-420c390055eb": "Monitoring Metrics Publisher: telemetry",
-  "4633458b-17de-408a-b874-0445c86b69e6": "Key Vault Secrets User: references to secrets",
-  "5e0bd9bd-7b93-4f28-af87-19fc36ad61bd": "Cognitive Services OpenAI User: the model",
-  "0fb8eba5-a2bb-4abe-b1c1-49dfad359bb0": "Azure ContainerApps Session Executor: sandboxes",
+/** Each role, and the only kind of resource that it is given on. A role that stands nowhere here is a mistake. */
+const ROLES: Record<string, RegExp> = {
+  // Storage Blob Data Owner: the host's locks and keys, the package
+  "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": /\/storageAccounts\/[^/]+$/,
+  // Storage Table Data Contributor: the host's diagnostic events
+  "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3": /\/storageAccounts\/[^/]+$/,
+  // Azure Service Bus Data Owner: wake-ups, and the lengths of the queues
+  "090c5cfd-751d-490a-894a-3ce6f1109419": /\/namespaces\/[^/]+\/queues\/[^/]+$/,
+  // Monitoring Metrics Publisher: telemetry
+  "3913510d-42f4-4e42-8a64-420c390055eb": /\/Microsoft\.Insights\/components\/[^/]+$/,
+  // Key Vault Secrets User: references to secrets
+  "4633458b-17de-408a-b874-0445c86b69e6": /\/vaults\/[^/]+$/,
+  // Cognitive Services OpenAI User: the model
+  "5e0bd9bd-7b93-4f28-af87-19fc36ad61bd": /\/Microsoft\.CognitiveServices\/accounts\/[^/]+$/,
+  // Azure ContainerApps Session Executor: sandboxes
+  "0fb8eba5-a2bb-4abe-b1c1-49dfad359bb0": /\/sessionPools\/[^/]+$/,
 };
 const NEEDED = Object.keys(ROLES).slice(0, 5);
+const CONTRIBUTOR = "/providers/Microsoft.Authorization/roleDefinitions/b24988ac-6180-42a0-ab88-20f7382dd24c";
 const DATA_CONTRIBUTOR = "/sqlRoleDefinitions/00000000-0000-0000-0000-000000000002";
 
-const rolesOf = (snapshot: Snapshot) =>
-  snapshot.values(TYPES.role, "properties.roleDefinitionId").map((id) => String(id).split("/").at(-1) ?? "");
+const lastPart = (id: unknown) => String(id).split("/").at(-1) ?? "";
+
+const rolesOf = (snapshot: Snapshot) => snapshot.values(TYPES.role, "properties.roleDefinitionId").map(lastPart);
 
 export const ACCESS: Rule[] = [
   {
@@ -69,13 +78,24 @@ export const ACCESS: Rule[] = [
     "properties.sessionNetworkConfiguration.status",
     "EgressDisabled",
   ),
-  every(
-    "only known roles are given",
-    TYPES.role,
-    "properties.roleDefinitionId",
-    (id) => String(id).split("/").at(-1) !== undefined && (String(id).split("/").at(-1) ?? "") in ROLES,
-    "/providers/Microsoft.Authorization/roleDefinitions/b24988ac-6180-42a0-ab88-20f7382dd24c",
-  ),
+  {
+    rule: "only known roles are given, each on its kind of resource",
+    holds: (snapshot) =>
+      snapshot.of(TYPES.role).every(({ id, properties }) => {
+        const role = lastPart(Object(properties).roleDefinitionId);
+        const [scope = ""] = id.split("/providers/Microsoft.Authorization/");
+        return ROLES[role]?.test(scope) === true;
+      }),
+    mistake: (snapshot) => snapshot.put(TYPES.role, "properties.roleDefinitionId", CONTRIBUTOR),
+  },
+  {
+    rule: "the app has a role on each queue",
+    holds: (snapshot) => {
+      const queues = snapshot.of(TYPES.queue).map(({ id }) => id);
+      return queues.every((queue) => snapshot.of(TYPES.role).some(({ id }) => id.startsWith(`${queue}/`)));
+    },
+    mistake: (snapshot) => snapshot.put(TYPES.queue, "id", "/namespaces/sb"),
+  },
   {
     rule: "the app has the roles that it needs",
     holds: (snapshot) => NEEDED.every((role) => rolesOf(snapshot).includes(role)),

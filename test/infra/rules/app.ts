@@ -48,7 +48,7 @@ export const APP: Rule[] = [
     rule: "there is one plan of Flex Consumption, for one app",
     holds: (snapshot) =>
       snapshot.of(TYPES.site).length === 1 && snapshot.values(TYPES.plan, "sku.name").join() === "FC1",
-    mistake: ({ resources, of }) => resources.push(...of.call({ resources }, TYPES.site)),
+    mistake: (snapshot) => snapshot.resources.push(...snapshot.of(TYPES.site)),
   },
   everyIs("the plan is one of Linux", TYPES.plan, "properties.reserved", true, false),
   everyIs("the app wants HTTPS", TYPES.site, "properties.httpsOnly", true, false),
