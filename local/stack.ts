@@ -51,8 +51,8 @@ export interface StackOptions {
   /** The app talks to Cosmos DB over https, as in Azure, and trusts the server's own certificate. */
   https?: boolean;
   /**
-   * The app has no keys: it gets tokens from a local directory, as its managed identity does in Azure. Cosmos DB and Service
-   * Bus then talk TLS, and `prepare` has to create the containers, which no identity may.
+   * The app has no keys: it gets tokens from a local directory, as its managed identity does in Azure. Cosmos DB and
+   * Service Bus then talk TLS, and `prepare` has to create the containers, which no identity may.
    */
   identity?: IdentityChoice;
   /** Called when the servers run, before the app starts: it creates what templates create in Azure. */
@@ -219,7 +219,7 @@ function addressesOf(cosmos: Ready, serviceBus: Ready, model: Ready | undefined,
     `Endpoint=sb://127.0.0.1:${serviceBus.port}`,
     "SharedAccessKeyName=RootManageSharedAccessKey",
     "SharedAccessKey=SAS_KEY_VALUE",
-    "UseDevelopmentEmulator=true",
+    ...(settings.identity ? [] : ["UseDevelopmentEmulator=true"]),
   ];
   const { certificateFile: file } = settings;
   if (file !== undefined && settings.identity) {

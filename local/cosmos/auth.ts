@@ -62,7 +62,7 @@ export async function checkSigner(authorization: string | undefined, tokens: Tok
 
 const isOfDocuments = (path: string) => /^\/dbs\/[^/]+\/colls\/[^/]+\/./.test(path);
 
-/** Checks that a token is a JWT for this server that is valid now. Who has signed it is another question: `checkSigner`. */
+/** Checks that a token is a JWT for this server that is valid now. Who has signed it, `checkSigner` looks at. */
 function checkEntraToken(token: string, host: string | undefined, now: number): void {
   const { aud, exp } = claimsOf(token);
   const name = (host ?? "").replace(/:\d+$/, "");

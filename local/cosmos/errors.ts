@@ -32,7 +32,7 @@ export const unsupported = (feature: string) => badRequest(`Not supported by the
 
 export const unauthorized = (message: string) => new CosmosError(401, "Unauthorized", message);
 
-/** Identities may read and write documents; databases, containers and throughput are made by templates or with the key. */
+/** Identities may read and write documents; templates, or the key, make databases, containers and throughput. */
 export const notForIdentities = (method: string, path: string) =>
   new CosmosError(
     403,

@@ -2,7 +2,8 @@
 import { parseArgs } from "node:util";
 import { startIdentity } from "./server.ts";
 
-const USAGE = `node local/identity/main.ts --tenant ID --secret TEXT [--port N] [--system-assigned ID] [--user-assigned ID]…
+const USAGE = `node local/identity/main.ts --tenant ID --secret TEXT [--port N]
+  [--system-assigned ID] [--user-assigned ID]…
 
 A local directory of Entra ID and App Service's identity endpoint (IDENTITY_ENDPOINT=http://127.0.0.1:PORT/msi/token,
 IDENTITY_HEADER=TEXT), which gives tokens to the identities with these client ids.`;

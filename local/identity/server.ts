@@ -1,6 +1,6 @@
 /**
- * The identities of a local stack: an identity endpoint as App Service gives it to an app, and a directory whose published
- * keys its tokens can be checked with. /_local/ is for tests.
+ * The identities of a local stack: an identity endpoint as App Service gives it to an app, and a directory that publishes
+ * the keys which its tokens can be checked with. /_local/ is for tests.
  */
 import { randomUUID, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -100,10 +100,6 @@ class Identities implements IdentityServer {
       case `GET /${tenantId}/discovery/keys`:
       case `GET /${tenantId}/discovery/v2.0/keys`:
         return this.#giveKeys(response);
-      case `GET /${tenantId}/.well-known/openid-configuration`:
-        return answer(response, 200, this.#configuration(1));
-      case `GET /${tenantId}/v2.0/.well-known/openid-configuration`:
-        return answer(response, 200, this.#configuration(2));
       default:
         return answer(response, ...this.#control(`${request.method} ${pathname}`, await bodyOf(request)));
     }
@@ -154,17 +150,9 @@ class Identities implements IdentityServer {
     else answer(response, 200, { keys: this.keys.published });
   }
 
-  #configuration(version: 1 | 2): object {
-    const base = `${this.authority}/${this.directory.tenantId}`;
-    const keys = version === 1 ? `${base}/discovery/keys` : `${base}/discovery/v2.0/keys`;
-    return { issuer: this.directory.issuer(version), jwks_uri: keys };
-  }
-
   #control(route: string, text: string): [status: number, body: unknown] {
     const json = (): unknown => (text === "" ? {} : JSON.parse(text));
     switch (route) {
-      case "GET /_local/health":
-        return [200, { status: "ok" }];
       case "GET /_local/directory":
         return [200, { tenantId: this.directory.tenantId, keys: this.keys.published }];
       case "GET /_local/requests":
@@ -181,9 +169,6 @@ class Identities implements IdentityServer {
         const { header, claims } = signRequest.parse(json());
         return [200, { access_token: this.keys.sign(claims, header) }];
       }
-      case "POST /_local/rotate":
-        this.keys.rotate(rotation.parse(json()));
-        return [200, {}];
       default:
         return [404, { error: `There is no ${route}.` }];
     }
@@ -205,8 +190,6 @@ const tokenRequest = z.strictObject({
 
 /** Whatever a test wants signed, sound or not. */
 const signRequest = z.strictObject({ header: z.looseObject({}).default({}), claims: z.looseObject({}) });
-
-const rotation = z.strictObject({ withdraw: z.boolean().default(false) });
 
 /** The words of App Service. */
 const NO_IDENTITY =

@@ -241,7 +241,8 @@ export class ClientConnection {
       return;
     }
     this.#wire.accept(delivery, "receiver");
-    if (!Buffer.isBuffer(message)) void this.#answer(target, message);
+    if (Buffer.isBuffer(message)) return;
+    this.#answer(target, message).catch((error: unknown) => this.#broker.log("a reply could not be sent", error));
   }
 
   #receivedForQueue(queue: Queue, delivery: RheaDelivery, bytes: Buffer, format: number | undefined): void {

@@ -1,9 +1,9 @@
 /**
- * Who calls: a key in `api-key` or `Authorization: Bearer`, or an access token of Microsoft Entra ID in the latter, mapped to
- * its tenant.
+ * Who calls: a key in `api-key` or `Authorization: Bearer`, or an access token of Microsoft Entra ID in the latter, mapped
+ * to its tenant.
  */
-import { timingSafeEqual } from "node:crypto";
-import { type ApiKey, digestOf, type EntraSettings } from "../access-settings.ts";
+import { hash, timingSafeEqual } from "node:crypto";
+import type { ApiKey, EntraSettings } from "../access-settings.ts";
 import type { Log } from "../log.ts";
 import { accessDenied, incorrectApiKey, noApiKey } from "../resources/errors.ts";
 import type { EntraCallers } from "./entra-callers.ts";
@@ -53,7 +53,7 @@ export class Access {
 
   /** Looks at every key and compares digests: the time it takes tells nothing about any of them. */
   #ownerOf(given: string): string | undefined {
-    const wanted = Buffer.from(digestOf(given), "hex");
+    const wanted = hash("sha256", given, "buffer");
     let found: string | undefined;
     for (const { digest, tenant } of this.#known) if (timingSafeEqual(digest, wanted)) found = tenant;
     return found;

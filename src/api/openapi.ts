@@ -54,8 +54,17 @@ export function openApiDocument(operations: Operation[]): OpenApiDocument {
       parameters: { ApiVersion: API_VERSION },
       responses: errorResponses(schemas),
       securitySchemes: {
-        bearer: { type: "http", scheme: "bearer", description: "A key of the deployment, under any base" },
-        apiKey: { type: "apiKey", in: "header", name: "api-key", description: "The same key, under any base" },
+        bearer: {
+          type: "http",
+          scheme: "bearer",
+          description: "A key of the deployment, or a token of Microsoft Entra ID, under any base",
+        },
+        apiKey: {
+          type: "apiKey",
+          in: "header",
+          name: "api-key",
+          description: "A key of the deployment, under any base",
+        },
       },
     },
   };
@@ -151,12 +160,16 @@ function tagOf({ path }: Operation): string {
 /** Gateway errors come in Azure's own form; the others in that of the service, under every base. */
 const ERRORS = [
   { status: 400, name: "BadRequest", description: "A wrong parameter, or one that the object's state does not allow" },
-  { status: 401, name: "Unauthorized", description: "No key, or an unknown one" },
+  { status: 401, name: "Unauthorized", description: "No key or token, or one that is not valid" },
   { status: 404, name: "NotFound", description: "No such object, or no such api-version" },
   { status: 413, name: "TooLarge", description: "The body is too large" },
   { status: 429, name: "TooManyRequests", description: "Too much at once: see the header retry-after (seconds)" },
   { status: 500, name: "ServerError", description: "Not the caller's fault; the message has the id of the request" },
-  { status: 503, name: "Updating", description: "An update is under way: see the header retry-after (seconds)" },
+  {
+    status: 503,
+    name: "Unavailable",
+    description: "An update is under way, or tokens cannot be checked now: see the header retry-after (seconds)",
+  },
 ];
 
 function errorResponses(schemas: ComponentSchemas): Json {

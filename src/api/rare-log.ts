@@ -1,4 +1,4 @@
-/** Warnings that callers can cause as often as they like: each message once a minute, with how often it was left out since. */
+/** Warnings that callers can cause as often as they like: each once a minute, with how often it was left out since. */
 import type { Details, Log } from "../log.ts";
 
 /** Milliseconds. */

@@ -1,4 +1,4 @@
-/** The keys that a directory signs its tokens with: fetched when the first token comes, kept, and fetched again as they change. */
+/** The keys that a directory signs tokens with: fetched when the first token comes, kept, and fetched again as they change. */
 import { createLocalJWKSet, errors, type FlattenedJWSInput, type JWSHeaderParameters, type LocalJWKSet } from "jose";
 import { z } from "zod";
 
@@ -15,6 +15,9 @@ const TOO_OLD = 86_400_000;
 
 /** No caller makes the app ask more often than this, by tokens that name keys which do not exist. Milliseconds. */
 const COOLDOWN = 10_000;
+
+/** After a fetch that failed the next one may follow sooner. Milliseconds. */
+const RETRY = 2_000;
 
 /** The keys cannot be had, so that it is not known whether a token is valid. */
 export class KeysUnavailable extends Error {
@@ -64,9 +67,10 @@ export class SigningKeys {
 
   /** The keys as they are now, or as the last fetch found them if that was a moment ago: it may have failed. */
   async #fetched(): Promise<LocalJWKSet> {
-    if (this.#underWay === undefined && this.#now() - this.#triedAt < COOLDOWN) {
-      if (this.#failure !== undefined) throw this.#failure;
-      if (this.#keys !== undefined) return this.#keys;
+    const age = this.#now() - this.#triedAt;
+    if (this.#underWay === undefined) {
+      if (this.#failure !== undefined && age < RETRY) throw this.#failure;
+      if (this.#failure === undefined && this.#keys !== undefined && age < COOLDOWN) return this.#keys;
     }
     this.#underWay ??= this.#fetch().finally(() => {
       this.#underWay = undefined;
@@ -75,7 +79,6 @@ export class SigningKeys {
   }
 
   async #fetch(): Promise<LocalJWKSet> {
-    this.#triedAt = this.#now();
     try {
       const response = await fetch(this.#url, { signal: AbortSignal.timeout(KEYS_TIMEOUT), redirect: "error" });
       if (!response.ok) throw new Error(`the directory answered ${response.status}`);
@@ -87,6 +90,8 @@ export class SigningKeys {
       this.#failure = new KeysUnavailable(error);
       this.#failed(this.#failure);
       throw this.#failure;
+    } finally {
+      this.#triedAt = this.#now();
     }
   }
 }

@@ -77,7 +77,8 @@ export const noApiKey = () =>
 
 /** A token of Entra ID that is not valid here, in the words of Azure; `audience` is one that would be. */
 export function invalidToken(audience: string, isAzure: boolean): ApiError {
-  const message = `Unauthorized. Access token is missing, invalid, audience is incorrect (${audience}), or have expired.`;
+  const wrong = `missing, invalid, audience is incorrect (${audience}), or have expired`;
+  const message = `Unauthorized. Access token is ${wrong}.`;
   return isAzure ? gateway(401, message) : invalidRequest(401, message, null, "invalid_api_key");
 }
 

@@ -1,4 +1,4 @@
-/** The app's own identity: what the store and the queue see of it, and what becomes of requests when it gets no token. */
+/** The app's own identity: what the store and the queue see of it, and what happens when it gets no token. */
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type CosmosServer, startCosmos } from "../../local/cosmos/server.ts";
@@ -6,8 +6,9 @@ import type { Behaviour } from "../../local/identity/behaviour.ts";
 import { type IdentityServer, startIdentity } from "../../local/identity/server.ts";
 import { ServiceBusBroker } from "../../local/service-bus/server.ts";
 import { readConfig } from "../../src/config.ts";
-import { identity, NoToken } from "../../src/identity.ts";
+import { identity } from "../../src/identity.ts";
 import { QUEUE, WakeUps } from "../../src/jobs/wake-ups.ts";
+import { NoToken } from "../../src/managed-identity.ts";
 import { connectCosmos } from "../../src/store/cosmos.ts";
 import { CostMeter } from "../../src/store/cost.ts";
 import { StoreHealth, StoreTrouble } from "../../src/store/trouble.ts";

@@ -1,6 +1,8 @@
 /** The shape of the code that docs/architecture.md promises: imports go one way, without circles, and src is the app only. */
+import { readFileSync } from "node:fs";
+import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { circles, importGraph, reachableFrom, relativeImports } from "../lib/imports.ts";
+import { circles, importGraph, PROJECT, reachableFrom, relativeImports } from "../lib/imports.ts";
 
 const FOLDERS = ["functions", "src", "local", "tools", "bench", "infra"];
 const graph = importGraph(FOLDERS);
@@ -20,6 +22,7 @@ const FLOORS: string[][] = [
   ["src/threads"],
   ["src/store", "src/jobs", "src/model"],
   ["src/identity.ts"],
+  ["src/managed-identity.ts"],
   ["src/resources", "src/config.ts", "src/log.ts", "src/tenant-shares.ts"],
   ["src/access-settings.ts"],
 ];
@@ -140,6 +143,25 @@ test.each([
   ["bench/lib/subject.ts", "local/stack.ts"],
 ])("%s may import %s", (from, to) => {
   expect(isForbidden([from, to])).toBe(false);
+});
+
+/** What a file loads when it is loaded itself: neither types nor `import()`. */
+const loadedBy = (source: string) =>
+  Array.from(source.matchAll(/^(?:import|export)\s(?!type\b)[^;]*?from\s+"([^"]+)"/gm), ([, name = ""]) => name);
+
+test("a cold start loads no library that only tokens and identities need", () => {
+  const loaded = new Set<string>();
+  const load = (file: string) => {
+    if (loaded.has(file)) return;
+    loaded.add(file);
+    for (const name of loadedBy(readFileSync(path.join(PROJECT, file), "utf8"))) {
+      if (name.startsWith(".")) load(path.join(path.dirname(file), name));
+      else loaded.add(name);
+    }
+  };
+  for (const file of graph.keys()) if (file.startsWith("functions/")) load(file);
+  expect([...loaded]).toEqual(expect.arrayContaining(["src/api/auth.ts", "src/identity.ts", "@azure/cosmos", "zod"]));
+  for (const name of ["jose", "@azure/identity", "@azure/core-rest-pipeline"]) expect([...loaded]).not.toContain(name);
 });
 
 test("src holds the app only: the functions reach each of its files", () => {

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import OpenAI, { AzureOpenAI } from "openai";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { startIdentity } from "../../../local/identity/server.ts";
 import { type RunningModel, startModel } from "../../../local/model/server.ts";
 
 let server: RunningModel;
@@ -26,6 +27,23 @@ test("a wrong key is refused in OpenAI's shape, and the right one is let in", as
   expect(error).toMatchObject({ status: 401, code: "invalid_api_key", type: "invalid_request_error" });
   expect(error.message).not.toContain("the-wrong-key");
   await expect(openai().chat.completions.create({ model: "m", messages })).resolves.toBeDefined();
+});
+
+test("an identity's token for Azure OpenAI is taken in place of the key, and no other token", async () => {
+  const directory = await startIdentity({ tenantId: "d", secret: "s" });
+  const model = await startModel({ key: "the-right-key", issuer: directory.authority });
+  const endpoint = new URL(model.baseUrl).origin;
+  const ask = (audience: string, lifetime = 60) => {
+    const token = directory.directory.issue({ clientId: "app" }, { audience, lifetime });
+    const azureADTokenProvider = async () => token;
+    const azure = new AzureOpenAI({ endpoint, azureADTokenProvider, apiVersion: "2024-10-21", maxRetries: 0 });
+    return azure.chat.completions.create({ model: "m", messages });
+  };
+  await expect(ask("https://cognitiveservices.azure.com")).resolves.toBeDefined();
+  await expect(ask("https://vault.azure.net")).rejects.toMatchObject({ status: 401 });
+  await expect(ask("https://cognitiveservices.azure.com", -1)).rejects.toMatchObject({ status: 401 });
+  await model.stop();
+  await directory.stop();
 });
 
 test("the Azure client works with its deployment in the path and its key in api-key", async () => {

