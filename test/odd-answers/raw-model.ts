@@ -24,6 +24,8 @@ export interface RawModel {
   script(model: string, replies: (Reply | ((asked: Asked) => Reply))[]): void;
   /** What a model was asked. */
   asked(model: string): Asked[];
+  /** Forgets all scripts and what was asked. */
+  forget(): void;
   stop(): Promise<void>;
 }
 
@@ -47,6 +49,10 @@ export async function startRawModel(): Promise<RawModel> {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
     script: (model, replies) => void scripts.set(model, replies),
     asked: (model) => requests.get(model) ?? [],
+    forget() {
+      scripts.clear();
+      requests.clear();
+    },
     async stop() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
