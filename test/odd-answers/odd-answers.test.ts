@@ -84,21 +84,25 @@ async function backgroundRun(threadId: string, assistantId: string): Promise<Run
   return client.beta.threads.runs.createAndPoll(threadId, { assistant_id: assistantId }, { pollIntervalMs: 50 });
 }
 
-/** Every event is read by a strict reader, and what the events say together is what is stored. */
+/** Every event is read by a strict reader, and what the events say together is what is stored, in the same order. */
 async function streamedRun(threadId: string, assistantId: string): Promise<Run> {
   const stream = await client.beta.threads.runs.create(threadId, { assistant_id: assistantId, stream: true });
   const reader = new StreamReader();
   let last: Run | undefined;
   const told: { text?: string; calls?: unknown[] } = {};
+  const steps: string[] = [];
   for await (const { event, data } of stream) {
     if (event === "error") throw new Error(`the stream ends with an error: ${JSON.stringify(data)}`);
     reader.read({ event, data });
     if (event.startsWith("thread.message.")) told.text = reader.textOf((data as { id: string }).id);
+    if (event === "thread.run.step.created") steps.push(data.id);
     if (event === "thread.run.step.delta") told.calls = reader.callsOf(data.id);
     if (event.startsWith("thread.run.") && !event.startsWith("thread.run.step.")) last = data as Run;
   }
   if (last === undefined) throw new Error("the stream told of no run");
   expect(told.text).toBe(await textOf(threadId, last.id));
+  const listed = await client.beta.threads.runs.steps.list(last.id, { thread_id: threadId, order: "asc" });
+  expect(listed.data.map(({ id }) => id)).toEqual(steps);
   const required = last.required_action?.submit_tool_outputs.tool_calls;
   if (required !== undefined) expect(told.calls).toMatchObject(required);
   const stored = await client.beta.threads.runs.retrieve(last.id, { thread_id: threadId });
@@ -106,7 +110,7 @@ async function streamedRun(threadId: string, assistantId: string): Promise<Run> 
   return stored;
 }
 
-/** Of the run's message; undefined if it has none. Its steps are listed in the order in which they were told. */
+/** Of the run's message; undefined if it has none. */
 async function textOf(threadId: string, runId: string): Promise<string | undefined> {
   const { data } = await client.beta.threads.messages.list(threadId, { run_id: runId });
   expect(data.length).toBeLessThanOrEqual(1);
