@@ -3,6 +3,8 @@
  * not at all; with ids, without, or with the same id for all; with the name once or in every piece. Pure.
  */
 import type { CallPiece } from "../model/pieces.ts";
+import { sizeOf } from "../resources/limits.ts";
+import type { CallExtras } from "../store/documents.ts";
 import { JsonEnd } from "./json-end.ts";
 
 /** A call under way. */
@@ -43,6 +45,21 @@ export class CallSorter {
     return this.#calls
       .filter(({ told }) => told !== undefined)
       .sort((a, b) => (a.told?.place ?? 0) - (b.told?.place ?? 0));
+  }
+
+  /**
+   * What the server put into its calls, as much as there is room for (bytes of JSON): half of what belongs to a call
+   * would be of no use.
+   */
+  extras(room: number): CallExtras[] {
+    let left = room;
+    return this.told.flatMap(({ told, extras: fields }) => {
+      if (told === undefined || fields === undefined) return [];
+      const bytes = sizeOf(fields);
+      if (bytes > left) return [];
+      left -= bytes;
+      return [{ id: told.id, fields }];
+    });
   }
 
   /** The call that a piece belongs to, perhaps a new one; undefined for a piece that only repeats another. */

@@ -7,9 +7,9 @@ import type { CreateRunRequest } from "../../src/resources/run.ts";
 import { advance } from "../../src/runs/advance.ts";
 import type { Engine } from "../../src/runs/engine.ts";
 import type { RunDoc, StepDoc } from "../../src/store/documents.ts";
-import { type EngineWorld, type Question, startEngineWorld } from "../unit/runs/engine-world.ts";
+import { type EngineWorld, type Question, startEngineWorld, until } from "../unit/runs/engine-world.ts";
 import { collectedLog } from "../unit/runs/log-lines.ts";
-import { type Asked, callStream, calls, type RawModel, says, startRawModel, textStream } from "./raw-model.ts";
+import { type Asked, callStream, calls, type RawModel, says, sse, startRawModel, textStream } from "./raw-model.ts";
 import { refusal, VOCABULARIES } from "./refusals.ts";
 
 const { log, lines } = collectedLog();
@@ -173,6 +173,23 @@ test("what was put into a call comes back with it, also in later runs; a server 
   expect(callOf(2)).toEqual({ role: "assistant", tool_calls: [{ ...bare, ...extras }] });
   expect(callOf(3)).toEqual({ role: "assistant", tool_calls: [bare] });
   expect(model.asked(name)).toHaveLength(4);
+});
+
+test("what was put into a call is kept when the call had been saved before it came", async () => {
+  const asked = await world.question([]);
+  const extras = { extra_content: { google: { thought_signature: "c2ln" } } };
+  const opening = calls({ index: 0, id: "a", function: { name: "f", arguments: "{}" } });
+  // A driver saves what there is about once a second.
+  const body = [sse(opening), callStream(calls({ index: 0, ...extras }))];
+  model.script(nameOf(asked), [{ body, pause: 2_500 }]);
+  const { run: queued, job } = await asked.start({ tools: [TOOL] });
+  const driven = advance(world.engine, job);
+  await until(async () => (await asked.read(queued.id)).internal.open.length > 0);
+  await driven;
+  const { internal, status } = await asked.read(queued.id);
+  expect(status).toBe("requires_action");
+  const stored = await asked.partition.read<StepDoc>(internal.open[0] ?? "");
+  expect(stored?.internal.extras).toEqual([{ id: "a", fields: extras }]);
 });
 
 /** As Mistral's validator would. */
