@@ -24,7 +24,7 @@ import { StreamReader } from "../unit/runs/stream-reader.ts";
 import { mutatedReply } from "./mutations.ts";
 import { type RawModel, type Reply, startRawModel } from "./raw-model.ts";
 
-const STREAMS = Number(process.env.ODD_STREAMS ?? 200);
+const STREAMS = Number(process.env.ODD_STREAMS ?? 120);
 const FIRST_SEED = Number(process.env.ODD_SEED ?? 1);
 
 /** A world keeps all that was stored in it in memory. */

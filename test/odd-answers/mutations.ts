@@ -1,4 +1,5 @@
 /** Streams that no server has thought of: the rows of the tables, changed at random, the same for the same seed. */
+import { CALL_CONTENT_ROWS } from "./call-content-rows.ts";
 import { CALL_ROWS } from "./call-rows.ts";
 import { ENDING_ROWS } from "./ending-rows.ts";
 import type { Reply } from "./raw-model.ts";
@@ -21,7 +22,7 @@ const below = (random: Random, end: number) => Math.floor(random() * end);
 const oneOf = <T>(random: Random, items: readonly T[]): T => items[below(random, items.length)] as T;
 
 /** Bodies of answers with status 200. */
-const BODIES = [...TEXT_ROWS, ...CALL_ROWS, ...ENDING_ROWS]
+const BODIES = [...TEXT_ROWS, ...CALL_ROWS, ...CALL_CONTENT_ROWS, ...ENDING_ROWS]
   .map(({ sends }) => (typeof sends === "string" ? { body: sends } : sends))
   .filter(({ status, body }) => status === undefined && typeof body === "string")
   .map(({ body }) => String(body));
