@@ -31,9 +31,6 @@ export const MAX_SAID_BYTES = 500_000;
 /** What the JSON of a function call holds beside its name and arguments. Bytes. */
 const CALL_BYTES = 200;
 
-/** What is kept of the fields that a server adds to its calls, for all calls of a step. Bytes of JSON. */
-export const MAX_EXTRAS_BYTES = 64_000;
-
 export class Turn {
   readonly #run: RunDoc;
   readonly #ids: ReservedIds;
@@ -198,8 +195,9 @@ export class Turn {
       return;
     }
     // Some servers begin with an empty object before the arguments come in pieces: it is told at the end, if it is all.
-    call.isEmpty = call.arguments === "" && piece.arguments.trim() === "{}";
-    const text = call.isEmpty ? "" : this.#taken(piece.arguments);
+    const isEmpty = call.arguments === "" && piece.arguments.trim() === "{}";
+    const text = isEmpty ? "" : this.#taken(piece.arguments);
+    call.isEmpty = isEmpty || (call.isEmpty && text === "");
     call.arguments += text;
     if (call.told === undefined) this.#tellCall(call);
     else this.#tellArguments(call, text);
@@ -275,7 +273,7 @@ export class Turn {
   }
 
   #charged(step: StepDoc): StepDoc {
-    const extras = step.type === "tool_calls" ? this.#calls.extras(MAX_EXTRAS_BYTES) : [];
+    const extras = step.type === "tool_calls" ? this.#calls.extras : [];
     return {
       ...step,
       internal: { ...step.internal, usage: this.usage, ...(extras.length > 0 && { extras }) },

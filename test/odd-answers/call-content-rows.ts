@@ -23,6 +23,17 @@ const NAMED: Row[] = [
     calls: [{ id: "x", ...BEIJING }, SHANGHAI],
   },
   {
+    name: "fields of its own that are too deep, or too large",
+    sends: callStream(
+      calls({ index: 0, id: "a", function: A, deep: JSON.parse(`${"[".repeat(1_000)}${"]".repeat(1_000)}`) }),
+      calls({ index: 1, id: "b", function: B, large: "x".repeat(100_000) }),
+    ),
+    calls: [
+      { id: "a", ...A },
+      { id: "b", ...B },
+    ],
+  },
+  {
     name: "a number as id",
     sends: callStream(calls({ index: 0, id: 12345, function: A })),
     calls: [{ id: "12345", ...A }],
@@ -112,6 +123,14 @@ const ARGUMENTS: Row[] = [
     name: "arguments as an object",
     sends: callStream(calls({ index: 0, id: "a", function: { name: "f", arguments: { a: 1 } } })),
     calls: [{ id: "a", ...A }],
+  },
+  {
+    name: "an empty object, and a field of its own behind it",
+    sends: callStream(
+      calls({ index: 0, id: "a", function: { name: "f", arguments: "{}" } }),
+      calls({ index: 0, extra_content: { google: { thought_signature: "abc" } } }),
+    ),
+    calls: EMPTY,
   },
   {
     name: "arguments as objects, index 0 for all, no ids",
