@@ -7,6 +7,7 @@ import { addResult, machine, type Result, readResults } from "./lib/results.ts";
 import { onLocalStack, Subject } from "./lib/subject.ts";
 import { consoleTable, goalTable } from "./lib/text.ts";
 import { background } from "./measurements/background.ts";
+import { capacity } from "./measurements/capacity.ts";
 import { coldStart } from "./measurements/cold-start.ts";
 import { cost } from "./measurements/cost.ts";
 import { fairnessSize } from "./measurements/fairness-size.ts";
@@ -16,7 +17,7 @@ import { throughput } from "./measurements/throughput.ts";
 import { ttft } from "./measurements/ttft.ts";
 import { type Options, readOptions, USAGE } from "./options.ts";
 
-const MEASUREMENTS = [ttft, background, throughput, cost, growth, streams, fairnessSize, coldStart];
+const MEASUREMENTS = [ttft, background, throughput, cost, capacity, growth, streams, fairnessSize, coldStart];
 
 const options = optionsOrExit();
 if (options.writeDocs) writeDocs(readResults(options.json));

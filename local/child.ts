@@ -24,6 +24,8 @@ export interface ChildSpec {
   healthUrl?: (ports: Ready) => string;
   /** Receives every line of the child's output. */
   log: (line: string) => void;
+  /** Whether people see each line: then an error does not repeat them. */
+  isShown?: boolean;
   /** Called when the child ends on its own, without `kill` or `restart`. */
   onDeath: (child: Child, exit: Exit) => void;
 }
@@ -143,7 +145,7 @@ export class Child {
       deadline.addEventListener("abort", () => resolve(`is not healthy after ${LONGEST_START_MS / 1000} s`));
     });
     const reason = await Promise.race([late, this.#exit.then((exit) => `ended while starting (${exitText(exit)})`)]);
-    throw new Error([`${this.name} ${reason}.`, ...this.#recentLines].join("\n"));
+    throw new Error([`${this.name} ${reason}.`, ...(this.#spec.isShown ? [] : this.#recentLines)].join("\n"));
   }
 }
 

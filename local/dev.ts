@@ -5,10 +5,11 @@ import { spawn } from "node:child_process";
 import { existsSync, type FSWatcher, readdirSync, watch } from "node:fs";
 import path from "node:path";
 import { type Child, type Exit, exitText } from "./child.ts";
+import { PROJECT, readOptions } from "./options.ts";
 import { type Stack, startStack } from "./stack.ts";
-import { apiKeys, chosenPorts, PROJECT, refuseBusyPorts, stopWithParent } from "./workplace.ts";
+import { apiKeys, refuseBusyPorts, remarks, stopWithParent, takeDataFolder } from "./workplace.ts";
 
-const dataDir = path.join(PROJECT, ".local");
+const options = readOptions("npm run dev");
 const sourceFolders = ["functions", "src"];
 const hostSettings = "host.json";
 
@@ -23,12 +24,15 @@ stopWithParent(() => void stop(0));
 let stack: Stack | undefined;
 
 async function run(): Promise<void> {
+  const folder = takeDataFolder(options);
   try {
     stack = await start();
   } catch (error) {
     if (!stopping.signal.aborted) console.error(error instanceof Error ? error.message : String(error));
     process.exit(stopping.signal.aborted ? 0 : 1);
   }
+  folder.tell({ url: new URL(stack.baseUrl).origin, cosmos: stack.cosmos.endpoint });
+  for (const line of remarks(options)) console.log(line);
   console.log(`
 Threadkeep is running at ${stack.baseUrl} with the API key ${stack.apiKey}.
 Changes in ${[...sourceFolders, hostSettings].join(", ")} are compiled and served. Ctrl-C stops it.
@@ -38,10 +42,12 @@ Changes in ${[...sourceFolders, hostSettings].join(", ")} are compiled and serve
 
 /** Starts everything on the ports and the data of `npm start`, so that a client needs no other settings. */
 async function start(): Promise<Stack> {
-  const ports = chosenPorts();
-  await refuseBusyPorts(ports);
+  const { ports, host, cors, dataDir } = options;
+  await refuseBusyPorts(options);
   return startStack({
     ports,
+    host,
+    cors,
     dataDir,
     env: { API_KEYS: await apiKeys(dataDir) },
     log: "inherit",

@@ -6,12 +6,12 @@ export interface PortHolder {
   command: string;
 }
 
-/** Whether a server can listen on this port of 127.0.0.1. */
-export function isPortFree(port: number): Promise<boolean> {
+/** Whether a server can listen on this port of an address. */
+export function isPortFree(port: number, host = "127.0.0.1"): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = createServer();
     probe.once("error", () => resolve(false));
-    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
+    probe.listen(port, host, () => probe.close(() => resolve(true)));
   });
 }
 

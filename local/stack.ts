@@ -3,6 +3,19 @@ import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "no
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Child, type ChildSpec, type Exit, type Ready } from "./child.ts";
+import { keepLocalTrafficLocal } from "./proxy.ts";
+import {
+  addressOf,
+  beside,
+  type IdentityChoice,
+  type IdentityPlan,
+  identitySettings,
+  identitySpec,
+  issuerArgs,
+  planIdentity,
+  type StackIdentity,
+  trustAll,
+} from "./stack-identity.ts";
 
 export interface StackPorts {
   cosmos: number;
@@ -15,6 +28,10 @@ export interface StackPorts {
 export interface StackOptions {
   /** Where Cosmos DB and Service Bus keep their data; in memory if absent. */
   dataDir?: string;
+  /** The address that the app listens on: 127.0.0.1 if absent. Everything else listens there only. */
+  host?: string;
+  /** Origins of pages that may call the app, comma separated. */
+  cors?: string | undefined;
   /** What is absent gets a free port. */
   ports?: Partial<StackPorts>;
   /** Settings of the app, on top of the usual ones. `API_KEYS` and `MODEL_ENDPOINT` are understood here, too. */
@@ -31,11 +48,15 @@ export interface StackOptions {
   moreHosts?: { name: string; env: Record<string, string>; appDir?: string }[];
   /** Further arguments of the Cosmos DB server, such as `["--partitions", "3"]`: local/cosmos/README.md has them all. */
   cosmosArgs?: string[];
-  /**
-   * The app talks to Cosmos DB over https, as in Azure, and trusts the server's own certificate. It is a new one at each
-   * start of that server, so the server must not be restarted.
-   */
+  /** The app talks to Cosmos DB over https, as in Azure, and trusts the server's own certificate. */
   https?: boolean;
+  /**
+   * The app has no keys: it gets tokens from a local directory, as its managed identity does in Azure. Cosmos DB and Service
+   * Bus then talk TLS, and `prepare` has to create the containers, which no identity may.
+   */
+  identity?: IdentityChoice;
+  /** Called when the servers run, before the app starts: it creates what templates create in Azure. */
+  prepare?: (servers: Addresses) => Promise<void>;
   /** How long the app may finish what it is doing when it is stopped, in seconds; 2 if absent. */
   graceSeconds?: number;
   /** Called when a server ends on its own, without `stop`, `kill` or `restart`. */
@@ -65,11 +86,16 @@ export interface Stack {
   };
   serviceBus: { connectionString: string; controlUrl: string };
   model: { baseUrl: string; key: string; isSimulated: boolean };
+  /** Only with `identity`. */
+  identity?: StackIdentity;
+  /** The environment that the app was started with. */
+  env: NodeJS.ProcessEnv;
   processes: StackProcesses;
   /** Stops the functions host first, then the servers that it uses. */
   stop(): Promise<void>;
 }
 
+const LOOPBACK = "127.0.0.1";
 const PROJECT = path.dirname(import.meta.dirname);
 
 /** The key that every Cosmos DB emulator has; it is public. */
@@ -80,12 +106,14 @@ const COSMOS_KEY = "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mG
  * end by themselves if this process dies. Rejects with the last output of a server that does not start.
  */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  keepLocalTrafficLocal(process.env);
   const settings = settingsOf(options);
   const log = logOf(options.log ?? "quiet");
   const children: Child[] = [];
   const start = async (spec: Pick<ChildSpec, "name" | "ports" | "args"> & Partial<ChildSpec>): Promise<Child> => {
     const onDeath = options.onDeath ?? (() => {});
-    const child = new Child({ cwd: PROJECT, env: process.env, log: log(spec.name), onDeath, ...spec });
+    const isShown = options.log === "inherit";
+    const child = new Child({ cwd: PROJECT, env: process.env, log: log(spec.name), isShown, onDeath, ...spec });
     children.push(child);
     await child.start();
     return child;
@@ -95,13 +123,19 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   let stopped: Promise<void> | undefined;
   try {
     options.signal?.throwIfAborted();
+    const plan = settings.identity;
+    const identity = plan && addressOf(plan, (await start(identitySpec(plan))).ports);
     const [cosmos, serviceBus, model] = await Promise.all([
-      start(cosmosSpec(options, settings)),
-      start(serviceBusSpec(options)),
-      settings.modelEndpoint === undefined ? start(modelSpec(options, settings.modelKey)) : undefined,
+      start(cosmosSpec(options, settings, identity)),
+      start(serviceBusSpec(options, settings, identity)),
+      settings.modelEndpoint === undefined ? start(modelSpec(options, settings.modelKey, identity)) : undefined,
     ]);
-    const addresses = addressesOf(cosmos.ports, serviceBus.ports, model?.ports, settings);
-    const env = { ...settings.env, ...appSettings(addresses) };
+    const addresses = {
+      ...addressesOf(cosmos.ports, serviceBus.ports, model?.ports, settings),
+      ...(identity && { identity }),
+    };
+    await options.prepare?.(addresses);
+    const env = { ...settings.env, ...appSettings(addresses, settings) };
     const functions = await start(functionsSpec(options, env));
     const moreHosts = await Promise.all(
       (options.moreHosts ?? []).map(({ name, env: own, ...build }) =>
@@ -109,9 +143,10 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       ),
     );
     return {
-      baseUrl: `http://127.0.0.1:${functions.ports.port}/v1`,
+      baseUrl: `http://${reachable(options.host)}:${functions.ports.port}/v1`,
       apiKey: settings.apiKey,
       ...addresses,
+      env,
       processes: { cosmos, serviceBus, functions, moreHosts, ...(model ? { model } : {}) },
       stop() {
         stopped ??= stopAll([functions, ...moreHosts], children).finally(() => forget(settings));
@@ -140,6 +175,7 @@ interface Settings {
   env: NodeJS.ProcessEnv;
   /** Where the Cosmos DB server leaves its certificate; undefined for http. */
   certificateFile: string | undefined;
+  identity: IdentityPlan | undefined;
   apiKey: string;
   /** Undefined: the simulated model is used. */
   modelEndpoint: string | undefined;
@@ -148,15 +184,17 @@ interface Settings {
 
 function settingsOf(options: StackOptions): Settings {
   const given = { ...process.env, ...options.env };
-  const apiKeys = options.env?.API_KEYS || `local:${randomBytes(16).toString("hex")}`;
+  const identity = options.identity && planIdentity(options.identity);
+  const apiKeys = options.env?.API_KEYS || (identity ? "" : `local:${randomBytes(16).toString("hex")}`);
   const modelEndpoint = given.MODEL_ENDPOINT || undefined;
-  const certificateFile = options.https
-    ? path.join(mkdtempSync(path.join(tmpdir(), "stack-")), "cosmos.pem")
-    : undefined;
-  const trust = certificateFile === undefined ? {} : { NODE_EXTRA_CA_CERTS: certificateFile };
+  const certificateFile =
+    options.https || identity ? path.join(mkdtempSync(path.join(tmpdir(), "stack-")), "cosmos.pem") : undefined;
+  const trusted = identity && certificateFile ? beside(certificateFile, TRUSTED) : certificateFile;
+  const trust = trusted === undefined ? {} : { NODE_EXTRA_CA_CERTS: trusted };
   return {
     env: { ...given, API_KEYS: apiKeys, ...trust },
     certificateFile,
+    identity,
     apiKey: firstKeyOf(apiKeys),
     modelEndpoint,
     // The simulated model checks a key so that the tests notice an app that does not send it.
@@ -170,7 +208,11 @@ function firstKeyOf(apiKeys: string): string {
   return first.slice(first.indexOf(":") + 1);
 }
 
-type Addresses = Pick<Stack, "cosmos" | "serviceBus" | "model">;
+type Addresses = Pick<Stack, "cosmos" | "serviceBus" | "model" | "identity">;
+
+/** Beside the certificate of Cosmos DB: that of Service Bus, and both of them for the app. */
+const SERVICE_BUS_CERTIFICATE = "service-bus.pem";
+const TRUSTED = "trusted.pem";
 
 function addressesOf(cosmos: Ready, serviceBus: Ready, model: Ready | undefined, settings: Settings): Addresses {
   const connection = [
@@ -180,6 +222,9 @@ function addressesOf(cosmos: Ready, serviceBus: Ready, model: Ready | undefined,
     "UseDevelopmentEmulator=true",
   ];
   const { certificateFile: file } = settings;
+  if (file !== undefined && settings.identity) {
+    trustAll([file, beside(file, SERVICE_BUS_CERTIFICATE)], beside(file, TRUSTED));
+  }
   return {
     cosmos: {
       endpoint: `${file === undefined ? "http" : "https"}://127.0.0.1:${cosmos.port}`,
@@ -198,8 +243,15 @@ function addressesOf(cosmos: Ready, serviceBus: Ready, model: Ready | undefined,
   };
 }
 
-function appSettings({ cosmos, serviceBus, model }: Addresses): Record<string, string> {
-  const simulated = { MODEL_ENDPOINT: model.baseUrl, MODEL_KEY: model.key };
+function appSettings({ cosmos, serviceBus, model, identity }: Addresses, { env }: Settings): Record<string, string> {
+  if (identity) {
+    const modelOrigin = model.isSimulated ? new URL(model.baseUrl).origin : undefined;
+    const serviceBusPort = Number(/:(\d+);/.exec(serviceBus.connectionString)?.[1]);
+    const database = { COSMOS_ENDPOINT: cosmos.endpoint, COSMOS_DATABASE: "threadkeep" };
+    return { ...database, ...identitySettings(identity, { serviceBusPort, modelOrigin }, env) };
+  }
+  // Azure's dated API is another one than the simulated model's.
+  const simulated = { MODEL_ENDPOINT: model.baseUrl, MODEL_KEY: model.key, MODEL_API_VERSION: "" };
   return {
     COSMOS_ENDPOINT: cosmos.endpoint,
     COSMOS_KEY: cosmos.key,
@@ -211,17 +263,28 @@ function appSettings({ cosmos, serviceBus, model }: Addresses): Record<string, s
   };
 }
 
-function cosmosSpec({ ports, dataDir, cosmosArgs = [] }: StackOptions, { certificateFile }: Settings) {
+function cosmosSpec(
+  { ports, dataDir, cosmosArgs = [] }: StackOptions,
+  { certificateFile }: Settings,
+  identity: StackIdentity | undefined,
+) {
   const data = dataDir === undefined ? [] : ["--data", path.resolve(dataDir, "cosmos")];
   const https = certificateFile === undefined ? [] : ["--https", "--certificate", certificateFile];
+  const more = [...https, ...issuerArgs(identity), ...cosmosArgs];
   return {
     name: "cosmos",
     ports: { port: ports?.cosmos ?? 0 },
-    args: ({ port }: Ready) => ["local/cosmos/main.ts", "--port", String(port), ...data, ...https, ...cosmosArgs],
+    args: ({ port }: Ready) => ["local/cosmos/main.ts", "--port", String(port), ...data, ...more],
   };
 }
 
-function serviceBusSpec({ ports, dataDir, lockDuration }: StackOptions) {
+function serviceBusSpec(
+  { ports, dataDir, lockDuration }: StackOptions,
+  { certificateFile }: Settings,
+  identity: StackIdentity | undefined,
+) {
+  const tls =
+    identity && certificateFile ? ["--tls", "--certificate", beside(certificateFile, SERVICE_BUS_CERTIFICATE)] : [];
   const data = dataDir === undefined ? [] : ["--data", path.resolve(dataDir, "service-bus")];
   const lock = lockDuration === undefined ? [] : ["--lock-duration", String(lockDuration), "--lenient"];
   const config = ["--config", "local/service-bus/config.json"];
@@ -230,22 +293,31 @@ function serviceBusSpec({ ports, dataDir, lockDuration }: StackOptions) {
     ports: { port: ports?.serviceBus ?? 0, controlPort: ports?.serviceBusControl ?? 0 },
     args: ({ port, controlPort }: Ready) => {
       const listen = ["--port", String(port), "--control-port", String(controlPort ?? 0)];
-      return ["local/service-bus/main.ts", ...config, ...listen, ...data, ...lock];
+      return ["local/service-bus/main.ts", ...config, ...listen, ...data, ...lock, ...tls, ...issuerArgs(identity)];
     },
   };
 }
 
-function modelSpec({ ports, modelDelays }: StackOptions, key: string) {
+function modelSpec({ ports, modelDelays }: StackOptions, key: string, identity: StackIdentity | undefined) {
   const { firstTokenMs, tokenMs } = modelDelays ?? { firstTokenMs: 0, tokenMs: 0 };
   const delays = ["--first-token-ms", String(firstTokenMs), "--token-ms", String(tokenMs)];
   return {
     name: "model",
     ports: { port: ports?.model ?? 0 },
-    args: ({ port }: Ready) => ["local/model/main.ts", "--port", String(port), "--key", key, ...delays],
+    args: ({ port }: Ready) => [
+      "local/model/main.ts",
+      "--port",
+      String(port),
+      "--key",
+      key,
+      ...delays,
+      ...issuerArgs(identity),
+    ],
   };
 }
 
-function functionsSpec({ ports, appDir, graceSeconds, log }: StackOptions, env: NodeJS.ProcessEnv) {
+function functionsSpec(options: StackOptions, env: NodeJS.ProcessEnv) {
+  const { ports, host = LOOPBACK, cors, appDir, graceSeconds, log } = options;
   const app = ["--app", path.resolve(appDir ?? PROJECT), "--grace", String(graceSeconds ?? 2)];
   // A line for each call is wanted in a log file; on a terminal it would bury everything else.
   const quiet = log === undefined || log === "inherit" || log === "quiet" ? ["--quiet"] : [];
@@ -253,9 +325,21 @@ function functionsSpec({ ports, appDir, graceSeconds, log }: StackOptions, env: 
     name: "functions",
     env,
     ports: { port: ports?.functions ?? 0 },
-    args: ({ port }: Ready) => ["local/functions/main.ts", ...app, "--port", String(port), ...quiet],
-    healthUrl: ({ port }: Ready) => `http://127.0.0.1:${port}/healthz`,
+    args: ({ port }: Ready) => {
+      const listen = ["--host", host, "--port", String(port), ...(cors === undefined ? [] : ["--cors", cors])];
+      // Without a master key the host's admin API is open, which is good enough for this machine only.
+      const locked = host === LOOPBACK ? [] : ["--master-key", randomBytes(16).toString("hex")];
+      return ["local/functions/main.ts", ...app, ...listen, ...locked, ...quiet];
+    },
+    healthUrl: ({ port }: Ready) => `http://${reachable(host)}:${port}/healthz`,
   };
+}
+
+/** An address at which this machine reaches a server that listens on `host`. */
+function reachable(host = LOOPBACK): string {
+  if (host === "0.0.0.0") return LOOPBACK;
+  if (host === "::") return "[::1]";
+  return host.includes(":") ? `[${host}]` : host;
 }
 
 function logOf(target: string): (name: string) => (line: string) => void {

@@ -1,10 +1,11 @@
 // `npm start`: the app on local servers, until Ctrl-C. Data and the API key stay in .local/ between two starts.
 
-import path from "node:path";
-import { parseArgs } from "node:util";
 import { type Child, type Exit, exitText } from "./child.ts";
+import { askEndpoint, type Finding } from "./endpoint.ts";
+import { fail } from "./fail.ts";
+import { readOptions } from "./options.ts";
 import { type Stack, startStack } from "./stack.ts";
-import { apiKeys, chosenPorts, fail, PROJECT, refuseBusyPorts, stopWithParent } from "./workplace.ts";
+import { apiKeys, refuseBusyPorts, remarks, stopWithParent, takeDataFolder } from "./workplace.ts";
 
 /** Slow enough to see an answer being streamed. */
 const MODEL_DELAYS = { firstTokenMs: 200, tokenMs: 20 };
@@ -12,13 +13,9 @@ const GRACE_SECONDS = 5;
 /** Lines of output shown of a server that died. */
 const LAST_LINES = 10;
 
-const { values: options } = parseArgs({
-  options: {
-    data: { type: "string", default: path.join(PROJECT, ".local") },
-    app: { type: "string", default: PROJECT },
-  },
-});
+const { MODEL_ENDPOINT: endpoint, MODEL_KEY: key, MODEL_API_VERSION: apiVersion, MODEL_NAMES: names } = process.env;
 
+const options = readOptions("npm start");
 const stopping = new AbortController();
 let stack: Stack | undefined;
 let exitCode = 0;
@@ -26,14 +23,19 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => vo
 
 stopWithParent(() => void stop());
 
-const ports = chosenPorts();
-await refuseBusyPorts(ports);
+const folder = takeDataFolder(options);
+await refuseBusyPorts(options);
+const asked = endpoint
+  ? askEndpoint({ endpoint, key: key || undefined, apiVersion: apiVersion || undefined })
+  : undefined;
 try {
   stack = await startStack({
-    ports,
-    dataDir: options.data,
-    appDir: options.app,
-    env: { API_KEYS: await apiKeys(options.data) },
+    ports: options.ports,
+    host: options.host,
+    cors: options.cors,
+    dataDir: options.dataDir,
+    appDir: options.appDir,
+    env: { API_KEYS: await apiKeys(options.dataDir) },
     modelDelays: MODEL_DELAYS,
     graceSeconds: GRACE_SECONDS,
     log: "inherit",
@@ -44,23 +46,33 @@ try {
   if (stopping.signal.aborted) process.exit(exitCode);
   fail(error instanceof Error ? error.message : String(error));
 }
-console.log(welcome(stack));
+folder.tell({ url: new URL(stack.baseUrl).origin, cosmos: stack.cosmos.endpoint });
+console.log(welcome(stack, await asked));
 
-function welcome({ baseUrl, apiKey, model }: Stack): string {
+function welcome({ baseUrl, apiKey, model }: Stack, finding: Finding | undefined): string {
   const simulated = "simulated model (set MODEL_ENDPOINT and MODEL_KEY to use a real one)";
-  const modelName = model.isSimulated ? "simulated-model" : "gpt-4o-mini";
+  const real = `${model.baseUrl} ${finding?.text}`;
+  const notes = remarks(options).map((line) => `${line}\n`);
   return `
 Threadkeep is running. Ctrl-C stops it.
 
   Base URL  ${baseUrl}
   API key   ${apiKey}
-  Model     ${model.isSimulated ? simulated : model.baseUrl}
-
+  Model     ${finding ? real : simulated}
+${notes.length > 0 ? `\n${notes.join("")}` : ""}
 Create an assistant:
 
 curl ${baseUrl}/assistants -H "Authorization: Bearer ${apiKey}" -H "Content-Type: application/json" \\
-  -d '{"model": "${modelName}", "name": "Tutor", "instructions": "Answer in one sentence."}'
+  -d '{"model": "${modelName(finding)}", "name": "Tutor", "instructions": "Answer in one sentence."}'
 `;
+}
+
+/** One that is likely to work: a name that the settings map, or that the endpoint knows. */
+function modelName(finding: Finding | undefined): string {
+  if (!finding) return "simulated-model";
+  const [mapped = ""] = (names ?? "").split("=");
+  const usual = "gpt-4o-mini";
+  return mapped.trim() || (finding.models.includes(usual) ? usual : finding.models[0]) || usual;
 }
 
 async function reportDeath(child: Child, exit: Exit): Promise<void> {

@@ -1,47 +1,61 @@
-// What `npm start` and `npm run dev` have in common: ports, the API key, and when to stop.
+// What `npm start` and `npm run dev` have in common: the folder of data, free ports, the API key, and when to stop.
 
 import { randomBytes } from "node:crypto";
+import { existsSync, rmSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { fail } from "./fail.ts";
+import { FolderInUse, type FolderLock, holderOf, takeFolder } from "./folder-lock.ts";
+import type { WorkplaceOptions } from "./options.ts";
 import { isPortFree, portHolder } from "./ports.ts";
-import type { StackPorts } from "./stack.ts";
 
 const { env } = process;
 
-export const PROJECT = path.dirname(import.meta.dirname);
-
 const PARENT_POLL_MS = 250;
+/** What the servers keep in the folder of data. */
+const DATA = ["cosmos", "service-bus"];
+const KEY_FILE = "api-key";
 
-/** The port of each server: from its environment variable, or the usual one. Ends the process if one is no port. */
-export function chosenPorts(): StackPorts {
-  const serviceBus = portFrom("SERVICE_BUS_PORT", 5672);
-  return {
-    cosmos: portFrom("COSMOS_PORT", 8081),
-    serviceBus,
-    serviceBusControl: serviceBus === 0 ? 0 : serviceBus + 1,
-    model: portFrom("MODEL_PORT", 4010),
-    functions: portFrom("PORT", 7071),
-  };
+/** Takes the folder of data for this process. Ends the process if another one has it, or if the folder cannot be used. */
+export function takeDataFolder({ dataDir, reset }: Pick<WorkplaceOptions, "dataDir" | "reset">): FolderLock {
+  try {
+    const lock = takeFolder(dataDir);
+    if (reset) removeData(dataDir);
+    return lock;
+  } catch (error) {
+    if (!(error instanceof FolderInUse))
+      fail(`Cannot use ${dataDir}: ${error instanceof Error ? error.message : error}`);
+    const { pid, url } = error.holder;
+    const state = url === undefined ? `already starting (pid ${pid})` : `already running at ${url} (pid ${pid})`;
+    fail(
+      `Threadkeep is ${state} on the data in ${dataDir}. For a second one beside it, choose --data and other ports.`,
+    );
+  }
 }
 
-function portFrom(variable: string, usual: number): number {
-  const text = env[variable] || String(usual);
-  const port = Number(text);
-  if (Number.isInteger(port) && port >= 0 && port < 65_535) return port;
-  fail(`${variable} must be a port number, not "${text}".`);
+function removeData(dataDir: string): void {
+  const there = DATA.filter((name) => existsSync(path.join(dataDir, name)));
+  for (const name of there) {
+    const holder = holderOf(path.join(dataDir, name));
+    if (holder) fail(`Process ${holder.pid} still uses ${path.join(dataDir, name)}: nothing was removed.`);
+  }
+  for (const name of there) rmSync(path.join(dataDir, name), { recursive: true });
+  console.log(
+    there.length > 0 ? `Removed from ${dataDir}: ${there.join(", ")}. The API key stays.` : `No data in ${dataDir}.`,
+  );
 }
 
-export async function refuseBusyPorts(chosen: StackPorts): Promise<void> {
+export async function refuseBusyPorts({ ports, host }: Pick<WorkplaceOptions, "ports" | "host">): Promise<void> {
   const wanted: [string, number, string][] = [
-    ["The app", chosen.functions, "PORT"],
-    ["Cosmos DB", chosen.cosmos, "COSMOS_PORT"],
-    ["Service Bus", chosen.serviceBus, "SERVICE_BUS_PORT"],
-    ["Service Bus's control", chosen.serviceBusControl, "SERVICE_BUS_PORT"],
+    ["The app", ports.functions, "PORT"],
+    ["Cosmos DB", ports.cosmos, "COSMOS_PORT"],
+    ["Service Bus", ports.serviceBus, "SERVICE_BUS_PORT"],
+    ["Service Bus's control", ports.serviceBusControl, "SERVICE_BUS_PORT"],
   ];
-  if (!env.MODEL_ENDPOINT) wanted.push(["The simulated model", chosen.model, "MODEL_PORT"]);
+  if (!env.MODEL_ENDPOINT) wanted.push(["The simulated model", ports.model, "MODEL_PORT"]);
   const problems: string[] = [];
   for (const [server, port, variable] of wanted) {
-    if (port === 0 || (await isPortFree(port))) continue;
+    if (port === 0 || (await isPortFree(port, port === ports.functions ? host : undefined))) continue;
     const holder = await portHolder(port);
     const held = holder ? `process ${holder.pid} (${holder.command})` : "another process";
     problems.push(`${server} needs port ${port}, but ${held} uses it. Set ${variable} to move it.`);
@@ -52,14 +66,34 @@ export async function refuseBusyPorts(chosen: StackPorts): Promise<void> {
 /** The value of API_KEYS, or a key that is made at the first start and kept in a file only its owner can read. */
 export async function apiKeys(dataDir: string): Promise<string> {
   if (env.API_KEYS) return env.API_KEYS;
-  const file = path.join(dataDir, "api-key");
+  const file = path.join(dataDir, KEY_FILE);
   const kept = (await readFile(file, "utf8").catch(() => "")).trim();
   if (kept !== "") return `local:${kept}`;
   const key = `tk-${randomBytes(20).toString("hex")}`;
-  await mkdir(dataDir, { recursive: true });
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
   await writeFile(file, `${key}\n`, { mode: 0o600 });
   return `local:${key}`;
 }
+
+/** What a user may have meant otherwise, a line each. */
+export function remarks({ dataDir, host }: WorkplaceOptions): string[] {
+  const lines: string[] = [];
+  const unused = ["COSMOS_ENDPOINT", "COSMOS_KEY", "COSMOS_DATABASE", "ServiceBusConnection"].filter(
+    (name) => env[name],
+  );
+  if (unused.length > 0) lines.push(`${unused.join(", ")}: not used, as the local servers have their own.`);
+  const forModel = ["MODEL_KEY", "MODEL_API_VERSION"].filter((name) => env[name] && !env.MODEL_ENDPOINT);
+  if (forModel.length > 0) lines.push(`${forModel.join(", ")}: not used, as MODEL_ENDPOINT is not set.`);
+  if (env.API_KEYS && existsSync(path.join(dataDir, KEY_FILE))) {
+    lines.push(`API_KEYS is set: the key in ${path.join(dataDir, KEY_FILE)} is not valid meanwhile.`);
+  }
+  if (!isLoopback(host)) {
+    lines.push(`Warning: the app listens on ${host}: other machines can reach it, and a key is all that they need.`);
+  }
+  return lines;
+}
+
+export const isLoopback = (host: string) => /^(localhost|127\.\d+\.\d+\.\d+|::1)$/.test(host);
 
 /**
  * Calls `stop` when this process, started by npm, loses its parent. npm runs a script in a shell and sends SIGTERM to
@@ -72,9 +106,4 @@ export function stopWithParent(stop: () => void): void {
     if (process.ppid !== parent) stop();
   }, PARENT_POLL_MS);
   watch.unref();
-}
-
-export function fail(message: string): never {
-  console.error(message);
-  process.exit(1);
 }

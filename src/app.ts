@@ -4,7 +4,7 @@ import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Backlog } from "./api/backlog.ts";
 import { Load } from "./api/load.ts";
-import { type Config, readConfig } from "./config.ts";
+import { type Config, misspelt, readConfig } from "./config.ts";
 import { WakeUps } from "./jobs/wake-ups.ts";
 import { consoleLog, type Log } from "./log.ts";
 import { Model } from "./model/client.ts";
@@ -57,7 +57,8 @@ export class App {
     this.#cosmos = connectCosmos(config, this.cost, health);
     const { containers } = this.#cosmos;
     this.store = new Store(containers, "account", { health, snapshots: new SnapshotCache(), consistency });
-    this.tenants = new Set(config.apiKeys.map(({ tenant }) => tenant)).size;
+    const owners = [...config.apiKeys, ...(config.entra?.callers ?? [])];
+    this.tenants = new Set(owners.map(({ tenant }) => tenant)).size;
     this.load = new Load(config.limits, this.tenants);
     const waiting = new WaitingRuns({ containers, health, consistency });
     this.backlog = new Backlog(waiting, config.limits.overdueRuns, this.now, (error) =>
@@ -154,6 +155,9 @@ let app: App | undefined;
 
 /** The one app of this process. Throws with every bad setting by name. */
 export function theApp(): App {
-  app ??= new App(readConfig(process.env), consoleLog);
+  if (!app) {
+    app = new App(readConfig(process.env), consoleLog);
+    for (const remark of misspelt(process.env)) consoleLog.warn(remark);
+  }
   return app;
 }

@@ -3,39 +3,19 @@
  * stops the start with its name, what was given and what is allowed; values of secrets are never shown.
  */
 import { z } from "zod";
+import {
+  type ApiKey,
+  apiKeys,
+  audiences,
+  authority,
+  callers,
+  DEFAULT_AUDIENCES,
+  DEFAULT_AUTHORITY,
+  directory,
+  type EntraSettings,
+} from "./access-settings.ts";
 
-/** Tenants are names that the operator chooses; they become part of partition keys. */
-const TENANT = /^[a-z0-9][a-z0-9-]{0,62}$/;
-const MIN_KEY_LENGTH = 16;
 const MEGABYTE = 1_048_576;
-
-export interface ApiKey {
-  tenant: string;
-  key: string;
-}
-
-const apiKeys = z.string().transform((text, context): ApiKey[] => {
-  const keys: ApiKey[] = [];
-  const entries = text
-    .split(",")
-    .map((part) => part.trim())
-    .filter((part) => part !== "");
-  for (const [index, entry] of entries.entries()) {
-    const colon = entry.indexOf(":");
-    const tenant = entry.slice(0, Math.max(colon, 0));
-    const key = entry.slice(colon + 1);
-    // Entries are told by their number: what stands in the tenant's place may be a key.
-    const which = `entry ${index + 1}`;
-    if (colon < 1 || !TENANT.test(tenant)) {
-      context.addIssue(`${which} is not tenant:key, the tenant being lower-case letters, digits and dashes`);
-    } else if (key.length < MIN_KEY_LENGTH) {
-      context.addIssue(`the key of ${which} is shorter than ${MIN_KEY_LENGTH} characters`);
-    } else if (keys.some((known) => known.key === key && known.tenant !== tenant)) {
-      context.addIssue(`the key of ${which} belongs to another tenant already`);
-    } else keys.push({ tenant, key });
-  }
-  return keys;
-});
 
 /** What clients call a model, and what the endpoint calls it. */
 const modelNames = z.string().transform((text, context): Map<string, string> => {
@@ -43,6 +23,7 @@ const modelNames = z.string().transform((text, context): Map<string, string> => 
   for (const entry of text.split(",").map((part) => part.trim())) {
     const [given = "", served = "", ...rest] = entry.split("=").map((part) => part.trim());
     if (given === "" || served === "" || rest.length > 0) context.addIssue("expected old=new, comma separated");
+    else if (names.has(given)) context.addIssue(`${JSON.stringify(given)} stands there twice`);
     else names.set(given, served);
   }
   return names;
@@ -81,6 +62,10 @@ const seconds = (minimum: number, maximum: number) => within(minimum, maximum, "
 
 const settings = z.object({
   API_KEYS: apiKeys.default([]),
+  ENTRA_TENANT_ID: directory.optional(),
+  ENTRA_AUDIENCES: audiences.default(DEFAULT_AUDIENCES),
+  ENTRA_AUTHORITY: authority.default(DEFAULT_AUTHORITY),
+  CALLERS: callers.default([]),
 
   COSMOS_ENDPOINT: url,
   COSMOS_KEY: z.string().min(1).optional(),
@@ -113,12 +98,15 @@ const settings = z.object({
   MAX_UNREAD_MB: within(0.01, 100_000, "a number of megabytes").default(64),
   SHOW_COSTS: flag.default(false),
   AZURE_CLIENT_ID: z.string().min(1).optional(),
+  IDENTITY_ENDPOINT: z.string().min(1).optional(),
 });
 
 const SECRETS = ["API_KEYS", "COSMOS_KEY", "ServiceBusConnection", "MODEL_KEY"];
 
 export interface Config {
   apiKeys: ApiKey[];
+  /** undefined: tokens of Entra ID are not taken */
+  entra: EntraSettings | undefined;
   cosmos: { endpoint: string; key: string | undefined; database: string; createContainers: boolean };
   serviceBus: { connectionString: string } | { namespace: string };
   model: {
@@ -154,6 +142,8 @@ export interface Config {
   showCosts: boolean;
   /** of a user-assigned managed identity */
   managedIdentityClientId: string | undefined;
+  /** whether the platform gives tokens to a managed identity here: App Service and Functions do */
+  hasIdentityEndpoint: boolean;
 }
 
 /** The settings, or an Error whose message lists every bad one. */
@@ -164,10 +154,13 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   const problems = result.success ? [] : describe(result.error.issues, given);
   if (!given.ServiceBusConnection && !given.ServiceBusConnection__fullyQualifiedNamespace)
     problems.push(NO_SERVICE_BUS);
+  if (given.ENTRA_TENANT_ID && !given.CALLERS) problems.push(NO_CALLERS);
+  if (given.CALLERS && !given.ENTRA_TENANT_ID) problems.push(NO_DIRECTORY);
   if (!result.success || problems.length > 0) throw new Error(`Bad settings:\n${problems.join("\n")}`);
   const s = result.data;
   return {
     apiKeys: s.API_KEYS,
+    entra: entra(s),
     cosmos: {
       endpoint: s.COSMOS_ENDPOINT,
       key: s.COSMOS_KEY,
@@ -196,12 +189,30 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     },
     showCosts: s.SHOW_COSTS,
     managedIdentityClientId: s.AZURE_CLIENT_ID,
+    hasIdentityEndpoint: s.IDENTITY_ENDPOINT !== undefined,
   };
 }
 
 const NO_SERVICE_BUS =
   "- ServiceBusConnection is not set (a connection string), nor is ServiceBusConnection__fullyQualifiedNamespace " +
   "(name.servicebus.windows.net, used with a managed identity)";
+
+const NO_CALLERS =
+  "- CALLERS is not set: with ENTRA_TENANT_ID it says which callers belong to which tenant (tenant:kind=value)";
+
+const NO_DIRECTORY =
+  "- ENTRA_TENANT_ID is not set: with CALLERS it is the id of the directory whose tokens are taken (a GUID)";
+
+function entra(s: z.output<typeof settings>): Config["entra"] {
+  if (s.ENTRA_TENANT_ID === undefined) return undefined;
+  const { ENTRA_AUTHORITY, ENTRA_AUDIENCES, CALLERS } = s;
+  return {
+    directory: s.ENTRA_TENANT_ID,
+    authority: ENTRA_AUTHORITY,
+    audiences: ENTRA_AUDIENCES,
+    callers: CALLERS,
+  };
+}
 
 function serviceBus(s: z.output<typeof settings>): Config["serviceBus"] {
   if (s.ServiceBusConnection !== undefined) return { connectionString: s.ServiceBusConnection };
@@ -220,3 +231,31 @@ function describe(issues: z.core.$ZodIssue[], given: Record<string, string | und
 
 /** A connection string, say, that was put into another setting's place. */
 const LOOKS_SECRET = /key=|signature=|password|:[^/]{16}/i;
+
+/** Names in the environment that are almost those of settings, and have no effect: a sentence for each. */
+export function misspelt(environment: Record<string, string | undefined>): string[] {
+  const known = Object.keys(settings.shape);
+  return Object.keys(environment).flatMap((name) => {
+    if (!environment[name] || known.includes(name)) return [];
+    const meant = known.find((setting) => isAlmost(name.toUpperCase(), setting.toUpperCase()));
+    return meant === undefined ? [] : [`${name} is no setting: did you mean ${meant}?`];
+  });
+}
+
+/** Settings of others have names of their own: two letters that differ are a slip. */
+const SLIPS = 2;
+
+function isAlmost(name: string, setting: string): boolean {
+  if (Math.abs(name.length - setting.length) > SLIPS) return false;
+  // How many letters must be put in, left out or replaced to get from the one's beginning to each of the other's.
+  let row = Array.from({ length: setting.length + 1 }, (_, index) => index);
+  for (const [index, letter] of Array.from(name).entries()) {
+    const next = [index + 1];
+    for (let column = 1; column <= setting.length; column++) {
+      const replaced = (row[column - 1] ?? 0) + Number(letter !== setting[column - 1]);
+      next.push(Math.min(replaced, (row[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return (row[setting.length] ?? 0) <= SLIPS;
+}

@@ -51,10 +51,13 @@ function chain(error: Error, withStacks: boolean): string {
   let next: unknown = error;
   while (next instanceof Error && links.length < LONGEST_CHAIN) {
     links.push(described(next) + (withStacks ? frames(next) : ""));
-    next = next.cause;
+    next = next.cause ?? firstOf(next);
   }
   return links.join(" <- ");
 }
+
+/** The Azure SDKs collect what each attempt threw, in an error that says nothing itself. */
+const firstOf = (error: Error): unknown => (error instanceof AggregateError ? error.errors[0] : undefined);
 
 function described(error: Error): string {
   const code: unknown = Reflect.get(error, "code") ?? Reflect.get(error, "status");

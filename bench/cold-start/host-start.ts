@@ -6,17 +6,22 @@ import type { Stack } from "../../local/stack.ts";
 
 const PROJECT = path.resolve(import.meta.dirname, "..", "..");
 
-/** Switches off all functions but those for HTTP: in Azure each kind of trigger has instances of its own. */
-const HTTP_ONLY = {
-  "AzureWebJobs.run-worker.Disabled": "true",
-  "AzureWebJobs.dead-letters.Disabled": "true",
-  "AzureWebJobs.sweep.Disabled": "true",
-};
+/** Functions that no HTTP request starts. In Azure each of them has instances of its own. */
+const WORKERS = ["run-worker", "overflow-worker"];
+const OTHERS = ["dead-letters", "overflow-dead-letters", "sweep"];
 
-export function environment({ cosmos, serviceBus, model, apiKey }: Stack): NodeJS.ProcessEnv {
+/** Settings that switch functions off. */
+const without = (names: string[]) => Object.fromEntries(names.map((name) => [`AzureWebJobs.${name}.Disabled`, "true"]));
+
+export const WITHOUT_WORKERS = without(WORKERS);
+
+/** What an instance is there for: HTTP requests, or wake-ups. */
+export type Role = "http" | "worker";
+
+export function environment({ cosmos, serviceBus, model, apiKey }: Stack, role: Role = "http"): NodeJS.ProcessEnv {
   return {
     ...process.env,
-    ...HTTP_ONLY,
+    ...without(role === "http" ? [...WORKERS, ...OTHERS] : OTHERS),
     // Azure's host needs no compilation, so the local one may use a cache. The app gets nothing into it: Node writes the
     // cache when a process exits, and these are killed.
     NODE_COMPILE_CACHE: COMPILE_CACHE,

@@ -1,6 +1,12 @@
 /** What the app asked of Cosmos DB, from the trace that `inside/trace-requests.ts` writes in its process. */
-import { existsSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, mkdtempSync, openSync, readSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { StackOptions } from "../../local/stack.ts";
 import type { TracedRequest } from "../inside/trace-requests.ts";
+import { inside } from "../lib/inside.ts";
+import type { Bench } from "../lib/measurement.ts";
+import type { Subject } from "../lib/subject.ts";
 
 export interface CosmosCost {
   requests: number;
@@ -9,25 +15,66 @@ export interface CosmosCost {
   roundTrips: number;
 }
 
-/** The requests to Cosmos DB so far, in the order in which they began; without those that only keep the SDK informed. */
-export function cosmosRequests(file: string, cosmosEndpoint: string): TracedRequest[] {
-  if (!existsSync(file)) return [];
-  const { host } = new URL(cosmosEndpoint);
-  return readFileSync(file, "utf8")
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => JSON.parse(line) as TracedRequest)
-    .filter((request) => request.host === host && request.path.includes("/docs"))
-    .toSorted((a, b) => a.from - b.from);
+/** The trace of one app, read as it grows. */
+export class Trace {
+  readonly #file: string;
+  readonly #host: string;
+  #read = 0;
+  #half = "";
+  readonly #requests: TracedRequest[] = [];
+
+  constructor(file: string, cosmosEndpoint: string) {
+    this.#file = file;
+    this.#host = new URL(cosmosEndpoint).host;
+  }
+
+  /** All requests for documents so far, in the order in which they were answered. */
+  requests(): TracedRequest[] {
+    for (const line of this.#newLines()) {
+      const request = JSON.parse(line) as TracedRequest;
+      if (request.host === this.#host && request.path.includes("/docs")) this.#requests.push(request);
+    }
+    return this.#requests;
+  }
+
+  #newLines(): string[] {
+    if (!existsSync(this.#file)) return [];
+    const file = openSync(this.#file, "r");
+    try {
+      const bytes = Buffer.alloc(fstatSync(file).size - this.#read);
+      this.#read += readSync(file, bytes, 0, bytes.length, this.#read);
+      const lines = (this.#half + bytes.toString()).split("\n");
+      this.#half = lines.pop() ?? "";
+      return lines;
+    } finally {
+      closeSync(file);
+    }
+  }
+}
+
+/** Does the work on a fresh local stack whose app notes its requests. */
+export async function onTracedApp<Result>(
+  bench: Bench,
+  options: StackOptions,
+  work: (subject: Subject, trace: Trace) => Promise<Result>,
+): Promise<Result> {
+  const folder = mkdtempSync(path.join(tmpdir(), "threadkeep-trace-"));
+  const file = path.join(folder, "requests");
+  const env = { ...options.env, ...inside("trace-requests"), REQUEST_TRACE: file };
+  try {
+    return await bench.onApp({ ...options, env }, (subject) =>
+      work(subject, new Trace(file, subject.local.cosmos.endpoint)),
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 export function costOf(requests: TracedRequest[]): CosmosCost {
-  return {
-    requests: requests.length,
-    units: requests.reduce((sum, { units }) => sum + units, 0),
-    roundTrips: longestChain(requests),
-  };
+  return { requests: requests.length, units: unitsOf(requests), roundTrips: longestChain(requests) };
 }
+
+export const unitsOf = (requests: TracedRequest[]): number => requests.reduce((sum, { units }) => sum + units, 0);
 
 /** The length of the longest chain of requests that do not overlap, found by taking those that end first. */
 function longestChain(requests: TracedRequest[]): number {

@@ -13,6 +13,10 @@ export interface TracedRequest {
   path: string;
   /** of Cosmos DB: what its headers tell that method and path do not */
   kind: "batch" | "query" | "";
+  /** of Cosmos DB: the partition key; empty for a query over all partitions */
+  partition: string;
+  /** of Cosmos DB: whether it only asks if a document is still the same */
+  isLook: boolean;
   status: number;
   units: number;
   from: number;
@@ -36,6 +40,8 @@ subscribe("http.client.response.finish", (message) => {
     host: String(request.getHeader("host")),
     path: request.path,
     kind: kindOf(request),
+    partition: partitionOf(request),
+    isLook: request.hasHeader("if-none-match"),
     status: response.statusCode ?? 0,
     units: Number(response.headers["x-ms-request-charge"] ?? 0),
     from: begun.get(request) ?? now(),
@@ -50,4 +56,10 @@ function kindOf(request: ClientRequest): TracedRequest["kind"] {
     request.hasHeader("x-ms-documentdb-query-iscontinuationexpected")
     ? "query"
     : "";
+}
+
+/** The header holds a JSON array with the one value. */
+function partitionOf(request: ClientRequest): string {
+  const header = request.getHeader("x-ms-documentdb-partitionkey");
+  return typeof header === "string" ? String((JSON.parse(header) as unknown[])[0] ?? "") : "";
 }

@@ -5,6 +5,19 @@
 import http from "node:http";
 import https from "node:https";
 
+/** An answer that is no success. */
+export class Refused extends Error {
+  readonly status: number;
+  /** seconds after which to ask again, 0 if the server does not say */
+  readonly retryAfter: number;
+
+  constructor({ statusCode = 0, headers }: http.IncomingMessage, text: string) {
+    super(`The server answered ${statusCode}: ${text}`);
+    this.status = statusCode;
+    this.retryAfter = Number(headers["retry-after"] ?? 0);
+  }
+}
+
 /** An open stream of server-sent events. */
 export interface OpenStream {
   /** Resolves with the number of pieces it came in and its text, when the server has ended it. */
@@ -27,7 +40,7 @@ export class Wire {
     this.#request = request;
   }
 
-  /** The answer's JSON. Throws unless it is a success. */
+  /** The answer's JSON. Throws `Refused` unless it is a success. */
   async json<Answer>(method: "GET" | "POST", path: string, body?: unknown): Promise<Answer> {
     return JSON.parse(await this.text(method, path, body)) as Answer;
   }
@@ -78,7 +91,7 @@ export class Wire {
       pieces += 1;
       onText?.(piece);
     }
-    if (response.statusCode !== 200) throw new Error(`The server answered ${response.statusCode}: ${text}`);
+    if (response.statusCode !== 200) throw new Refused(response, text);
     return { pieces, text };
   }
 }

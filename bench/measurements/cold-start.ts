@@ -1,9 +1,13 @@
-/** From the start of a process to its first answer, with HTTP functions only, on servers that are up already. */
+/**
+ * From the start of a process to its first answer, with HTTP functions only, on servers that are up already; and what the
+ * first run of a process takes longer than later ones.
+ */
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
+import { firstRuns } from "../cold-start/first-runs.ts";
 import { environment, timeToFirstAnswer } from "../cold-start/host-start.ts";
 import { loadedModules } from "../cold-start/modules.ts";
 import type { Bench, Measurement, Outcome } from "../lib/measurement.ts";
@@ -25,7 +29,8 @@ export const coldStart: Measurement = {
     const folder = mkdtempSync(path.join(tmpdir(), "threadkeep-cold-start-"));
     try {
       const appDir = bench.appDir ?? (await bundledInto(folder));
-      return await bench.onApp({}, (subject) => measure(bench, subject, appDir));
+      const outcome = await bench.onApp({}, (subject) => measure(bench, subject, appDir));
+      return { ...outcome, tables: [...outcome.tables, await firstRuns(bench, appDir)] };
     } finally {
       rmSync(folder, { recursive: true });
     }
@@ -46,7 +51,7 @@ async function measure(bench: Bench, subject: Subject, appDir: string): Promise<
     { name: `GET ${LIST}`, appDir, path: LIST, times: [] as number[] },
   ];
   // In turns, and once before it counts: then all files are in the page cache for all of them.
-  for (let round = -1; round < (bench.quick ? 4 : 15); round++) {
+  for (let round = -1; round < (bench.quick ? 2 : 15); round++) {
     for (const { appDir, path, times } of starts) {
       const time = await timeToFirstAnswer(appDir, env, path);
       if (round >= 0) times.push(time);

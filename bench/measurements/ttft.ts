@@ -80,9 +80,9 @@ async function compare(bench: Bench, subject: Subject, delay: number): Promise<S
     ],
   };
   const fast = delay === 0;
-  const runs = bench.quick ? 15 : fast ? 300 : 100;
+  const runs = bench.quick ? 5 : fast ? 300 : 100;
   const samples: Samples = { direct: [], threadkeep: [] };
-  for (let run = -(fast ? WARM_UP : 3); run < runs; run++) {
+  for (let run = -(fast && !bench.quick ? WARM_UP : 3); run < runs; run++) {
     const thread = await subject.thread();
     const ways = [
       ["direct", () => firstTokenOfModel(direct, request)],

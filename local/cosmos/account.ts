@@ -1,5 +1,5 @@
 import { deleteCharge } from "./charge.ts";
-import { type Change, Container } from "./container.ts";
+import { Container } from "./container.ts";
 import { alreadyExists, badRequest, ownerNotFound } from "./errors.ts";
 import { containerRid, databaseRid, Identities } from "./identities.ts";
 import { Journal } from "./journal.ts";
@@ -11,11 +11,13 @@ import {
   type JournalRecord,
   offerOf,
   replayCommit,
+  type StoredContainer,
 } from "./records.ts";
 import { Replica } from "./replica.ts";
 import { completeSettings, type Settings } from "./settings.ts";
 import type { JsonObject } from "./sql/values.ts";
 import { defaultOffer, type Offer } from "./throughput.ts";
+import type { Transaction } from "./transaction.ts";
 
 export interface Database {
   id: string;
@@ -47,7 +49,6 @@ export class Account {
   readonly #partitions: number;
   readonly #onExpired: AccountOptions["onExpired"];
   readonly #journal: Journal | undefined;
-  readonly #pending: string[] = [];
   #lastDatabase = 0;
   #lastContainer = 0;
 
@@ -57,7 +58,7 @@ export class Account {
     this.#partitions = partitions;
     this.#onExpired = onExpired;
     if (data !== undefined) {
-      this.#journal = Journal.open(data, (record) => this.#replay(record as JournalRecord), compactFrom);
+      this.#journal = new Journal(data, (record) => this.#replay(record as JournalRecord), compactFrom);
     }
     for (const container of this.containers()) container.resume();
     this.change({});
@@ -103,66 +104,62 @@ export class Account {
     if (typeof definition.id === "string" && database.containers.has(definition.id)) throw alreadyExists();
     const offer = requested ?? defaultOffer(this.settings);
     const ranges = Ranges.even(this.#partitions);
-    const container = this.#addContainer(database, this.#lastContainer + 1, { definition, ranges, offer });
-    this.#addReplica(container);
+    const container = this.#newContainer(database, this.#lastContainer + 1, { definition, ranges, offer });
     this.#record(containerRecord(container));
+    this.#add(database, container);
+    this.#addReplica(container);
     return container;
   }
 
   /** Splits a physical partition of a container in two. Throws 400 when there is no such range. */
   split(container: Container, range: string): void {
-    container.ranges.split(range);
-    const { database, id, ranges } = container;
-    this.#record({ kind: "ranges", database, container: id, ranges: [...ranges.all()] });
-    this.flush();
+    const { database, id } = container;
+    const ranges = container.ranges.halved(range);
+    this.#record({ kind: "ranges", database, container: id, ranges });
+    container.ranges.replace(ranges);
   }
 
   redefine(container: Container, definition: JsonObject): void {
-    container.redefine(definition);
-    this.#record({
-      kind: "redefine",
-      database: container.database,
-      container: container.id,
-      definition: container.definition,
-    });
+    const { database, id } = container;
+    const next = container.checkedDefinition(definition);
+    this.#record({ kind: "redefine", database, container: id, definition: next });
+    container.redefine(next);
   }
 
   setThroughput(container: Container, throughput: number): void {
     if (!container.offer) throw badRequest("The container has no throughput to change.");
-    container.offer = { ...container.offer, throughput };
     this.#record({ kind: "throughput", database: container.database, container: container.id, throughput });
+    container.offer = { ...container.offer, throughput };
   }
 
   drop(databaseId: string, containerId?: string): void {
-    if (containerId === undefined) {
-      this.database(databaseId);
-      this.databases.delete(databaseId);
-    } else {
-      this.container(databaseId, containerId);
-      this.database(databaseId).containers.delete(containerId);
-    }
+    const { containers } = this.database(databaseId);
+    if (containerId !== undefined) this.container(databaseId, containerId);
     this.#record({ kind: "drop", database: databaseId, ...(containerId !== undefined && { container: containerId }) });
+    if (containerId === undefined) this.databases.delete(databaseId);
+    else containers.delete(containerId);
   }
 
-  /** Notes what a request changed; one call, one record. */
-  committed(container: Container, changes: Change[]): void {
-    if (this.#journal && changes.length > 0) this.#pending.push(commitRecord(container, changes));
+  /** Writes what a transaction staged to the journal, then makes it visible. What the journal refuses has never happened. */
+  commit(transaction: Transaction): void {
+    const { container, key } = transaction;
+    const changes = transaction.changes();
+    if (changes.length === 0) return;
+    if (this.#journal) this.#journal.append(commitRecord(container, changes));
+    container.commit(key, changes);
   }
 
-  /** Writes what was noted. To be called before a request is answered. */
-  flush(): void {
-    if (!this.#journal) return;
-    this.#journal.append(this.#pending.splice(0));
-    this.#journal.compactIfDue(this.#liveBytes(), () => this.#snapshot());
+  /** Shortens the journal if that is worth it. To be called when a request is done. */
+  compact(): void {
+    this.#journal?.compactIfDue(this.#liveBytes(), () => this.#snapshot());
   }
 
   close(): void {
-    this.flush();
     this.#journal?.close();
   }
 
   #record(record: JournalRecord): void {
-    if (this.#journal) this.#pending.push(JSON.stringify(record));
+    this.#journal?.append(JSON.stringify(record));
   }
 
   #liveBytes(): number {
@@ -186,17 +183,13 @@ export class Account {
         this.#replayDatabase(record);
         break;
       case "container":
-        this.#addContainer(this.database(record.database), record.number, {
-          definition: record.definition,
-          ranges: record.ranges ? new Ranges(record.ranges) : Ranges.even(1),
-          offer: offerOf(record),
-        });
+        this.#replayContainer(this.database(record.database), record);
         break;
       case "redefine":
         this.container(record.database, record.container).redefine(record.definition);
         break;
       case "throughput":
-        this.setThroughput(this.container(record.database, record.container), record.throughput);
+        this.#replayThroughput(this.container(record.database, record.container), record.throughput);
         break;
       case "ranges":
         this.container(record.database, record.container).ranges.replace(record.ranges);
@@ -214,7 +207,19 @@ export class Account {
           sequence: record.sequence,
         });
         break;
+      default:
+        throw new Error(`a record of the kind ${JSON.stringify(Reflect.get(record, "kind"))}`);
     }
+  }
+
+  #replayContainer(database: Database, record: StoredContainer): void {
+    const ranges = record.ranges ? new Ranges(record.ranges) : Ranges.even(1);
+    const settings = { definition: record.definition, ranges, offer: offerOf(record) };
+    this.#add(database, this.#newContainer(database, record.number, settings));
+  }
+
+  #replayThroughput(container: Container, throughput: number): void {
+    if (container.offer) container.offer = { ...container.offer, throughput };
   }
 
   #replayDatabase({ id, number }: { id: string; number: number }): Database {
@@ -231,7 +236,7 @@ export class Account {
     return database;
   }
 
-  #addContainer(
+  #newContainer(
     database: Database,
     number: number,
     settings: { definition: JsonObject; ranges: Ranges; offer: Offer | undefined },
@@ -241,9 +246,12 @@ export class Account {
       ...settings,
       onExpired: (item) => this.#onExpired?.(container.id, deleteCharge(item)),
     });
-    this.#lastContainer = Math.max(this.#lastContainer, number);
-    database.containers.set(container.id, container);
     return container;
+  }
+
+  #add(database: Database, container: Container): void {
+    this.#lastContainer = Math.max(this.#lastContainer, container.number);
+    database.containers.set(container.id, container);
   }
 
   #identity(database: Database, number: number) {

@@ -1,5 +1,6 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
-import { unauthorized } from "./errors.ts";
+import { InvalidToken, type TokenCheck } from "../identity/token-check.ts";
+import { notForIdentities, unauthorized } from "./errors.ts";
 
 /** The well-known key of every Cosmos DB emulator. It protects nothing and is the same everywhere. */
 export const KEY = "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw==";
@@ -22,9 +23,10 @@ export function checkAuthorization(key: Buffer, request: Claimed, now: number): 
   const { method, path, date, authorization } = request;
   if (authorization === undefined)
     throw unauthorized("Required Header authorization is missing. Ensure a valid Authorization token is passed.");
-  const token = /^type=(\w+)&ver=1\.0&sig=(.*)$/.exec(decoded(authorization));
+  const token = AUTHORIZATION.exec(decoded(authorization));
   if (token?.[1] === "aad" && token[2] !== undefined) {
     checkEntraToken(token[2], request.host, now);
+    if (method !== "GET" && !isOfDocuments(path)) throw notForIdentities(method, path);
     return;
   }
   if (token?.[1] !== "master" || token[2] === undefined) {
@@ -45,10 +47,22 @@ export function checkAuthorization(key: Buffer, request: Claimed, now: number): 
   }
 }
 
-/**
- * Checks that a token is a JWT for this server that is valid now. Not its signature: there is no directory here that could
- * have signed it, and the account key is public anyway.
- */
+const AUTHORIZATION = /^type=(\w+)&ver=1\.0&sig=(.*)$/;
+
+/** Checks who has signed the token of Entra ID that a request brings, if it brings one. Throws 401. */
+export async function checkSigner(authorization: string | undefined, tokens: TokenCheck): Promise<void> {
+  const [, kind, token] = AUTHORIZATION.exec(decoded(authorization ?? "")) ?? [];
+  if (kind !== "aad" || token === undefined) return;
+  try {
+    await tokens.check(token);
+  } catch (error) {
+    throw error instanceof InvalidToken ? unauthorized(error.message) : error;
+  }
+}
+
+const isOfDocuments = (path: string) => /^\/dbs\/[^/]+\/colls\/[^/]+\/./.test(path);
+
+/** Checks that a token is a JWT for this server that is valid now. Who has signed it is another question: `checkSigner`. */
 function checkEntraToken(token: string, host: string | undefined, now: number): void {
   const { aud, exp } = claimsOf(token);
   const name = (host ?? "").replace(/:\d+$/, "");

@@ -1,4 +1,4 @@
-import type { Change, Container } from "./container.ts";
+import type { Container } from "./container.ts";
 import { badRequest, CosmosError, rangeGone } from "./errors.ts";
 import { parsePartitionKey } from "./headers.ts";
 import { type PartitionKey, partitionKeyOf } from "./item.ts";
@@ -13,7 +13,6 @@ export interface BatchResult {
   status: number;
   results: OperationResult[];
   charge: number;
-  changes: Change[];
 }
 
 interface OperationResult {
@@ -27,6 +26,8 @@ interface OperationResult {
 }
 
 interface BatchOptions {
+  /** Makes what a transaction staged last. Throws if it cannot. */
+  commit: (transaction: Transaction) => void;
   /** Leaves the documents out of the answer. */
   minimal: boolean;
   /** An injected failure of one operation. */
@@ -58,7 +59,7 @@ export function runTransactionalBatch(
   container: Container,
   body: Value,
   key: PartitionKey | undefined,
-  { minimal, trouble }: BatchOptions,
+  { commit, minimal, trouble }: BatchOptions,
 ): BatchResult {
   const operations = parseOperations(body);
   const partition = fullPartitionKey(key, container.partitionPaths.length);
@@ -74,11 +75,12 @@ export function runTransactionalBatch(
     charge += result.requestCharge;
     if (result.statusCode >= 400) {
       const others = operations.map(() => FAILED_DEPENDENCY);
-      return { status: 207, results: others.with(i, result), charge, changes: [] };
+      return { status: 207, results: others.with(i, result), charge };
     }
     results.push(result);
   }
-  return { status: 200, results, charge, changes: transaction.commit() };
+  commit(transaction);
+  return { status: 200, results, charge };
 }
 
 /** The client sends a bulk request to the range that holds its keys: 410/1002 when it took the wrong one. */
@@ -94,10 +96,9 @@ function checkRange(container: Container, operations: BatchOperation[], range: R
 export function runBulk(
   container: Container,
   body: Value,
-  { minimal, continueOnError, trouble, range }: BulkOptions,
+  { commit, minimal, continueOnError, trouble, range }: BulkOptions,
 ): BatchResult {
   const results: OperationResult[] = [];
-  const changes: Change[] = [];
   let anyFailed = false;
   const operations = parseOperations(body);
   checkRange(container, operations, range);
@@ -109,13 +110,12 @@ export function runBulk(
     const key = fullPartitionKey(bulkPartitionKey(container, operation), container.partitionPaths.length);
     const transaction = new Transaction(container, key);
     const injected = isStruck(trouble, i, operations.length) ? trouble?.error : undefined;
-    const result = injected ? failed(injected, operation) : attempt(transaction, operation, minimal);
-    if (result.statusCode < 400) changes.push(...transaction.commit());
-    else anyFailed = true;
+    const result = injected ? failed(injected, operation) : attempt(transaction, operation, minimal, commit);
+    if (result.statusCode >= 400) anyFailed = true;
     results.push(result);
   }
   const charge = results.reduce((sum, result) => sum + result.requestCharge, 0);
-  return { status: anyFailed ? 207 : 200, results, charge, changes };
+  return { status: anyFailed ? 207 : 200, results, charge };
 }
 
 function bulkPartitionKey(container: Container, { partitionKey, body, name }: BatchOperation) {
@@ -124,9 +124,17 @@ function bulkPartitionKey(container: Container, { partitionKey, body, name }: Ba
   return carriesItem && isObject(body) ? partitionKeyOf(body, container.partitionPaths) : undefined;
 }
 
-function attempt(transaction: Transaction, operation: Operation, minimal: boolean): OperationResult {
+/** Does one operation and, if it stands for itself, commits it. */
+function attempt(
+  transaction: Transaction,
+  operation: Operation,
+  minimal: boolean,
+  commit?: BatchOptions["commit"],
+): OperationResult {
   try {
-    return succeeded(perform(transaction, operation), minimal && operation.name !== "read");
+    const outcome = perform(transaction, operation);
+    commit?.(transaction);
+    return succeeded(outcome, minimal && operation.name !== "read");
   } catch (error) {
     if (!(error instanceof CosmosError)) throw error;
     return failed(error, operation);

@@ -1,8 +1,10 @@
 import { parseArgs } from "node:util";
+import { certificateOf } from "../certificate.ts";
 import type { CosmosOptions } from "./server.ts";
 import { type Capacity, parseConsistency, parseSettings, type Settings } from "./settings.ts";
 
 export const USAGE = `node local/cosmos/main.ts [--port 8081] [--data DIR] [--seed N]
+  [--compact-from BYTES]     the smallest journal that is ever shortened (8 MB)
   [--partitions N]           physical partitions of a new container (1)
   [--consistency LEVEL]      strong (default), boundedStaleness, session, consistentPrefix, eventual
   [--lag MS]                 how far weak reads are behind (250 for a weak account, 0 for a strong one)
@@ -13,15 +15,14 @@ export const USAGE = `node local/cosmos/main.ts [--port 8081] [--data DIR] [--se
   [--serverless]             5,000 RU/s for each physical partition; none of these: no limit
   [--not-modified PRICE]     flat (default) or document: what a conditional read that answers 304 costs
   [--account NAME] [--region NAME]
-  [--https] [--certificate FILE]   serve https; write the certificate to trust to this file`;
+  [--https] [--certificate FILE]   serve https; the certificate to trust is in FILE, the key in FILE.key
+  [--issuer URL]             the local identity server, which must have signed the tokens of identities`;
 
 const DEFAULT_PORT = "8081";
 
 export interface CommandLine {
   options: CosmosOptions;
   port: number;
-  /** Where to write the certificate. */
-  certificate: string | undefined;
 }
 
 /** Reads the arguments; undefined if they ask for help. Throws with what is wrong. */
@@ -31,6 +32,7 @@ export function parseCommandLine(args: string[]): CommandLine | undefined {
     options: {
       port: { type: "string", default: DEFAULT_PORT },
       data: { type: "string" },
+      "compact-from": { type: "string" },
       seed: { type: "string", default: "1" },
       partitions: { type: "string", default: "1" },
       consistency: { type: "string", default: "strong" },
@@ -45,11 +47,13 @@ export function parseCommandLine(args: string[]): CommandLine | undefined {
       region: { type: "string" },
       https: { type: "boolean", default: false },
       certificate: { type: "string" },
+      issuer: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
   if (values.help) return undefined;
-  const { account, region, data, lag } = values;
+  const { account, region, data, lag, issuer } = values;
+  const compactFrom = values["compact-from"];
   const settings: Partial<Settings> = {
     ...capacityOf(values),
     consistency: parseConsistency(values.consistency),
@@ -64,12 +68,15 @@ export function parseCommandLine(args: string[]): CommandLine | undefined {
     seed: Number(values.seed),
     partitions: count("partitions", values.partitions, 1),
     https: values.https,
+    ...(values.certificate !== undefined && { certificate: certificateOf(values.certificate) }),
     settings,
     ...(data !== undefined && { data }),
+    ...(compactFrom !== undefined && { compactFrom: count("compact-from", compactFrom, 0) }),
     ...(account !== undefined && { account }),
     ...(region !== undefined && { region }),
+    ...(issuer !== undefined && { issuer }),
   };
-  return { options, port: count("port", values.port, 0), certificate: values.certificate };
+  return { options, port: count("port", values.port, 0) };
 }
 
 function capacityOf(values: {

@@ -105,8 +105,8 @@ export class Container {
     return this.definition.id;
   }
 
-  /** Takes new settings; throws 400 when they change what cannot be changed. */
-  redefine(definition: JsonObject): void {
+  /** New settings as they would be taken; throws 400 when they change what cannot be changed, or are none. */
+  checkedDefinition(definition: JsonObject): Definition {
     const next = completed(definition);
     if (next.id !== this.id) throw badRequest("The id of a container cannot be changed.");
     if (JSON.stringify(pathsOf(next)) !== JSON.stringify(pathsOf(this.definition))) {
@@ -115,6 +115,13 @@ export class Container {
     if (JSON.stringify(next.uniqueKeyPolicy) !== JSON.stringify(this.definition.uniqueKeyPolicy)) {
       throw badRequest("The unique index cannot be modified.");
     }
+    new Indexing(next.indexingPolicy as IndexingPolicy);
+    return next;
+  }
+
+  /** Takes new settings; throws 400 when they change what cannot be changed. */
+  redefine(definition: JsonObject): void {
+    const next = this.checkedDefinition(definition);
     this.definition = next;
     this.indexing = new Indexing(next.indexingPolicy as IndexingPolicy);
     this.etag = this.identities.etag();

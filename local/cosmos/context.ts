@@ -1,3 +1,4 @@
+import type { TokenCheck } from "../identity/token-check.ts";
 import type { Faults } from "./faults.ts";
 import type { Service } from "./service.ts";
 import type { Counters } from "./stats.ts";
@@ -7,4 +8,6 @@ export interface Context {
   service: Service;
   faults: Faults;
   counters: Counters;
+  /** Undefined: nothing is known of who signed an identity's token. */
+  tokens: TokenCheck | undefined;
 }

@@ -54,7 +54,7 @@ function answerItem(account: Account, container: Container, request: CosmosReque
     ifMatch: header(headers, "if-match"),
     ifNoneMatch: header(headers, "if-none-match"),
   });
-  if (name !== "read") account.committed(container, transaction.commit());
+  if (name !== "read") account.commit(transaction);
   const minimal = name !== "read" && header(headers, "prefer") === "return=minimal";
   return itemAnswer(
     view,
@@ -89,15 +89,16 @@ function answerBatch(account: Account, container: Container, request: CosmosRequ
   const trouble = request.trouble?.inBatch;
   const rangeId = header(headers, "x-ms-documentdb-partitionkeyrangeid");
   const body = jsonBody(request);
-  const { status, results, charge, changes } = isTrue(headers, "x-ms-cosmos-batch-atomic")
-    ? runTransactionalBatch(container, body, key, { minimal, trouble })
+  const commit = (transaction: Transaction) => account.commit(transaction);
+  const { status, results, charge } = isTrue(headers, "x-ms-cosmos-batch-atomic")
+    ? runTransactionalBatch(container, body, key, { commit, minimal, trouble })
     : runBulk(container, body, {
+        commit,
         minimal,
         trouble,
         range: rangeId === undefined ? undefined : container.ranges.byId(rangeId),
         continueOnError: isTrue(headers, "x-ms-cosmos-batch-continue-on-error"),
       });
-  account.committed(container, changes);
   const session = { container, range: targetRange(container, headers) };
   return { status, charge, session, body: JSON.stringify(results) };
 }

@@ -32,6 +32,17 @@ export const unsupported = (feature: string) => badRequest(`Not supported by the
 
 export const unauthorized = (message: string) => new CosmosError(401, "Unauthorized", message);
 
+/** Identities may read and write documents; databases, containers and throughput are made by templates or with the key. */
+export const notForIdentities = (method: string, path: string) =>
+  new CosmosError(
+    403,
+    "Forbidden",
+    `The given request [${method} ${path}] cannot be authorized by AAD token in data plane.`,
+    {
+      substatus: 5300,
+    },
+  );
+
 export const itemNotFound = () =>
   new CosmosError(404, "NotFound", "Entity with the specified id does not exist in the system.");
 
@@ -72,6 +83,9 @@ export const preconditionFailed = () =>
   new CosmosError(412, "PreconditionFailed", "One of the specified pre-condition is not met");
 
 export const tooLarge = (message: string) => new CosmosError(413, "RequestEntityTooLarge", message);
+
+export const serviceUnavailable = () =>
+  new CosmosError(503, "ServiceUnavailable", "Service is currently unavailable, please retry after a while.");
 
 /** 3200 is the substatus for "this container's request units are used up". */
 export const tooManyRequests = (retryAfterMs: number) =>

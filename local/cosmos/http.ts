@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
+import { checkSigner } from "./auth.ts";
 import { failedReadCharge, failedWriteCharge } from "./charge.ts";
 import type { Context } from "./context.ts";
 import { answerControl } from "./control.ts";
@@ -8,7 +9,6 @@ import type { Strike } from "./faults.ts";
 import { header } from "./headers.ts";
 import { type Answer, type CosmosRequest, operationOf, readRequest } from "./request.ts";
 import { errorAnswer, send, sendFault } from "./send.ts";
-import type { Service } from "./service.ts";
 
 /** Longer than the SDK keeps idle connections, so that it never writes into one that this side is closing. */
 export const KEEP_ALIVE_MS = 65_000;
@@ -42,7 +42,7 @@ async function serve(context: Context, message: IncomingMessage, response: Serve
     context.counters.add(operation, container, 0, true);
     return sendFault(response, strike.answer);
   }
-  const answer = answerOrError(context.service, request, operation);
+  const answer = await answerOrError(context, request, operation);
   context.counters.add(operation, container, answer.charge, answer.status >= 400);
   if (!(await mayGoOn(strike, "after", message))) return;
   if (strike.answer) sendFault(response, strike.answer);
@@ -75,8 +75,9 @@ function serveControl(context: Context, request: CosmosRequest, response: Server
   send(response, answer);
 }
 
-function answerOrError(service: Service, request: CosmosRequest, operation: string): Answer {
+async function answerOrError({ service, tokens }: Context, request: CosmosRequest, operation: string): Promise<Answer> {
   try {
+    if (tokens !== undefined) await checkSigner(header(request.headers, "authorization"), tokens);
     return service.answer(request);
   } catch (error) {
     if (error instanceof CosmosError) return errorAnswer(error, error.charge ?? chargeOfFailure(error, operation));

@@ -1,107 +1,65 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
 import { join } from "node:path";
+import { JournalFile, WriteRefused } from "../journal-file.ts";
+import { serviceUnavailable } from "./errors.ts";
 
 /** Rewriting is not worth it below this size. */
 const LEAST_TO_COMPACT = 8 * 1024 * 1024;
-const CHUNK = 1024 * 1024;
-const NEWLINE = 0x0a;
+/** What every record begins with. */
+const BEGIN = '{"kind":"';
 
-/**
- * A file of JSON lines, one for each committed request. A line is handed to the operating system before its request is
- * answered, so it survives the death of this process (not a power cut: nothing is synced to the disk).
- */
+/** JSON lines, one for each committed transaction, written before it becomes visible and before its request is answered. */
 export class Journal {
-  readonly #path: string;
+  readonly #file: JournalFile;
   readonly #leastToCompact: number;
-  #file: number;
-  #size = 0;
-
-  private constructor(path: string, leastToCompact: number) {
-    this.#path = path;
-    this.#leastToCompact = leastToCompact;
-    this.#file = openSync(path, "a+");
-  }
+  /** The size from which on rewriting the file is tried again, after the disk did not take the new one. */
+  #compactFrom: number;
+  #isRefusing = false;
 
   /** Opens the journal of a folder and gives each of its records to `replay`. Throws when a line in it is damaged. */
-  static open(folder: string, replay: (record: unknown) => void, leastToCompact = LEAST_TO_COMPACT): Journal {
-    mkdirSync(folder, { recursive: true });
-    const path = join(folder, "journal.jsonl");
-    // What a crash left of a compaction; the journal itself is whole.
-    if (existsSync(`${path}.new`)) rmSync(`${path}.new`);
-    const journal = new Journal(path, leastToCompact);
-    journal.#load(replay);
-    return journal;
+  constructor(folder: string, replay: (record: unknown) => void, leastToCompact = LEAST_TO_COMPACT) {
+    this.#leastToCompact = leastToCompact;
+    this.#compactFrom = leastToCompact;
+    this.#file = new JournalFile({
+      path: join(folder, "journal.jsonl"),
+      begin: BEGIN,
+      replay: (line) => replay(JSON.parse(line)),
+    });
   }
 
-  append(records: string[]): void {
-    if (records.length === 0) return;
-    this.#size += writeAll(this.#file, Buffer.from(`${records.join("\n")}\n`));
+  /** Throws 503, as the service answers when it cannot write, if the disk does not take the record. */
+  append(record: string): void {
+    try {
+      this.#file.append(record);
+    } catch (error) {
+      if (!(error instanceof WriteRefused)) throw error;
+      this.#refuse(error.message);
+      throw serviceUnavailable();
+    }
+    if (this.#isRefusing) console.error("cosmos: writes are taken again");
+    this.#isRefusing = false;
   }
 
   /** Rewrites the file as the given records once more than half of it is out of date. `liveBytes` is their rough size. */
-  compactIfDue(liveBytes: number, records: () => Iterable<string>): boolean {
-    if (this.#size < this.#leastToCompact || this.#size < 2 * liveBytes) return false;
-    const next = openSync(`${this.#path}.new`, "w");
-    let size = 0;
-    for (const record of records()) size += writeAll(next, Buffer.from(`${record}\n`));
-    fsyncSync(next);
-    closeSync(next);
-    renameSync(`${this.#path}.new`, this.#path);
-    closeSync(this.#file);
-    this.#file = openSync(this.#path, "a+");
-    this.#size = size;
-    return true;
+  compactIfDue(liveBytes: number, records: () => Iterable<string>): void {
+    const { size } = this.#file;
+    if (size < this.#compactFrom || size < 2 * liveBytes) return;
+    try {
+      this.#file.replace(records());
+      this.#compactFrom = this.#leastToCompact;
+    } catch (error) {
+      if (!(error instanceof WriteRefused)) throw error;
+      this.#compactFrom = size + this.#leastToCompact;
+      console.error(`cosmos: ${error.message}. The journal stays as long as it is.`);
+    }
   }
 
   close(): void {
-    closeSync(this.#file);
+    this.#file.close();
   }
 
-  /** Reads in pieces, because a string cannot hold a very long file. A last line without its end is cut off. */
-  #load(replay: (record: unknown) => void): void {
-    const chunk = Buffer.alloc(CHUNK);
-    let rest = Buffer.alloc(0);
-    let line = 0;
-    for (;;) {
-      const read = readSync(this.#file, chunk, 0, CHUNK, this.#size + rest.length);
-      if (read === 0) break;
-      rest = Buffer.concat([rest, chunk.subarray(0, read)]);
-      let start = 0;
-      for (let end = rest.indexOf(NEWLINE); end >= 0; end = rest.indexOf(NEWLINE, start)) {
-        line++;
-        replay(this.#parse(rest.subarray(start, end).toString(), line));
-        start = end + 1;
-      }
-      this.#size += start;
-      rest = rest.subarray(start);
-    }
-    if (rest.length > 0) ftruncateSync(this.#file, this.#size);
+  /** One line, however many requests follow. */
+  #refuse(reason: string): void {
+    if (!this.#isRefusing) console.error(`cosmos: ${reason}. Writes are refused until there is room again.`);
+    this.#isRefusing = true;
   }
-
-  #parse(text: string, line: number): unknown {
-    try {
-      return JSON.parse(text);
-    } catch {
-      throw new Error(
-        `${this.#path}, line ${line}: damaged record. Restore the file or start with another data folder.`,
-      );
-    }
-  }
-}
-
-function writeAll(file: number, bytes: Buffer): number {
-  let written = 0;
-  while (written < bytes.length) written += writeSync(file, bytes, written);
-  return bytes.length;
 }

@@ -1,11 +1,9 @@
-import { writeFileSync } from "node:fs";
 import { type CommandLine, parseCommandLine, USAGE } from "./command-line.ts";
 import { type CosmosServer, startCosmos } from "./server.ts";
 
 const commandLine = read();
 const server = await start(commandLine);
 stopWhenAsked(server);
-if (commandLine.certificate !== undefined) writeFileSync(commandLine.certificate, server.certificate ?? "");
 console.log(`cosmos ready on ${server.endpoint}`);
 process.send?.({ ready: true, port: server.port, endpoint: server.endpoint });
 

@@ -77,18 +77,18 @@ export class Ranges {
     return range;
   }
 
-  /** Replaces a range by two halves with new ids, as the service does when a physical partition is full or too busy. */
-  split(id: string): void {
+  /** All ranges, one of them halved under new ids, as the service does when a physical partition is full or too busy. */
+  halved(id: string): Range[] {
     const range = this.#ranges.find((candidate) => candidate.id === id);
     if (!range) throw badRequest(`There is no partition key range '${id}'.`);
     const middle = hex((position(range.min) + position(range.max)) / 2n);
     if (middle <= range.min || middle >= range.max) throw badRequest("The range is too small to be split.");
     const parents = [...range.parents, range.id];
     const halves = [
-      { id: String(this.#nextId++), min: range.min, max: middle, parents },
-      { id: String(this.#nextId++), min: middle, max: range.max, parents },
+      { id: String(this.#nextId), min: range.min, max: middle, parents },
+      { id: String(this.#nextId + 1), min: middle, max: range.max, parents },
     ];
-    this.#ranges.splice(this.#ranges.indexOf(range), 1, ...halves);
+    return this.#ranges.toSpliced(this.#ranges.indexOf(range), 1, ...halves);
   }
 }
 

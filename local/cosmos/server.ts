@@ -1,7 +1,8 @@
 import { createServer as createHttpServer, type Server as HttpServer } from "node:http";
 import { createServer as createHttpsServer, type Server as HttpsServer } from "node:https";
+import { type Certificate, selfSigned } from "../certificate.ts";
+import { TokenCheck } from "../identity/token-check.ts";
 import { KEY } from "./auth.ts";
-import { selfSigned } from "./certificate.ts";
 import type { Context } from "./context.ts";
 import type { FaultRule } from "./fault-rules.ts";
 import { type FaultReport, Faults } from "./faults.ts";
@@ -37,8 +38,12 @@ export interface CosmosOptions {
   account?: string;
   /** The name of its only region. */
   region?: string;
-  /** Serves https with a certificate of its own for 127.0.0.1 and localhost, in place of http. */
+  /** Serves https in place of http. */
   https?: boolean;
+  /** For https; a new one for 127.0.0.1 and localhost unless given. */
+  certificate?: Certificate;
+  /** The local identity server (`http://127.0.0.1:PORT`): identities' tokens must be signed by it. */
+  issuer?: string;
 }
 
 export interface CosmosServer {
@@ -67,12 +72,12 @@ const IDLE_CHECK_MS = 20;
 
 /** Starts a server on this machine's loopback address. Throws when the port is taken or the journal damaged. */
 export async function startCosmos(options: CosmosOptions = {}): Promise<CosmosServer> {
-  const certificate = options.https ? selfSigned() : undefined;
+  const certificate = options.https ? (options.certificate ?? selfSigned()) : undefined;
   const server = certificate
     ? createHttpsServer({ cert: certificate.certificate, key: certificate.key, keepAliveTimeout: KEEP_ALIVE_MS })
     : createHttpServer({ keepAliveTimeout: KEEP_ALIVE_MS });
   await listen(server, options.port ?? 0);
-  // The process that holds the port owns the journal. The server serves no connection before this line.
+  // The server serves no connection before this line.
   const { service, faults, counters } = attach(server, options);
   const { account } = service;
   const port = portOf(server);
@@ -112,7 +117,7 @@ export function createServer(options: Omit<CosmosOptions, "port" | "https"> = {}
 }
 
 function attach(server: HttpServer | HttpsServer, options: CosmosOptions): Context {
-  const { key = KEY, seed = 1, account = "threadkeep-local", region = "Local", settings, ...rest } = options;
+  const { key = KEY, seed = 1, account = "threadkeep-local", region = "Local", settings, issuer, ...rest } = options;
   try {
     const counters = new Counters();
     const service = new Service({
@@ -122,7 +127,8 @@ function attach(server: HttpServer | HttpsServer, options: CosmosOptions): Conte
       identity: { account, region, protocol: protocolOf(options) },
       onExpired: (container, charge) => counters.add("ttl-delete", container, charge, false),
     });
-    const context: Context = { service, faults: new Faults(seed), counters };
+    const tokens = issuer === undefined ? undefined : new TokenCheck(issuer);
+    const context: Context = { service, faults: new Faults(seed), counters, tokens };
     server.on("request", requestListener(context));
     return context;
   } catch (error) {

@@ -35,7 +35,7 @@ export class Service {
     checkAuthorization(this.#key, claimed, this.account.identities.now());
     checkHeaders(headers);
     const answer = this.#route(request);
-    this.account.flush();
+    this.account.compact();
     return answer;
   }
 
@@ -89,7 +89,7 @@ export class Service {
     const key = fullPartitionKey(partitionKeyHeader(request.headers), container.partitionPaths.length);
     const transaction = new Transaction(container, key);
     for (const item of container.partitions.get(key.text)?.items.values() ?? []) transaction.delete(item);
-    this.account.committed(container, transaction.commit());
+    this.account.commit(transaction);
     const session = { container, range: container.rangeOf(key) };
     return { status: 200, charge: metadataCharge, session, body: "{}" };
   }

@@ -37,16 +37,14 @@ export class Transaction {
     this.#staged.set(item.id, undefined);
   }
 
-  /** Makes everything staged visible; returns what changed, in order of writing. */
-  commit(): Change[] {
+  /** What is staged, in order of writing. */
+  changes(): Change[] {
     const changes: Change[] = [];
     for (const [id, after] of this.#staged) {
       const before = this.container.find(this.key, id);
       if (before || after) changes.push({ ...(before && { before }), ...(after && { after }) });
     }
-    changes.sort((a, b) => (a.after?.lsn ?? 0) - (b.after?.lsn ?? 0));
-    this.container.commit(this.key, changes);
-    return changes;
+    return changes.sort((a, b) => (a.after?.lsn ?? 0) - (b.after?.lsn ?? 0));
   }
 
   #version(given: JsonObject & { id: string }, before: Item | undefined): Item {

@@ -2,6 +2,7 @@
 
 import path from "node:path";
 import { AdminApi, type FunctionListing } from "./admin.ts";
+import { Cors } from "./cors.ts";
 import { HttpFront, type HttpTarget, httpRoutes } from "./http.ts";
 import { FunctionKeys, type KeyOptions } from "./keys.ts";
 import { consoleLog, type Log } from "./log.ts";
@@ -16,6 +17,10 @@ export interface HostOptions {
   appDir: string;
   /** 0 takes a free port. */
   port: number;
+  /** The address to listen on: the loopback interface's by default. */
+  host?: string;
+  /** Origins of pages that browsers may let call the app, in place of those in local.settings.json. */
+  cors?: string | undefined;
   keys?: KeyOptions;
   /** Where entries go; standard output by default. */
   log?: Log;
@@ -54,7 +59,7 @@ const TERMINATE_MS = 5000;
 export async function startHost(options: HostOptions): Promise<Host> {
   const appDir = path.resolve(options.appDir);
   const log = options.log ?? consoleLog("information");
-  await loadLocalSettings(appDir);
+  const local = await loadLocalSettings(appDir);
   const settings = await readHostSettings(appDir);
   const { functionTimeoutMs } = settings;
   const overtime = (name: string, invocationId: string) => {
@@ -70,9 +75,10 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const routes = httpRoutes(functions.filter(isHttp), settings.routePrefix);
   const listing = listFunctions(functions, routes);
   const admin = new AdminApi(worker, functions, listing);
-  const front = new HttpFront(worker, routes, new FunctionKeys(options.keys ?? {}), admin, settings);
+  const cors = corsOf(options.cors ?? local.cors, local.corsCredentials);
+  const front = new HttpFront(worker, routes, new FunctionKeys(options.keys ?? {}), admin, { ...settings, cors });
   // The port before the triggers: no message may be taken by a host that then fails to start.
-  const port = await front.listen(options.port);
+  const port = await front.listen(options.port, options.host ?? "127.0.0.1");
   const listeners: Listener[] = [];
   try {
     for (const fn of functions) if (!isHttp(fn)) listeners.push(await startTrigger(worker, fn, settings));
@@ -97,6 +103,9 @@ export async function startHost(options: HostOptions): Promise<Host> {
   };
   return { port, functions: listing, stop };
 }
+
+const corsOf = (origins: string | undefined, credentials: boolean) =>
+  origins ? new Cors({ origins, credentials }) : undefined;
 
 const isHttp = (fn: RegisteredFunction) => fn.trigger.type === "httpTrigger";
 

@@ -3,6 +3,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { AdminApi } from "./admin.ts";
+import type { Cors } from "./cors.ts";
 import { answer, type HttpCall, type HttpTransport, refuseBody } from "./http-call.ts";
 import { StreamTransport } from "./http-stream.ts";
 import { WholeTransport } from "./http-whole.ts";
@@ -47,6 +48,7 @@ export class HttpFront {
   /** Open connections, each with the number of requests under way on it. */
   readonly #connections = new Map<Socket, number>();
   readonly #maxBody: number;
+  readonly #cors: Cors | undefined;
   #closing = false;
 
   constructor(
@@ -54,9 +56,10 @@ export class HttpFront {
     routes: Route<HttpTarget>[],
     keys: FunctionKeys,
     admin: AdminApi,
-    { maxRequestBody }: Pick<HostSettings, "maxRequestBody">,
+    { maxRequestBody, cors }: Pick<HostSettings, "maxRequestBody"> & { cors?: Cors | undefined },
   ) {
     this.#maxBody = maxRequestBody;
+    this.#cors = cors;
     this.#keys = keys;
     this.#admin = admin;
     this.#transport = worker.streamUrl ? new StreamTransport(worker, worker.streamUrl) : new WholeTransport(worker);
@@ -82,11 +85,11 @@ export class HttpFront {
     this.#server.requestTimeout = 0;
   }
 
-  /** Listens on the loopback interface; port 0 takes a free one. Rejects if the port is taken. */
-  listen(port: number): Promise<number> {
+  /** Listens on one address of this machine, or on all; port 0 takes a free one. Rejects if the port is taken. */
+  listen(port: number, host: string): Promise<number> {
     return new Promise((resolve, reject) => {
       this.#server.once("error", reject);
-      this.#server.listen(port, "127.0.0.1", () => {
+      this.#server.listen(port, host, () => {
         this.#server.off("error", reject);
         const address = this.#server.address();
         resolve(typeof address === "object" && address ? address.port : port);
@@ -122,6 +125,8 @@ export class HttpFront {
     if (refused !== undefined) {
       response.setHeader("connection", "close");
       answer(response, refused);
+    } else if (this.#cors?.answers(request, response)) {
+      return;
     } else if (path.startsWith("/admin/")) {
       if (this.#keys.allowsAdminApi(request, query)) this.#admin.handle(path, request, response);
       else answer(response, 401);

@@ -13,6 +13,8 @@ const orphanGraceMs = 1000;
 interface CommandLine {
   appDir: string;
   port: number;
+  host: string;
+  cors: string | undefined;
   quiet: boolean;
   graceMs: number;
   terminateMs: number;
@@ -26,6 +28,8 @@ function readCommandLine(): CommandLine {
     options: {
       app: { type: "string", default: "." },
       port: { type: "string", default: "7071" },
+      host: { type: "string", default: "127.0.0.1" },
+      cors: { type: "string" },
       quiet: { type: "boolean", default: false },
       grace: { type: "string", default: "30" },
       "terminate-grace": { type: "string", default: "5" },
@@ -37,6 +41,8 @@ function readCommandLine(): CommandLine {
   return {
     appDir: values.app,
     port: numberOption("--port", values.port),
+    host: values.host,
+    cors: values.cors,
     quiet: values.quiet,
     graceMs: numberOption("--grace", values.grace) * 1000,
     terminateMs: numberOption("--terminate-grace", values["terminate-grace"]) * 1000,
@@ -89,6 +95,8 @@ try {
   const host = await startHost({
     appDir: options.appDir,
     port,
+    host: options.host,
+    cors: options.cors,
     keys: { master: options.masterKey, function: options.functionKey },
     log: consoleLog(options.quiet ? "warning" : "information"),
     scaleGroup: options.scaleGroup,

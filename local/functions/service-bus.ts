@@ -1,14 +1,15 @@
 // Service Bus queue triggers, over the real SDK: complete on success, abandon on failure.
 
 import {
-  type ProcessErrorArgs,
   RetryMode,
   ServiceBusClient,
   type ServiceBusReceivedMessage,
   type ServiceBusReceiver,
 } from "@azure/service-bus";
+import { Credit } from "./credit.ts";
 import { LockRenewal } from "./lock-renewal.ts";
 import { describeError } from "./log.ts";
+import { MessageSource } from "./message-source.ts";
 import type { InvocationRequest, Listener, RegisteredFunction } from "./protocol.ts";
 import { batchMetadata, messageMetadata, messageText } from "./service-bus-data.ts";
 import { resolveSettings, type ServiceBusSettings } from "./settings.ts";
@@ -36,16 +37,16 @@ export async function startServiceBusTrigger(
 ): Promise<Listener> {
   const client = await connect(settingOf(fn, "connection"));
   const { name, deadLetters } = queueOf(fn);
-  const receiver = client.createReceiver(name, {
-    receiveMode: "peekLock",
-    maxAutoLockRenewalDurationInMs: 0,
-    // The library parses bodies itself, and binary ones must not be altered by an attempt here.
-    skipParsingBodyAsJson: true,
-    ...(deadLetters && { subQueueType: "deadLetter" }),
-  });
-  const trigger = new QueueTrigger(worker, fn, client, receiver, settings);
-  if (String(fn.trigger.cardinality ?? "one").toLowerCase() === "many") trigger.receiveBatches();
-  else trigger.subscribe();
+  const createReceiver = () =>
+    client.createReceiver(name, {
+      receiveMode: "peekLock",
+      maxAutoLockRenewalDurationInMs: 0,
+      // The library parses bodies itself, and binary ones must not be altered by an attempt here.
+      skipParsingBodyAsJson: true,
+      ...(deadLetters && { subQueueType: "deadLetter" }),
+    });
+  const trigger = new QueueTrigger(worker, fn, client, createReceiver, settings);
+  trigger.start(String(fn.trigger.cardinality ?? "one").toLowerCase() === "many");
   return trigger;
 }
 
@@ -53,97 +54,119 @@ class QueueTrigger implements Listener {
   readonly #worker: Worker;
   readonly #fn: RegisteredFunction;
   readonly #client: ServiceBusClient;
-  readonly #receiver: ServiceBusReceiver;
+  readonly #createReceiver: () => ServiceBusReceiver;
   readonly #settings: ServiceBusSettings;
   readonly #completes: boolean;
   readonly #gate = new SettlementGate();
   readonly #slots: Slots;
-  readonly #underWay = new Set<Promise<void>>();
-  #stopReceiving: () => Promise<void> = async () => {};
-  #stopping = false;
+  readonly #credit: Credit;
+  /** Of receivers that take no more messages, each until it is done with those that it has. */
+  readonly #closing = new Set<Promise<void>>();
+  readonly #stopping = Promise.withResolvers<void>();
+  #isStopping = false;
+  #receiving: Promise<void> = Promise.resolve();
   #connected = true;
 
   constructor(
     worker: Worker,
     fn: RegisteredFunction,
     client: ServiceBusClient,
-    receiver: ServiceBusReceiver,
+    createReceiver: () => ServiceBusReceiver,
     settings: ServiceBusSettings,
   ) {
     this.#worker = worker;
     this.#fn = fn;
     this.#client = client;
-    this.#receiver = receiver;
+    this.#createReceiver = createReceiver;
     this.#settings = settings;
     this.#slots = new Slots(settings.maxConcurrentCalls);
+    // Prefetched messages wait here, and as in Azure their locks are not renewed before their turn comes.
+    this.#credit = new Credit(settings.maxConcurrentCalls + settings.prefetchCount);
     const own = fn.trigger.autoCompleteMessages;
     this.#completes = typeof own === "boolean" ? own : settings.autoCompleteMessages;
   }
 
-  subscribe(): void {
-    const { maxConcurrentCalls, prefetchCount } = this.#settings;
-    const subscription = this.#receiver.subscribe(
-      {
-        processMessage: (message) => {
-          this.#noteConnection();
-          return this.#track(this.#slots.use(() => this.#runOne(message)));
-        },
-        processError: async (args) => this.#noteError(args),
-      },
-      // Prefetched messages wait here, and as in Azure their locks are not renewed before their turn comes.
-      { autoCompleteMessages: false, maxConcurrentCalls: maxConcurrentCalls + prefetchCount },
-    );
-    this.#stopReceiving = () => subscription.close();
-  }
-
-  receiveBatches(): void {
-    const loop = this.#receiveBatches();
-    this.#stopReceiving = () => loop;
+  start(inBatches: boolean): void {
+    this.#receiving = this.#receive(inBatches);
   }
 
   async stop(): Promise<void> {
-    this.#stopping = true;
-    await this.#stopReceiving();
+    this.#isStopping = true;
+    this.#stopping.resolve();
+    await this.#receiving;
     this.#worker.writeLog("information", this.#fn.name, "takes no more messages");
-    // Messages that were on their way when the receiver stopped may still come in, so look again after each wait.
-    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
-    await this.#receiver.close();
+    await Promise.all(this.#closing);
     await this.#client.close();
   }
 
-  async #receiveBatches(): Promise<void> {
-    while (!this.#stopping) {
+  /** With one receiver after the other. */
+  async #receive(inBatches: boolean): Promise<void> {
+    while (!this.#isStopping) {
+      const source = new MessageSource(this.#createReceiver());
       try {
-        const messages = await this.#receiver.receiveMessages(this.#settings.maxMessageBatchSize, {
+        await (inBatches ? this.#receiveBatches(source) : this.#receiveEach(source));
+      } catch (error) {
+        await this.#noteAndWait(error);
+      }
+      // Its messages may be under way for hours, which must not keep the next receiver waiting.
+      const closing = source.close().catch(() => {});
+      this.#closing.add(closing);
+      void closing.then(() => this.#closing.delete(closing));
+    }
+  }
+
+  async #receiveEach(source: MessageSource): Promise<void> {
+    const credit = await Promise.race([this.#credit.begin(), this.#stopping.promise]);
+    if (credit === undefined) return;
+    let isPresent = true;
+    const processMessage = (message: ServiceBusReceivedMessage) => {
+      this.#noteConnection();
+      const work = source.use([message], () => this.#slots.use(() => this.#runOne(source, message)));
+      void work.catch((error) => this.#noteError(error, "processMessage")).finally(() => this.#credit.give());
+      return this.#credit.take(isPresent);
+    };
+    const subscription = source.receiver.subscribe(
+      { processMessage, processError: async ({ error, errorSource }) => this.#noteError(error, errorSource) },
+      { autoCompleteMessages: false, maxConcurrentCalls: credit },
+    );
+    await Promise.race([source.worn, this.#stopping.promise]);
+    isPresent = false;
+    await subscription.close();
+    this.#credit.end();
+  }
+
+  async #receiveBatches(source: MessageSource): Promise<void> {
+    while (!this.#isStopping && !source.isWorn) {
+      try {
+        const messages = await source.receiver.receiveMessages(this.#settings.maxMessageBatchSize, {
           maxWaitTimeInMs: batchWaitMs,
         });
         this.#noteConnection();
-        if (messages.length > 0) await this.#track(this.#runMany(messages));
+        if (messages.length > 0) await source.use(messages, () => this.#runMany(source, messages));
       } catch (error) {
-        this.#noteError({ error: asError(error), errorSource: "receive" });
-        await new Promise((resolve) => setTimeout(resolve, retryOptions.retryDelayInMs));
+        await this.#noteAndWait(error);
       }
     }
   }
 
-  #runOne(message: ServiceBusReceivedMessage): Promise<void> {
-    return this.#run([message], {
+  #runOne(source: MessageSource, message: ServiceBusReceivedMessage): Promise<void> {
+    return this.#run(source, [message], {
       inputData: [{ name: this.#fn.trigger.name, data: { string: messageText(message) } }],
       triggerMetadata: messageMetadata(message),
       ...traceOf(message),
     });
   }
 
-  #runMany(messages: ServiceBusReceivedMessage[]): Promise<void> {
+  #runMany(source: MessageSource, messages: ServiceBusReceivedMessage[]): Promise<void> {
     const data = { collectionString: { string: messages.map(messageText) } };
-    return this.#run(messages, {
+    return this.#run(source, messages, {
       inputData: [{ name: this.#fn.trigger.name, data }],
       triggerMetadata: batchMetadata(messages),
     });
   }
 
-  async #run(messages: ServiceBusReceivedMessage[], request: InvocationRequest): Promise<void> {
-    const deliveries = messages.map((message) => ({ message, renewal: this.#keepLocked(message) }));
+  async #run(source: MessageSource, messages: ServiceBusReceivedMessage[], request: InvocationRequest): Promise<void> {
+    const deliveries = messages.map((message) => ({ message, renewal: this.#keepLocked(source, message) }));
     const outcome = await this.#worker.invoke(this.#fn, request);
     for (const { renewal } of deliveries) renewal.stop();
     const held = deliveries.filter(({ renewal }) => !renewal.lost).map(({ message }) => message);
@@ -151,32 +174,29 @@ class QueueTrigger implements Listener {
       const ids = messages.map((message) => message.messageId).join(", ");
       this.#worker.writeLog("error", this.#fn.name, `failed on message ${ids}: ${describeError(outcome.error)}`);
       // Also with autoCompleteMessages off: the extension abandons what its function failed on.
-      await Promise.all(held.map((message) => this.#settle("abandon", message)));
+      await Promise.all(held.map((message) => this.#settle("abandon", source, message)));
     } else if (this.#completes) {
-      await Promise.all(held.map((message) => this.#settle("complete", message)));
+      await Promise.all(held.map((message) => this.#settle("complete", source, message)));
     }
   }
 
-  #keepLocked(message: ServiceBusReceivedMessage): LockRenewal {
+  #keepLocked({ receiver }: MessageSource, message: ServiceBusReceivedMessage): LockRenewal {
     const lost = () =>
       this.#worker.writeLog("warning", this.#fn.name, `lost the lock of message ${message.messageId}: it comes again`);
-    const failed = (error: unknown) => this.#noteError({ error: asError(error), errorSource: "renewLock" });
-    return new LockRenewal(this.#receiver, message, this.#settings.maxAutoLockRenewalMs, { lost, failed });
+    const failed = (error: unknown) => this.#noteError(error, "renewLock");
+    return new LockRenewal(receiver, message, this.#settings.maxAutoLockRenewalMs, { lost, failed });
   }
 
-  async #settle(how: "complete" | "abandon", message: ServiceBusReceivedMessage): Promise<void> {
+  async #settle(how: "complete" | "abandon", source: MessageSource, message: ServiceBusReceivedMessage): Promise<void> {
+    const { receiver } = source;
     await this.#gate.pass();
     try {
-      await (how === "complete" ? this.#receiver.completeMessage(message) : this.#receiver.abandonMessage(message));
+      await (how === "complete" ? receiver.completeMessage(message) : receiver.abandonMessage(message));
+      source.settled(message);
     } catch (error) {
       // The lock runs out and the message comes again: at-least-once delivery, as in Azure.
       this.#worker.writeLog("warning", this.#fn.name, `could not ${how} message ${message.messageId}: ${brief(error)}`);
     }
-  }
-
-  #track(work: Promise<void>): Promise<void> {
-    this.#underWay.add(work);
-    return work.finally(() => this.#underWay.delete(work));
   }
 
   #noteConnection(): void {
@@ -184,10 +204,15 @@ class QueueTrigger implements Listener {
   }
 
   /** The SDK reports each attempt to connect again; the first of a row says it all. */
-  #noteError({ error, errorSource }: Pick<ProcessErrorArgs, "error" | "errorSource">): void {
-    if (this.#stopping || !this.#connected) return;
+  #noteError(error: unknown, what: string): void {
+    if (this.#isStopping || !this.#connected) return;
     this.#connected = false;
-    this.#worker.writeLog("warning", this.#fn.name, `${errorSource}: ${brief(error)} (keeps trying)`);
+    this.#worker.writeLog("warning", this.#fn.name, `${what}: ${brief(error)} (keeps trying)`);
+  }
+
+  async #noteAndWait(error: unknown): Promise<void> {
+    this.#noteError(error, "receive");
+    await new Promise((resolve) => setTimeout(resolve, retryOptions.retryDelayInMs));
   }
 }
 
@@ -199,9 +224,12 @@ async function connect(connection: string): Promise<ServiceBusClient> {
   if (!namespace) {
     throw new Error(`The Service Bus connection ${setting} (or ${setting}__fullyQualifiedNamespace) is not set.`);
   }
-  const { DefaultAzureCredential } = await import("@azure/identity");
+  const { DefaultAzureCredential, ManagedIdentityCredential } = await import("@azure/identity");
   const clientId = process.env[`${setting}__clientId`];
-  const credential = new DefaultAzureCredential(clientId ? { managedIdentityClientId: clientId } : {});
+  const isManaged = process.env[`${setting}__credential`]?.toLowerCase() === "managedidentity";
+  const credential = isManaged
+    ? new ManagedIdentityCredential(clientId ? { clientId } : {})
+    : new DefaultAzureCredential(clientId ? { managedIdentityClientId: clientId } : {});
   return new ServiceBusClient(namespace, credential, { retryOptions });
 }
 
@@ -229,10 +257,6 @@ function traceOf(message: ServiceBusReceivedMessage): Pick<InvocationRequest, "t
 }
 
 function brief(error: unknown): string {
-  const { message } = asError(error);
+  const message = error instanceof Error ? error.message : String(error);
   return message.split("\n", 1)[0] ?? message;
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

@@ -97,10 +97,18 @@ class HostConfiguration {
   }
 }
 
+/** The part `Host` of local.settings.json, which the host in Azure never sees. */
+interface LocalHostSettings {
+  cors: string | undefined;
+  corsCredentials: boolean;
+}
+
 /** Puts the `Values` of local.settings.json into the environment, except those that are set there already. */
-export async function loadLocalSettings(appDir: string): Promise<void> {
-  const values = objectIn(await readJsonFile(path.join(appDir, "local.settings.json")), "Values");
-  for (const [name, value] of Object.entries(values)) process.env[name] ??= String(value);
+export async function loadLocalSettings(appDir: string): Promise<LocalHostSettings> {
+  const file = await readJsonFile(path.join(appDir, "local.settings.json"));
+  for (const [name, value] of Object.entries(objectIn(file, "Values"))) process.env[name] ??= String(value);
+  const { CORS: cors, CORSCredentials: credentials } = objectIn(file, "Host");
+  return { cors: typeof cors === "string" ? cors : undefined, corsCredentials: String(credentials) === "true" };
 }
 
 /** Replaces each %SETTING% by its value, as the host does in binding properties. Throws when one is not set. */

@@ -1,12 +1,13 @@
 import { parseArgs } from "node:util";
 import { startModel } from "./server.ts";
 
-const USAGE = "node local/model/main.ts [--port 4010] [--key KEY] [--first-token-ms 0] [--token-ms 0]";
+const USAGE = "node local/model/main.ts [--port 4010] [--key KEY] [--issuer URL] [--first-token-ms 0] [--token-ms 0]";
 
 const { values } = parseArgs({
   options: {
     port: { type: "string", default: "4010" },
     key: { type: "string" },
+    issuer: { type: "string" },
     "first-token-ms": { type: "string", default: "0" },
     "token-ms": { type: "string", default: "0" },
   },
@@ -18,6 +19,7 @@ const model = await startModel({
   firstTokenMs: numberOf("first-token-ms", values["first-token-ms"]),
   tokenMs: numberOf("token-ms", values["token-ms"]),
   ...(values.key === undefined ? {} : { key: values.key }),
+  ...(values.issuer === undefined ? {} : { issuer: values.issuer }),
 }).catch((error: NodeJS.ErrnoException) => {
   const reason = error.code === "EADDRINUSE" ? `port ${port} is already in use on 127.0.0.1` : error.message;
   return fail(`model: ${reason}`);

@@ -1,3 +1,4 @@
+import { InvalidToken, type TokenCheck } from "../identity/token-check.ts";
 import { answerOf } from "./answer.ts";
 import { ApiError, invalidRequest, scriptedError, unknownUrl, wrongKey } from "./api-error.ts";
 import { type ChatRequest, parseChatRequest } from "./chat-request.ts";
@@ -21,6 +22,8 @@ export interface ModelStats {
 
 export interface ModelApiOptions {
   key: string | undefined;
+  /** Checks tokens of identities, which are taken in place of the key; undefined takes none. */
+  tokens: TokenCheck | undefined;
   delays: Delays;
 }
 
@@ -59,7 +62,7 @@ export class ModelApi {
     const method = exchange.request.method ?? "GET";
     const isListing = route?.resource.startsWith("models");
     if (!route || method !== (isListing ? "GET" : "POST")) throw unknownUrl(method, exchange.url.pathname);
-    this.#checkKey(exchange);
+    await this.#checkCaller(exchange);
     if (isListing) return this.#listModels(exchange, route.resource);
     this.stats.requests += 1;
     const body = await exchange.readJson().catch(() => {
@@ -132,12 +135,27 @@ export class ModelApi {
     exchange.sendJson(200, id === "" ? list : modelOf(decodeURIComponent(id)));
   }
 
-  #checkKey(exchange: Exchange): void {
-    const { key } = this.#options;
+  async #checkCaller({ request }: Exchange): Promise<void> {
+    const { key, tokens } = this.#options;
     if (key === undefined) return;
-    const { authorization, "api-key": apiKey } = exchange.request.headers;
-    const given = typeof apiKey === "string" ? apiKey : authorization?.match(/^Bearer (.+)$/i)?.[1];
-    if (given !== key) throw wrongKey(given);
+    const { authorization, "api-key": apiKey } = request.headers;
+    const bearer = authorization?.match(/^Bearer (.+)$/i)?.[1];
+    const given = typeof apiKey === "string" ? apiKey : bearer;
+    if (given === key || (tokens !== undefined && bearer !== undefined && (await isValid(bearer, tokens)))) return;
+    throw wrongKey(given);
+  }
+}
+
+/** What identities' tokens for Azure OpenAI are for. */
+const AUDIENCE = "https://cognitiveservices.azure.com";
+
+async function isValid(token: string, tokens: TokenCheck): Promise<boolean> {
+  try {
+    const { aud, exp } = await tokens.check(token);
+    return String(aud).replace(/\/$/, "") === AUDIENCE && Number(exp) * 1000 > Date.now();
+  } catch (error) {
+    if (error instanceof InvalidToken) return false;
+    throw error;
   }
 }
 

@@ -1,6 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { TokenCheck } from "../identity/token-check.ts";
 import { ApiError } from "./api-error.ts";
 import { handleControl } from "./control-api.ts";
 import { Exchange } from "./exchange.ts";
@@ -13,6 +14,8 @@ export interface ModelOptions {
   port?: number;
   /** Absent: any key, or none, is accepted. */
   key?: string;
+  /** The local identity server (`http://127.0.0.1:PORT`), whose tokens are taken in place of the key. */
+  issuer?: string;
   /** Milliseconds before the first piece of an answer and between pieces, where a script says nothing; 0 if absent. */
   firstTokenMs?: number;
   tokenMs?: number;
@@ -35,8 +38,9 @@ const LONGEST_GOODBYE_MS = 2000;
 /** Starts the simulated model on 127.0.0.1; rejects with EADDRINUSE if the port is taken. */
 export async function startModel(options: ModelOptions = {}): Promise<RunningModel> {
   const scripts = new ScriptBook();
+  const tokens = options.issuer === undefined ? undefined : new TokenCheck(options.issuer);
   const delays = { firstTokenMs: options.firstTokenMs ?? 0, tokenMs: options.tokenMs ?? 0 };
-  const api = new ModelApi(scripts, { key: options.key, delays });
+  const api = new ModelApi(scripts, { key: options.key, tokens, delays });
   const open = new Set<Exchange>();
   const server = createServer((request, response) => {
     const exchange = new Exchange(request, response);

@@ -14,6 +14,7 @@ import {
   ServiceBusError,
   serverBusy,
   toServiceBusError,
+  unauthorized,
 } from "./errors.ts";
 import { Idleness } from "./idleness.ts";
 import { LinkConsumer } from "./link-consumer.ts";
@@ -59,7 +60,8 @@ export class ClientConnection {
   constructor(broker: Broker, container: RheaContainer, socket: Socket) {
     this.#broker = broker;
     this.#socket = socket;
-    this.#claims = new Claims(broker.keys, () => broker.clock.now());
+    const { keys, tokens, clock } = broker;
+    this.#claims = new Claims({ keys, tokens, clock, expired: () => this.#endUnauthorized() });
     // The values of the open frame: rhea takes them from the options of the connection only. They are the service's.
     this.#connection = container.create_connection({ idle_time_out: 240_000, max_frame_size: 65_536 });
     this.#wire = new Wire(
@@ -170,6 +172,21 @@ export class ClientConnection {
     return queue;
   }
 
+  /** A token has expired: the service ends the links that it was for. */
+  #endUnauthorized(): void {
+    const sending = [...this.#targets].flatMap(([link, target]) =>
+      target.kind === "cbs" ? [] : [{ link, queue: target.queue }],
+    );
+    const receiving = [...this.#consumers].map(([link, { queue }]) => ({ link, queue }));
+    for (const { link, queue } of [...sending, ...receiving]) {
+      try {
+        this.#claims.authorize(queue.path);
+      } catch {
+        this.#detach(link, unauthorized("ExpiredToken: The token is expired."));
+      }
+    }
+  }
+
   /** Ends a link from this side. */
   #detach(link: RheaLink, error: ServiceBusError): void {
     end(link, error);
@@ -195,6 +212,7 @@ export class ClientConnection {
     this.#connection.each_link((link) => this.#detached(link));
     for (const link of this.#consumers.keys()) this.#detached(link);
     this.#idleness.stop();
+    this.#claims.forget();
   }
 
   #written(): void {
@@ -223,7 +241,7 @@ export class ClientConnection {
       return;
     }
     this.#wire.accept(delivery, "receiver");
-    if (!Buffer.isBuffer(message)) this.#answer(target, message);
+    if (!Buffer.isBuffer(message)) void this.#answer(target, message);
   }
 
   #receivedForQueue(queue: Queue, delivery: RheaDelivery, bytes: Buffer, format: number | undefined): void {
@@ -260,10 +278,10 @@ export class ClientConnection {
     return contents.map((content) => queue.send(content));
   }
 
-  #answer(target: Exclude<Target, { kind: "queue" }>, request: RequestMessage): void {
+  async #answer(target: Exclude<Target, { kind: "queue" }>, request: RequestMessage): Promise<void> {
     let reply: Reply;
     try {
-      reply = target.kind === "cbs" ? this.#claims.putToken(request) : this.#manage(target.queue, request);
+      reply = target.kind === "cbs" ? await this.#claims.putToken(request) : this.#manage(target.queue, request);
     } catch (thrown) {
       if (!(thrown instanceof ServiceBusError)) this.#broker.log("unexpected error in a request", thrown);
       reply = refusal(thrown);

@@ -1,4 +1,5 @@
 /** What a connection needs from the broker. */
+import type { TokenCheck } from "../identity/token-check.ts";
 import type { Clock } from "./clock.ts";
 import type { Queue } from "./engine.ts";
 import type { Faults } from "./faults.ts";
@@ -9,6 +10,8 @@ export interface Broker {
   readonly clock: Clock;
   readonly faults: Faults;
   readonly keys: SharedAccessKeys;
+  /** Undefined: identities' tokens are refused. */
+  readonly tokens: TokenCheck | undefined;
   readonly idleLimits: IdleLimits;
   /** Looks up a queue or a dead-letter queue; paths are case-insensitive. */
   entity(path: string): Queue | undefined;

@@ -1,23 +1,14 @@
 /**
  * The broker's journal: one file of lines, each a JSON array with the changes of one tick. A line is written before
- * anything that depends on it goes out on a socket, so that what a client was told survives `kill -9` of the broker. It is
- * not synced to the disk: a power cut may lose the last moments.
+ * anything that depends on it goes out on a socket, so that what a client was told survives `kill -9` of the broker.
  */
-import {
-  closeSync,
-  existsSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
 import { join } from "node:path";
+import { JournalFile, WriteRefused } from "../journal-file.ts";
 import { apply, type Images, type JournalRecord, recordsOf } from "./records.ts";
 
 const FILE = "service-bus.journal";
+/** What every line begins with. */
+const BEGIN = "[";
 /** Below this size garbage does not matter. */
 const SMALLEST_COMPACTION = 4 * 1024 * 1024;
 const RECORDS_PER_SNAPSHOT_LINE = 500;
@@ -25,32 +16,45 @@ const RECORDS_PER_SNAPSHOT_LINE = 500;
 /** Where the broker's queues are, for a snapshot. */
 export type Snapshot = () => Images;
 
+export interface JournalOptions {
+  /** In bytes. */
+  smallestCompaction?: number | undefined;
+  /** Told why the disk does not take a shorter journal; the long one stays. */
+  log?: ((what: string) => void) | undefined;
+  /**
+   * Called when the disk does not take a line; throws or ends the process, as the broker must not go on: its queues have
+   * changes that the file has not. No client has heard of them yet.
+   */
+  refused?: ((refusal: WriteRefused) => never) | undefined;
+}
+
 export class Journal {
   /** What the file held when it was opened. */
-  readonly images: Images;
+  readonly images: Images = new Map();
 
-  readonly #path: string;
+  readonly #file: JournalFile;
   readonly #snapshot: Snapshot;
   readonly #smallestCompaction: number;
-  #file: number;
-  #size: number;
+  readonly #log: (what: string) => void;
+  readonly #refused: (refusal: WriteRefused) => never;
   #compactAt: number;
   #pending: string[] = [];
   #backstop: NodeJS.Immediate | undefined;
 
-  /** Opens or creates the journal in `directory`. `smallestCompaction` is a size in bytes. */
-  constructor(directory: string, snapshot: Snapshot, smallestCompaction = SMALLEST_COMPACTION) {
-    mkdirSync(directory, { recursive: true });
-    this.#path = join(directory, FILE);
+  /** Opens or creates the journal in `directory`. Throws if a line in it is damaged. */
+  constructor(directory: string, snapshot: Snapshot, options: JournalOptions = {}) {
     this.#snapshot = snapshot;
-    this.#smallestCompaction = smallestCompaction;
-    const { images, size, torn } = replay(this.#path);
-    this.images = images;
-    this.#size = size;
-    this.#compactAt = smallestCompaction; // what is live is known at the first flush
-    this.#file = openSync(this.#path, "a");
-    // A crash may have torn the last line: it was never acknowledged, and new lines must not be glued to it.
-    if (torn) ftruncateSync(this.#file, size);
+    this.#smallestCompaction = options.smallestCompaction ?? SMALLEST_COMPACTION;
+    this.#log = options.log ?? (() => {});
+    this.#refused = options.refused ?? rethrow;
+    this.#compactAt = this.#smallestCompaction; // what is live is known at the first flush
+    this.#file = new JournalFile({
+      path: join(directory, FILE),
+      begin: BEGIN,
+      replay: (line) => {
+        for (const record of JSON.parse(line)) apply(this.images, record);
+      },
+    });
   }
 
   /** Notes a change. It is in the file after the next flush, which comes within this turn of the event loop at the latest. */
@@ -59,79 +63,56 @@ export class Journal {
     this.#backstop ??= setImmediate(() => this.flush());
   }
 
-  /** Writes what is pending. Throws if the disk does not take it; the broker must not go on then. */
+  /** Writes what is pending, or calls `refused`. */
   flush(): void {
     if (this.#pending.length === 0) return;
     clearImmediate(this.#backstop);
     this.#backstop = undefined;
-    this.#size += writeLine(this.#file, this.#pending);
+    try {
+      this.#file.append(lineOf(this.#pending));
+    } catch (error) {
+      if (!(error instanceof WriteRefused)) throw error;
+      this.#refused(error);
+    }
     this.#pending = [];
-    if (this.#size >= this.#compactAt) this.#compact();
+    if (this.#file.size >= this.#compactAt) this.#compact();
   }
 
   close(): void {
     this.flush();
     clearImmediate(this.#backstop);
-    closeSync(this.#file);
+    this.#file.close();
   }
 
   /** Replaces the file by the shortest one that says the same, if at least half of the file is garbage. */
   #compact(): void {
-    const next = `${this.#path}.next`;
-    const file = openSync(next, "w");
-    const size = writeSnapshot(file, this.#snapshot());
+    const lines = snapshotLines(this.#snapshot());
+    const size = lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
     this.#compactAt = Math.max(this.#smallestCompaction, 2 * size);
-    if (size > this.#size / 2) {
-      closeSync(file);
-      rmSync(next);
-      return;
+    if (size > this.#file.size / 2) return;
+    try {
+      this.#file.replace(lines);
+    } catch (error) {
+      if (!(error instanceof WriteRefused)) throw error;
+      this.#compactAt = this.#file.size + this.#smallestCompaction;
+      this.#log(`${error.message}. The journal stays as long as it is.`);
     }
-    renameSync(next, this.#path);
-    closeSync(this.#file);
-    this.#file = file;
-    this.#size = size;
   }
 }
 
-/** Returns the bytes written. */
-function writeLine(file: number, records: readonly string[]): number {
-  const line = Buffer.from(`[${records.join(",")}]\n`);
-  for (let written = 0; written < line.length; ) written += writeSync(file, line, written);
-  return line.length;
+function rethrow(refusal: WriteRefused): never {
+  throw refusal;
 }
 
-function writeSnapshot(file: number, images: Images): number {
-  let size = 0;
-  let records: string[] = [];
+const lineOf = (records: readonly string[]) => `[${records.join(",")}]`;
+
+function snapshotLines(images: Images): string[] {
+  const records: string[] = [];
   for (const [queue, image] of images) {
-    for (const record of recordsOf(queue, image)) {
-      records.push(JSON.stringify(record));
-      if (records.length === RECORDS_PER_SNAPSHOT_LINE) {
-        size += writeLine(file, records);
-        records = [];
-      }
-    }
+    for (const record of recordsOf(queue, image)) records.push(JSON.stringify(record));
   }
-  return records.length > 0 ? size + writeLine(file, records) : size;
-}
-
-/** Reads all whole lines. `size` is where they end, `torn` whether something comes after. Throws if a line other than the last is damaged. */
-function replay(path: string): { images: Images; size: number; torn: boolean } {
-  const images: Images = new Map();
-  if (!existsSync(path)) return { images, size: 0, torn: false };
-  const bytes = readFileSync(path);
-  let start = 0;
-  for (let end = bytes.indexOf(0x0a); end >= 0; end = bytes.indexOf(0x0a, start)) {
-    for (const record of parseLine(path, bytes, start, end)) apply(images, record);
-    start = end + 1;
-  }
-  return { images, size: start, torn: start < bytes.length };
-}
-
-function parseLine(path: string, bytes: Buffer, start: number, end: number): JournalRecord[] {
-  try {
-    return JSON.parse(bytes.toString("utf8", start, end));
-  } catch {
-    throw new Error(`The journal ${path} is damaged at byte ${start}. Delete it to start with empty queues.`);
-  }
+  return Array.from({ length: Math.ceil(records.length / RECORDS_PER_SNAPSHOT_LINE) }, (_, index) => {
+    const first = index * RECORDS_PER_SNAPSHOT_LINE;
+    return lineOf(records.slice(first, first + RECORDS_PER_SNAPSHOT_LINE));
+  });
 }

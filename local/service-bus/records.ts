@@ -109,6 +109,8 @@ export function apply(images: Images, record: JournalRecord): void {
     case "next":
       image.nextSequenceNumber = Math.max(image.nextSequenceNumber, record.number);
       return;
+    default:
+      throw new Error(`a record of the kind ${JSON.stringify(Reflect.get(record, "op"))}`);
   }
 }
 

@@ -1,5 +1,8 @@
 /** The broker: queues, the AMQP port, the journal. Queues only: no sessions, no topics. */
 import net, { type AddressInfo, type Socket } from "node:net";
+import tls from "node:tls";
+import { type Certificate, selfSigned } from "../certificate.ts";
+import { TokenCheck } from "../identity/token-check.ts";
 import { ClientConnection } from "./amqp.ts";
 import type { Broker } from "./broker.ts";
 import { SystemClock } from "./clock.ts";
@@ -7,7 +10,7 @@ import { DEFAULT_SETTINGS, MAX_MESSAGE_SIZE, type Tier } from "./config.ts";
 import { Queue, type Surroundings } from "./engine.ts";
 import { Faults } from "./faults.ts";
 import { type IdleLimits, SERVICE_IDLE_LIMITS } from "./idleness.ts";
-import { Journal } from "./journal.ts";
+import { Journal, type JournalOptions } from "./journal.ts";
 import type { QueueSettings } from "./message.ts";
 import type { Images } from "./records.ts";
 import { createContainer } from "./rhea-internals.ts";
@@ -32,9 +35,17 @@ export interface BrokerOptions {
   port?: number;
   /** Where the journal is kept. Without it the queues live in memory. */
   dataDir?: string | undefined;
+  /** The smallest journal, in bytes, that is ever shortened. */
+  compactFrom?: number | undefined;
+  /** Called when the disk does not take what the journal must hold; ends the process. Throws if absent. */
+  refused?: JournalOptions["refused"];
   /** For the choices of injected faults. */
   seed?: number;
   log?: (...what: unknown[]) => void;
+  /** Serves AMQP over TLS with a certificate of its own for 127.0.0.1 and localhost, as clients with tokens want it. */
+  tls?: boolean;
+  /** The local identity server (`http://127.0.0.1:PORT`), whose tokens are taken. */
+  issuer?: string | undefined;
 }
 
 export class ServiceBusBroker implements Broker {
@@ -43,12 +54,14 @@ export class ServiceBusBroker implements Broker {
   readonly keys: SharedAccessKeys;
   readonly idleLimits: IdleLimits;
   readonly log: (...what: unknown[]) => void;
+  readonly tokens: TokenCheck | undefined;
   /** The open connections, as sockets and as what runs on them. */
   readonly sockets = new Set<Socket>();
   readonly connections = new Set<ClientConnection>();
 
   readonly #options: BrokerOptions;
   readonly #maxMessageSize: number;
+  readonly #certificate: Certificate | undefined;
   readonly #entities = new Map<string, Queue>();
   readonly #around: Surroundings;
   #journal: Journal | undefined;
@@ -58,6 +71,8 @@ export class ServiceBusBroker implements Broker {
     this.#options = options;
     this.keys = options.keys ?? EMULATOR_KEYS;
     this.idleLimits = options.idleLimits ?? SERVICE_IDLE_LIMITS;
+    this.tokens = options.issuer === undefined ? undefined : new TokenCheck(options.issuer);
+    this.#certificate = options.tls ? selfSigned() : undefined;
     this.#maxMessageSize = MAX_MESSAGE_SIZE[options.tier ?? "premium"];
     this.log = options.log ?? (() => {});
     this.faults = new Faults(options.seed ?? 1);
@@ -67,6 +82,11 @@ export class ServiceBusBroker implements Broker {
 
   get port(): number {
     return addressOf(this.#listener).port;
+  }
+
+  /** With TLS: what clients have to trust, as PEM. */
+  get certificate(): string | undefined {
+    return this.#certificate?.certificate;
   }
 
   /** The queues, without their dead-letter queues. */
@@ -95,11 +115,12 @@ export class ServiceBusBroker implements Broker {
     return this.#entities.get(path.toLowerCase());
   }
 
-  /** Listens, then opens the journal: a second broker on the same port must not touch the first one's file. */
+  /** Listens, then opens the journal. Throws if the port is taken, or if the journal is damaged or in use. */
   async start(): Promise<this> {
     this.#listener = await this.#listen();
     if (this.#options.dataDir) {
-      this.#journal = new Journal(this.#options.dataDir, () => this.#images());
+      const { dataDir, refused, compactFrom: smallestCompaction } = this.#options;
+      this.#journal = new Journal(dataDir, () => this.#images(), { log: this.log, refused, smallestCompaction });
       for (const queue of this.#entities.values()) this.#restore(queue);
       this.#around.journal = this.#journal;
     }
@@ -127,10 +148,8 @@ export class ServiceBusBroker implements Broker {
   }
 
   connectionString(keyName = Object.keys(this.keys)[0] ?? "", key = this.keys[keyName]): string {
-    return (
-      `Endpoint=sb://${HOST}:${this.port};SharedAccessKeyName=${keyName};SharedAccessKey=${key};` +
-      "UseDevelopmentEmulator=true;"
-    );
+    const plain = this.#certificate === undefined ? "UseDevelopmentEmulator=true;" : "";
+    return `Endpoint=sb://${HOST}:${this.port};SharedAccessKeyName=${keyName};SharedAccessKey=${key};${plain}`;
   }
 
   #add(queue: Queue): void {
@@ -160,14 +179,17 @@ export class ServiceBusBroker implements Broker {
       sender_options: { autosettle: true, treat_modified_as_released: false },
     });
     container.on("error", (error) => this.log("connection error", error));
-    const listener = net.createServer({ noDelay: true }, (socket) => {
+    const connected = (socket: Socket) => {
       this.sockets.add(socket);
       socket.on("error", () => {}); // a client that vanishes is no news; 'close' follows
       socket.on("close", () => this.sockets.delete(socket));
       const connection = new ClientConnection(this, container, socket);
       this.connections.add(connection);
       socket.on("close", () => this.connections.delete(connection));
-    });
+    };
+    const listener = this.#certificate
+      ? tls.createServer({ cert: this.#certificate.certificate, key: this.#certificate.key, noDelay: true }, connected)
+      : net.createServer({ noDelay: true }, connected);
     return new Promise((resolve, reject) => {
       listener.once("error", reject);
       listener.listen(this.#options.port ?? 0, HOST, () => resolve(listener));

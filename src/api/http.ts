@@ -6,7 +6,7 @@ import type { HttpRequest, HttpResponseInit } from "@azure/functions";
 import type { App } from "../app.ts";
 import { ApiError, overloaded, routeNotFound, serverError } from "../resources/errors.ts";
 import { StoreBusy } from "../store/trouble.ts";
-import { type Face, Keys } from "./auth.ts";
+import { Access, type Face } from "./auth.ts";
 import { readJson } from "./body.ts";
 import type { Connection, Connections } from "./connections.ts";
 import type { Operation } from "./operation.ts";
@@ -55,7 +55,7 @@ async function perform(
   const { face } = served;
   const query = readQuery(request.query);
   if (face === "azure" && !isSupportedVersion(query["api-version"])) throw routeNotFound();
-  const tenant = keysOf(app).authenticate(request.headers, face);
+  const tenant = await accessOf(app).tenantOf(request.headers, face);
   const bytes = bodyBytes(served.operation, request);
   return app.load.handle(tenant, bytes, connection, () => call(app, tenant, served, query, request, connection));
 }
@@ -96,11 +96,12 @@ async function call(
 const wantsStream = ({ streams, response }: Operation, body: unknown) =>
   streams && (response === undefined || (body instanceof Object && Reflect.get(body, "stream") === true));
 
-const keysOfApp = new WeakMap<App, Keys>();
+const accessOfApp = new WeakMap<App, Access>();
 
-function keysOf(app: App): Keys {
-  const known = keysOfApp.get(app) ?? new Keys(app.config.apiKeys);
-  keysOfApp.set(app, known);
+function accessOf(app: App): Access {
+  const { config, log, now } = app;
+  const known = accessOfApp.get(app) ?? new Access({ apiKeys: config.apiKeys, entra: config.entra, log, now });
+  accessOfApp.set(app, known);
   return known;
 }
 

@@ -146,10 +146,23 @@ function outOfBounds(side: "above" | "below", param: string, got: unknown, bound
   );
 }
 
-/** Characters of Unicode, as zod counts a text against its bound. */
+/** Two units of JavaScript's that are one character of Unicode. */
+const PAIR = /[\ud800-\udbff][\udc00-\udfff]/;
+
+/**
+ * Characters of Unicode, as zod counts a text against its bound. The text may have 8 MB: most have no pairs, which a search
+ * finds out in a fraction of the time that it takes to count.
+ */
 function charactersOf(text: string): number {
-  let count = 0;
-  for (const _character of text) count += 1;
+  if (!PAIR.test(text)) return text.length;
+  let count = text.length;
+  for (let at = 0; at < text.length; at++) {
+    // A character that has two units begins here.
+    if ((text.codePointAt(at) ?? 0) > 0xffff) {
+      count -= 1;
+      at += 1;
+    }
+  }
   return count;
 }
 

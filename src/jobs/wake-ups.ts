@@ -25,6 +25,8 @@ export const wakeUp = z.looseObject({
   look: z.boolean().optional(),
   /** how often it has met trouble so far */
   tries: z.int().optional(),
+  /** the version of the run that a worker has found with an expired lease: its driver is dead if it is still this one */
+  seen: z.string().optional(),
 });
 export type WakeUp = z.output<typeof wakeUp>;
 

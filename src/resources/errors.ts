@@ -75,6 +75,27 @@ export const noApiKey = () =>
       "(i.e. Authorization: Bearer YOUR_KEY).",
   );
 
+/** A token of Entra ID that is not valid here, in the words of Azure; `audience` is one that would be. */
+export function invalidToken(audience: string, isAzure: boolean): ApiError {
+  const message = `Unauthorized. Access token is missing, invalid, audience is incorrect (${audience}), or have expired.`;
+  return isAzure ? gateway(401, message) : invalidRequest(401, message, null, "invalid_api_key");
+}
+
+/** A valid token of a caller that belongs to no tenant, in the words of Azure. */
+export function unknownCaller(isAzure: boolean): ApiError {
+  const message = "Principal does not have access to API/Operation.";
+  return isAzure
+    ? new ApiError(401, { error: { code: "PermissionDenied", message } })
+    : invalidRequest(401, message, null, "invalid_api_key");
+}
+
+/** 503 of our own: the keys that tokens are checked with cannot be had. `retryAfter` in seconds. */
+export const tokensUncheckable = (retryAfter: number) =>
+  gateway(503, `Access tokens cannot be checked at the moment. Try again in ${retryAfter} seconds.`, {
+    "retry-after": String(retryAfter),
+    "retry-after-ms": String(retryAfter * 1000),
+  });
+
 /** 429 of our own: the store or this instance is over its limit. `retryAfter` in seconds. */
 export const overloaded = (retryAfter: number) =>
   gateway(429, `Rate limit is exceeded. Try again in ${retryAfter} seconds.`, {

@@ -4,8 +4,9 @@
  *
  * What happens when a worker dies: it stops renewing its lease (`RUN_LEASE` seconds). The wake-up that it held comes
  * back from Service Bus, or the sweep sends another one, since the run's `due` has passed. The worker that gets it
- * finds the lease expired (`takeOver`), counts another attempt, and asks the model again with the ids that the dead
- * worker had reserved: so the new answer replaces what the dead one had saved. If the dead worker was only slow, its
+ * finds the lease expired (`takeOver`), looks again after a moment, counts another attempt, and asks the model again with
+ * the ids that the dead worker had reserved: so the new answer replaces what the dead one had saved. A driver that lives
+ * has changed the run by the second look, unless the store is in trouble. If the dead worker was only slow, its
  * next batch is refused, because the run has another etag now (owned-run.ts). After `MODEL_MAX_ATTEMPTS` attempts the
  * run fails.
  */
@@ -34,6 +35,14 @@ export const TAKEOVER_GRACE = 8_000;
  * going on whose drivers are dead. Milliseconds.
  */
 const LONGEST_GRACE = 60_000;
+
+/**
+ * How long a driver has, from a worker's look at its expired lease on, to show that it lives: this part of the lease, and
+ * at most half as much again. After an outage that was longer than a lease, a worker that has not asked the store meanwhile
+ * knows nothing of it; but the store works when that worker looks, so a driver that lives writes within a beat. More would
+ * keep the runs of dead drivers waiting.
+ */
+export const SECOND_LOOK = 1 / 10;
 
 /** How long an older build leaves a run that only a newer one understands, before the queue offers it again. Milliseconds. */
 const NEWER_PAUSE = 1_000;
@@ -73,7 +82,8 @@ async function takeOver(engine: Engine, partition: Partition, job: WakeUp): Prom
   const now = engine.now();
   const later = lookLater(engine, run, now, job);
   if (later !== undefined) {
-    await engine.wakeUps.send(lookAt(run), `${run.id}/${later.why}/${later.at}`, later.at);
+    const look = later.why === "second" ? { ...lookAt(run), seen: run._etag } : lookAt(run);
+    await engine.wakeUps.send(look, `${run.id}/${later.why}/${later.at}`, later.at);
     return undefined;
   }
   if (isResting(run, now + CLOCK_TOLERANCE)) return undefined;
@@ -93,7 +103,12 @@ async function takeOver(engine: Engine, partition: Partition, job: WakeUp): Prom
  * When this run should be looked at again instead of now, if so, and why. Milliseconds since 1970. Wake-ups of the same run
  * that come within one pause get the same time, and so the same id: Service Bus drops all but one of them.
  */
-function lookLater(engine: Engine, run: RunDoc, now: number, job: WakeUp): { at: number; why: string } | undefined {
+function lookLater(
+  engine: Engine,
+  run: Versioned<RunDoc>,
+  now: number,
+  job: WakeUp,
+): { at: number; why: string } | undefined {
   const until = run.internal.lease?.until;
   // Its driver is alive, as far as this process can tell. A wake-up that came early was for the lease's end: its id is taken.
   if (until !== undefined && !isUnowned(run, now)) {
@@ -103,7 +118,10 @@ function lookLater(engine: Engine, run: RunDoc, now: number, job: WakeUp): { at:
   if (until === undefined) return undefined;
   // This process may not have asked the store for long; the wake-up tells of trouble that others have met.
   const isTroubled = engine.store.health.troubledWithin(TAKEOVER_GRACE) || (job.tries ?? 0) > 0;
-  return isTroubled && now < until + LONGEST_GRACE ? { at: nextMoment(now, TAKEOVER_GRACE), why: "grace" } : undefined;
+  if (isTroubled && now < until + LONGEST_GRACE) return { at: nextMoment(now, TAKEOVER_GRACE), why: "grace" };
+  if (run.status !== "in_progress" || isExpired(run, now) || job.seen === run._etag) return undefined;
+  const pause = leaseDuration(engine) * SECOND_LOOK;
+  return { at: Math.ceil((now + pause) / (pause / 2)) * (pause / 2), why: "second" };
 }
 
 /** The next multiple of `pause` that is no wake-up's that came early. Milliseconds. */

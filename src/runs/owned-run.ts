@@ -4,11 +4,11 @@
  */
 import type { MessageDoc, RunDoc, StepDoc } from "../store/documents.ts";
 import type { Partition, Versioned } from "../store/partition.ts";
-import { NO_PATIENCE, type Patience } from "../store/trouble.ts";
+import { NO_PATIENCE, type Patience, retryTrouble, StoreTrouble } from "../store/trouble.ts";
 import type { Refusal } from "../store/writes.ts";
 import { inChunks } from "./event-log.ts";
 import type { RunEvent, Sink } from "./events.ts";
-import { RunBatch } from "./run-batch.ts";
+import { RUN_WRITE, RunBatch } from "./run-batch.ts";
 
 /** Why a driver must stop: the client asked for it, or another driver has the run now (or it is gone). */
 export type Interruption = "cancelling" | "lost";
@@ -24,6 +24,9 @@ export interface Changes {
   unlocks?: boolean;
   patience?: Patience | undefined;
 }
+
+/** "Precondition failed": the etag of a write is not the one in the store. */
+const ANOTHER_VERSION = 412;
 
 export class OwnedRun {
   readonly partition: Partition;
@@ -109,11 +112,19 @@ export class OwnedRun {
   }
 
   async #whyRefused({ failed, status }: Refusal, patience: Patience | undefined): Promise<Interruption | "ours"> {
-    const found = await this.partition.readNewest<RunDoc>(this.#run.id, patience);
+    const isAnother = failed === RUN_WRITE && status === ANOTHER_VERSION;
+    const found = await retryTrouble(() => this.#readAfterRefusal(isAnother), undefined, patience);
     if (found?._etag !== this.#etag) return this.#compare(found);
     // Not the run was refused: its thread is gone, or this code has built a batch that the store cannot take.
     if (status === 404) return "lost";
     throw new Error(`the store refused write ${failed} of a run's batch with status ${status}`);
+  }
+
+  /** `isAnother`: the store has another version of the run. One that still shows this driver's is a replica that is behind. */
+  async #readAfterRefusal(isAnother: boolean): Promise<Versioned<RunDoc> | undefined> {
+    const found = await this.partition.readNewest<RunDoc>(this.#run.id, NO_PATIENCE);
+    if (!isAnother || found?._etag !== this.#etag) return found;
+    throw new StoreTrouble("a replica does not know yet for which version of a run the store has refused a batch");
   }
 
   /**

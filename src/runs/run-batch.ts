@@ -34,6 +34,9 @@ export interface BatchParts {
 type Form = "whole" | "unlogged" | "bare";
 const NEXT_FORM: Partial<Record<Form, Form>> = { whole: "unlogged", unlogged: "bare" };
 
+/** Which write of a batch is the run's: the first, so that it is refused first. Then the others do not matter. */
+export const RUN_WRITE = 0;
+
 export type Sent = { ok: true; run: RunDoc; etag: string } | Refusal;
 
 export class RunBatch {
@@ -61,12 +64,12 @@ export class RunBatch {
     for (;;) {
       const { run, writes } = this.build();
       const result = await partition.batch(writes, patience);
-      if (result.ok) return { ok: true, run, etag: result.etags[0] ?? "" };
+      if (result.ok) return { ok: true, run, etag: result.etags[RUN_WRITE] ?? "" };
       if (!this.#mend(result, writes[result.failed])) return result;
     }
   }
 
-  /** The run's write comes first, so that it is refused first: then the others do not matter. */
+  /** The writes, the run's first (`RUN_WRITE`). */
   build(): { run: RunDoc; writes: Write[] } {
     const { documents, stored, deleted, leftovers, events } = this.#parts;
     const written = documents.filter(({ id }) => !deleted.has(id));

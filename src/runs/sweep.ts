@@ -4,8 +4,10 @@
  */
 import type { WakeUpToSend } from "../jobs/wake-ups.ts";
 import { seqOf } from "../store/documents.ts";
+import type { OverdueRun } from "../store/store.ts";
 import { purgeWakeUp } from "../threads/purge.ts";
 import type { Engine } from "./engine.ts";
+import { SweepMemory } from "./sweep-memory.ts";
 
 /**
  * The sweep sends one wake-up in this time for each run or mark, however long the queue is: wake-ups of the same moment
@@ -20,52 +22,50 @@ export const TROUBLE_MEMORY = 20_000;
 /** A wake-up that is for this very moment is most probably on its way. Milliseconds. */
 const GRACE = 2_000;
 
-/** `due` in milliseconds since 1970. */
-interface Overdue extends WakeUpToSend {
-  due: number;
-}
-
 /**
  * Sends wake-ups for up to `limit` overdue runs and as many purges. They are looked for separately: neither keeps the
  * other waiting, and if one cannot be read, the other is sent all the same. Then it throws.
  */
-export async function sweep(engine: Engine, limit: number): Promise<void> {
+export async function sweep(engine: Engine, limit: number, memory = new SweepMemory()): Promise<void> {
   const now = engine.now();
-  const results = await Promise.allSettled([
-    overdueRuns(engine, now, limit).then((overdue) => send(engine, now, "runs", overdue)),
-    overdueMarks(engine, now, limit).then((overdue) => send(engine, now, "deleted threads", overdue)),
-  ]);
+  const results = await Promise.allSettled([sweepRuns(engine, now, limit, memory), sweepMarks(engine, now, limit)]);
   for (const result of results) if (result.status === "rejected") throw result.reason;
 }
 
-async function send(engine: Engine, now: number, what: string, overdue: Overdue[]): Promise<void> {
-  if (overdue.length === 0) return;
-  const moment = Math.floor(now / MOMENT);
-  await engine.wakeUps.sendAll(overdue.map(({ job, id }) => ({ job, id: `${id}/sweep/${moment}` })));
-  const longest = Math.max(...overdue.map(({ due }) => now - due));
-  const details = { number: overdue.length, longestWaitSeconds: Math.round(longest / 1000) };
-  engine.log.info(`sweep woke overdue ${what}`, details);
-}
-
-async function overdueRuns(engine: Engine, now: number, limit: number): Promise<Overdue[]> {
-  const overdue = await engine.store.overdueRuns(now - GRACE, limit);
+async function sweepRuns(engine: Engine, now: number, limit: number, memory: SweepMemory): Promise<void> {
+  const overdue = await engine.store.overdueRuns(now - GRACE, limit, memory.from);
+  const unwoken = memory.found(overdue, limit, now);
   // Drivers met the same trouble: the workers must give them the time to renew their leases (claim.ts).
   const trouble = engine.store.health.troubledWithin(TROUBLE_MEMORY) ? { tries: 1 } : {};
-  return overdue.flatMap((doc) => {
-    if (doc.kind === "run") {
-      const job = { tenant: doc.tenant, thread: doc.thread, run: doc.id, ...trouble };
-      return [{ job, id: doc.id, due: doc.due }];
-    }
-    // A newer build may have documents of other kinds that are due.
-    if (doc.kind !== "deleted_thread") return [];
-    return [{ ...purgeWakeUp(doc.tenant, doc.id, doc.due), due: doc.due }];
-  });
+  const wakeUps = unwoken.flatMap((doc) => wakeUpOf(doc, trouble));
+  if (await send(engine, now, wakeUps)) memory.woke(unwoken, now);
+  report(engine, now, "runs", overdue, wakeUps.length);
 }
 
-async function overdueMarks(engine: Engine, now: number, limit: number): Promise<Overdue[]> {
-  const overdue = await engine.store.overdueMarks(now - GRACE, limit);
-  return overdue.map(({ tenant, id, sort }) => {
-    const due = Number(seqOf(sort));
-    return { ...purgeWakeUp(tenant, id, due), due };
-  });
+function wakeUpOf(doc: OverdueRun, trouble: { tries?: number }): WakeUpToSend[] {
+  const { kind, tenant, id, due } = doc;
+  if (kind === "run") return [{ job: { tenant, thread: doc.thread, run: id, ...trouble }, id }];
+  // A newer build may have documents of other kinds that are due.
+  return kind === "deleted_thread" ? [purgeWakeUp(tenant, id, due)] : [];
+}
+
+async function sweepMarks(engine: Engine, now: number, limit: number): Promise<void> {
+  const marks = await engine.store.overdueMarks(now - GRACE, limit);
+  const overdue = marks.map(({ tenant, id, sort }) => ({ tenant, id, due: Number(seqOf(sort)) }));
+  const wakeUps = overdue.map(({ tenant, id, due }) => purgeWakeUp(tenant, id, due));
+  await send(engine, now, wakeUps);
+  report(engine, now, "deleted threads", overdue, wakeUps.length);
+}
+
+/** Whether Service Bus has all of them. */
+function send(engine: Engine, now: number, wakeUps: WakeUpToSend[]): Promise<boolean> {
+  const moment = Math.floor(now / MOMENT);
+  return engine.wakeUps.sendAll(wakeUps.map(({ job, id }) => ({ job, id: `${id}/sweep/${moment}` })));
+}
+
+function report(engine: Engine, now: number, what: string, overdue: { due: number }[], woken: number): void {
+  if (overdue.length === 0) return;
+  const longest = Math.max(...overdue.map(({ due }) => now - due));
+  const details = { number: overdue.length, woken, longestWaitSeconds: Math.round(longest / 1000) };
+  engine.log.info(`sweep woke overdue ${what}`, details);
 }

@@ -90,13 +90,19 @@ export class Store {
     await this.catalog("healthz").read("healthz");
   }
 
-  /** Of all tenants, the runs that should have been looked at before `now` (milliseconds); the most overdue first. */
-  async overdueRuns(now: number, limit: number): Promise<OverdueRun[]> {
+  /**
+   * Of all tenants, the runs that should have been looked at before `now`, but not before `from` (milliseconds); the most
+   * overdue first.
+   */
+  async overdueRuns(now: number, limit: number, from = 0): Promise<OverdueRun[]> {
     const query = {
       query:
         `SELECT TOP ${limit} c.kind, c.internal.tenant AS tenant, c.thread_id AS thread, c.id, c.internal.due AS due FROM c ` +
-        "WHERE c.internal.due < @now ORDER BY c.internal.due",
-      parameters: [{ name: "@now", value: now }],
+        "WHERE c.internal.due >= @from AND c.internal.due < @now ORDER BY c.internal.due",
+      parameters: [
+        { name: "@from", value: from },
+        { name: "@now", value: now },
+      ],
     };
     return queryThreads<OverdueRun>(this.#queryTools, query, limit);
   }

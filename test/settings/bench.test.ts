@@ -7,7 +7,8 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { filledIn } from "../../bench/docs/page.ts";
 import type { Cell } from "../../bench/lib/measurement.ts";
-import type { Results } from "../../bench/lib/results.ts";
+import { type Results, readResults } from "../../bench/lib/results.ts";
+import { readOptions } from "../../bench/options.ts";
 import { buildIfStale, PROJECT } from "../e2e/build.ts";
 
 let folder: string;
@@ -20,9 +21,15 @@ const bench = (...args: string[]) =>
 beforeAll(async () => {
   buildIfStale();
   folder = await mkdtemp(path.join(tmpdir(), "threadkeep-bench-"));
-  const json = path.join(folder, "results.json");
-  printed = (await bench("--quick", "--only", "ttft,cost", "--json", json)).stdout;
-  results = JSON.parse(await readFile(json, "utf8")) as Results;
+  const outputs = await Promise.all(
+    ["ttft", "cost", "capacity"].map(async (name) => {
+      const json = path.join(folder, `${name}.json`);
+      const { stdout } = await bench("--quick", "--only", name, "--json", json);
+      return { stdout, results: readResults(json) };
+    }),
+  );
+  printed = outputs.map(({ stdout }) => stdout).join("\n");
+  results = Object.assign({}, ...outputs.map((output) => output.results));
 }, 180_000);
 
 afterAll(() => rm(folder, { recursive: true }));
@@ -33,16 +40,36 @@ function rowsOf(measurement: string, title: string): Map<Cell | undefined, Cell[
   return new Map(table?.rows.map(([name, ...cells]) => [name, cells]));
 }
 
-test("what each kind of run needs is counted for that kind", () => {
+test("what each kind of run needs is counted for that kind, and priced for both kinds of account", () => {
   const needs = rowsOf("cost", "What a run needs");
-  const [requests, inTurn, units, messages] = needs.get("simple background run") ?? [];
-  expect({ requests, inTurn, messages }).toEqual({ requests: 5, inTurn: 5, messages: 1 });
-  expect(units).toBeLessThanOrEqual(65);
-  const [requestsWithTool, , , messagesWithTool] = needs.get("run with a tool call") ?? [];
+  const [requests, inTurn, strong, session, expiring, messages] = needs.get("simple background run") ?? [];
+  expect({ requests, inTurn, expiring, messages }).toEqual({ requests: 5, inTurn: 5, expiring: 0, messages: 1 });
+  expect(strong).toBeLessThanOrEqual(65);
+  // The assistant is read at the account's consistency: 1 RU, and twice that on a Strong account.
+  expect(Number(strong) - Number(session)).toBeCloseTo(1, 1);
+  const [requestsWithTool, , , , expiringWithTool, messagesWithTool] = needs.get("run with a tool call") ?? [];
   expect({ requestsWithTool, messagesWithTool }).toEqual({ requestsWithTool: 12, messagesWithTool: 3 });
+  expect(expiringWithTool).toBeGreaterThan(10);
   // Once a second, and the machine may be slow: then it lasts longer.
-  const [, streamedInTurn] = needs.get("streamed run, 500 tokens in 10 s") ?? [];
-  expect(streamedInTurn).toBeGreaterThan(8);
+  const [, streamedInTurn] = needs.get("streamed run, 100 tokens in 2 s") ?? [];
+  expect(streamedInTurn).toBeGreaterThan(3);
+});
+
+test("a month in which nothing happens has its price", () => {
+  const idle = rowsOf("cost", "A month in which nothing happens");
+  expect(idle.get("Service Bus Standard, base charge")).toEqual(["13 million operations", 10]);
+  expect(idle.get("sweep, every 15 s: executions")?.[0]).toBe(175_200);
+  expect(idle.get("in all")?.[1]).toBeGreaterThan(15);
+});
+
+test("an account at its limit delays runs and fails none", () => {
+  const beyond = rowsOf("capacity", "Beyond its limit");
+  for (const load of ["background", "streamed"]) {
+    const [, , throttled, delayed, , failed] = beyond.get(`manual, 400 RU/s: ${load}`) ?? [];
+    expect(throttled).toBeGreaterThan(0);
+    expect(delayed).toBeGreaterThan(0);
+    expect(failed).toBe(0);
+  }
 });
 
 test("the time to the first token is compared with the model's own", () => {
@@ -64,6 +91,6 @@ test("tables and goals are printed, and can be put into the documentation", asyn
 });
 
 test("an option or a measurement that does not exist is refused", async () => {
-  await expect(bench("--fast")).rejects.toMatchObject({ code: 2 });
+  expect(() => readOptions(["--fast"])).toThrow("--fast");
   await expect(bench("--only", "speed")).rejects.toMatchObject({ code: 2 });
 });

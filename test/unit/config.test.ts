@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { readConfig } from "../../src/config.ts";
+import { digestOf } from "../../src/access-settings.ts";
+import { misspelt, readConfig } from "../../src/config.ts";
 
 const REQUIRED = {
   COSMOS_ENDPOINT: "https://acme.documents.azure.com",
@@ -64,7 +65,7 @@ test("every setting arrives where it belongs, times of the model in milliseconds
     AZURE_CLIENT_ID: "11111111-2222-3333-4444-555555555555",
   });
   expect(config).toMatchObject({
-    apiKeys: [{ tenant: "acme", key: KEY }],
+    apiKeys: [{ tenant: "acme", digest: digestOf(KEY) }],
     cosmos: { key: "cosmos-secret", database: "threads-of-acme", createContainers: true },
     model: {
       key: "model-secret",
@@ -98,14 +99,27 @@ test("without a connection string, the namespace of Service Bus is used with an 
 describe("the keys", () => {
   test("are a list of tenants, each with one key or more; blanks and empty entries do not matter", () => {
     expect(read({ API_KEYS: ` acme:${KEY}, acme:${KEY}2 ,,\n globex-2:${KEY}3,` }).apiKeys).toEqual([
-      { tenant: "acme", key: KEY },
-      { tenant: "acme", key: `${KEY}2` },
-      { tenant: "globex-2", key: `${KEY}3` },
+      { tenant: "acme", digest: digestOf(KEY) },
+      { tenant: "acme", digest: digestOf(`${KEY}2`) },
+      { tenant: "globex-2", digest: digestOf(`${KEY}3`) },
     ]);
   });
 
   test("may hold colons", () => {
-    expect(read({ API_KEYS: `acme:${KEY}:x` }).apiKeys).toEqual([{ tenant: "acme", key: `${KEY}:x` }]);
+    expect(read({ API_KEYS: `acme:${KEY}:x` }).apiKeys).toEqual([{ tenant: "acme", digest: digestOf(`${KEY}:x`) }]);
+  });
+
+  test("may be given as their digests, so that the setting holds no secret", () => {
+    const digest = digestOf(KEY);
+    expect(read({ API_KEYS: `acme:sha256:${digest.toUpperCase()}` }).apiKeys).toEqual([{ tenant: "acme", digest }]);
+    for (const wrong of ["", "sha1", digest.slice(1), `${digest}0`, `${digest.slice(1)}g`]) {
+      expect(complaint({ API_KEYS: `acme:${KEY},acme:sha256:${wrong}` })).toContain(
+        "API_KEYS is (not shown): entry 2 is not tenant:sha256: and 64 hexadecimal digits",
+      );
+    }
+    expect(complaint({ API_KEYS: `acme:${KEY},globex:sha256:${digest}` })).toContain(
+      "the key of entry 2 belongs to another tenant already",
+    );
   });
 
   test.each([
@@ -130,6 +144,64 @@ describe("the keys", () => {
   // The last one wins, so a caller of one tenant sees what another owns.
   test("that two tenants share are refused", () => {
     expect(complaint({ API_KEYS: `acme:${KEY},globex:${KEY}` })).toContain("API_KEYS");
+  });
+});
+
+describe("callers with tokens", () => {
+  const DIRECTORY = "AAAAAAAA-0000-4000-8000-000000000000";
+  const GROUP = "11111111-2222-3333-4444-55555555555A";
+  const entra = (changes: Record<string, string>) =>
+    read({ ENTRA_TENANT_ID: DIRECTORY, CALLERS: "acme:role=Reader", ...changes }).entra;
+
+  test("belong to tenants by role, group, application or subject, in the order of the setting", () => {
+    const CALLERS = `acme:role=Some.Role, acme:group=${GROUP},,globex : app = ${GROUP}, globex:subject=AbC`;
+    expect(entra({ CALLERS: CALLERS.replace("globex :", "globex:") })).toEqual({
+      directory: DIRECTORY.toLowerCase(),
+      authority: "https://login.microsoftonline.com",
+      audiences: ["https://cognitiveservices.azure.com", "https://ai.azure.com"],
+      callers: [
+        { tenant: "acme", kind: "role", value: "Some.Role" },
+        { tenant: "acme", kind: "group", value: GROUP.toLowerCase() },
+        { tenant: "globex", kind: "app", value: GROUP.toLowerCase() },
+        { tenant: "globex", kind: "subject", value: "AbC" },
+      ],
+    });
+  });
+
+  test("may ask for other audiences, which are compared without slash and /.default", () => {
+    const ENTRA_AUDIENCES = "api://threadkeep/, https://ai.azure.com//.default,1234";
+    expect(entra({ ENTRA_AUDIENCES })?.audiences).toEqual(["api://threadkeep", "https://ai.azure.com", "1234"]);
+  });
+
+  test.each([
+    ["acme:role", "entry 1 is not tenant:kind=value, the tenant being"],
+    ["Acme:role=R", "entry 1 is not tenant:kind=value, the tenant being"],
+    ["acme:role=R,acme:name=x", "entry 2 is not tenant:kind=value, the kind being one of role, group, app, subject"],
+    ["acme:group=Readers", "the group of entry 1 is not an id (a GUID): tokens do not have its name"],
+    ["acme:app=my-app", "the app of entry 1 is not an id (a GUID)"],
+    ["acme:role=R,globex:role=R", "the role of entry 2 belongs to another tenant already"],
+    [`acme:app=${GROUP},globex:app=${GROUP.toLowerCase()}`, "the app of entry 2 belongs to another tenant already"],
+  ])("%s is refused", (CALLERS, problem) => {
+    expect(complaint({ ENTRA_TENANT_ID: DIRECTORY, CALLERS })).toContain(problem);
+  });
+
+  test.each([
+    [{ ENTRA_TENANT_ID: "contoso.com", CALLERS: "a:role=R" }, "expected the id of a directory (a GUID)"],
+    [{ ENTRA_TENANT_ID: DIRECTORY }, "- CALLERS is not set: with ENTRA_TENANT_ID it says which callers"],
+    [{ CALLERS: "a:role=R" }, "- ENTRA_TENANT_ID is not set: with CALLERS it is the id of the directory"],
+    [{ ENTRA_AUTHORITY: "http://login.microsoftonline.com" }, "ENTRA_AUTHORITY is"],
+    [{ ENTRA_AUTHORITY: "login.microsoftonline.com" }, "expected an https URL"],
+    [{ ENTRA_AUDIENCES: "," }, "expected one audience or more, comma separated"],
+  ])("%o is refused", (changes, problem) => {
+    expect(complaint(changes)).toContain(problem);
+  });
+
+  test("are checked with the keys of a server on this machine, if the settings say so", () => {
+    expect(entra({ ENTRA_AUTHORITY: "http://127.0.0.1:4000/" })?.authority).toBe("http://127.0.0.1:4000");
+  });
+
+  test("have no tokens that count where nothing is set", () => {
+    expect(read().entra).toBeUndefined();
   });
 });
 
@@ -204,6 +276,32 @@ describe("a setting that is wrong is shown with what is allowed:", () => {
     ]) {
       expect(() => read(changes)).not.toThrow();
     }
+  });
+});
+
+test("a model's name that is mapped twice is refused, as one of the two would have no effect", () => {
+  expect(complaint({ MODEL_NAMES: "a=b,c=d, a=c" })).toContain('MODEL_NAMES is "a=b,c=d, a=c": "a" stands there twice');
+});
+
+describe("a name that is almost that of a setting", () => {
+  test.each([
+    ["MODEL_ENDPONT", "MODEL_ENDPOINT"],
+    ["MODEL_ENDPIONT", "MODEL_ENDPOINT"],
+    ["model_endpoint", "MODEL_ENDPOINT"],
+    ["API_KEY", "API_KEYS"],
+    ["MODELNAMES", "MODEL_NAMES"],
+    ["SERVICEBUSCONNECTION", "ServiceBusConnection"],
+    ["RUN_LIFE_TIME", "RUN_LIFETIME"],
+  ])("is named: %s", (name, meant) => {
+    expect(misspelt({ [name]: "x" })).toEqual([`${name} is no setting: did you mean ${meant}?`]);
+  });
+
+  test("is left alone if it is empty, or the name of something else", () => {
+    expect(misspelt({ MODEL_NAME: "" })).toEqual([]);
+    const others = ["COSMOS_PORT", "MODEL_PORT", "SERVICE_BUS_PORT", "PORT", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET"];
+    const usual = ["PATH", "HOME", "NODE_ENV", "ServiceBusConnection__clientId", "AzureWebJobsStorage"];
+    expect(misspelt(Object.fromEntries([...others, ...usual].map((name) => [name, "x"])))).toEqual([]);
+    expect(misspelt(REQUIRED)).toEqual([]);
   });
 });
 

@@ -42,6 +42,12 @@ test("a warning tells an error's causes, each by name, code and the beginning of
   expect(line).toMatch(/^careful error="Error: x{300} <- Error ECONNREFUSED: connect refused"$/);
 });
 
+test("an error that collects others, as the Azure SDKs throw it, is told with the first of them", () => {
+  const error = new AggregateError([new Error("ExpiredToken"), new Error("second")]);
+  const line = lineOf(() => consoleLog.warn("not sent", { error }), "warn");
+  expect(line).toBe('not sent error="AggregateError:  <- Error: ExpiredToken"');
+});
+
 test("what was not expected shows its stack, on the same line", () => {
   const line = lineOf(() => consoleLog.error("broken", { error: new TypeError("no such thing") }), "error");
   expect(line).toMatch(/^broken error="TypeError: no such thing \[at .*log\.test\.ts.*\]"$/);

@@ -3,10 +3,12 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parseTimeSpan } from "../../local/functions/settings.ts";
 import { PATIENCE } from "../../src/api/health.ts";
+import { KEYS_TIMEOUT } from "../../src/api/signing-keys.ts";
 import { DISCONNECT_TIMEOUT, RELEASE_TIMEOUT } from "../../src/app.ts";
 import { readConfig } from "../../src/config.ts";
+import { TOKEN_TIMEOUT } from "../../src/identity.ts";
 import { FIRST_SEND_TIMEOUT, SEND_TIMEOUT } from "../../src/jobs/wake-ups.ts";
-import { TAKEOVER_GRACE } from "../../src/runs/claim.ts";
+import { SECOND_LOOK, TAKEOVER_GRACE } from "../../src/runs/claim.ts";
 import { HEARTBEAT } from "../../src/runs/drive.ts";
 import { TROUBLE_MEMORY } from "../../src/runs/sweep.ts";
 import {
@@ -27,7 +29,11 @@ const settings = (more: Record<string, string> = {}) =>
   }).runs;
 
 const project = new URL("../../", import.meta.url);
-const host = JSON.parse(readFileSync(new URL("host.json", project), "utf8")) as { functionTimeout: string };
+const host = JSON.parse(readFileSync(new URL("host.json", project), "utf8")) as {
+  functionTimeout: string;
+  extensions: { serviceBus: { maxAutoLockRenewalDuration: string } };
+};
+const lockRenewal = parseTimeSpan(host.extensions.serviceBus.maxAutoLockRenewalDuration) ?? 0;
 const queue = JSON.parse(readFileSync(new URL("local/service-bus/config.json", project), "utf8")) as object;
 
 /** What docs/operations.md promises clients, and what the platform does. Milliseconds. */
@@ -51,6 +57,13 @@ test.each([
     SHORT_PATIENCE_TIME + LONGEST_PAUSE + FIRST_SEND_TIMEOUT,
     LONGEST_REQUEST,
   ],
+  [
+    "the keys for a caller's token, then a run's creation and its first wake-up",
+    KEYS_TIMEOUT + SHORT_PATIENCE_TIME + LONGEST_PAUSE + FIRST_SEND_TIMEOUT,
+    LONGEST_REQUEST,
+  ],
+  ["a token of the app's identity, in a call", TOKEN_TIMEOUT, CALL_TIMEOUT],
+  ["a token of the app's identity, in the first wake-up", TOKEN_TIMEOUT, FIRST_SEND_TIMEOUT],
   ["a later wake-up", SEND_TIMEOUT, FIRST_SEND_TIMEOUT],
   ["a look at the store for /healthz", PATIENCE, LONGEST_HEALTH],
   ["a beat that hangs, and the next one, within half a lease", REQUEST_TIMEOUT + HEARTBEAT, lease / 2],
@@ -59,13 +72,15 @@ test.each([
     REQUEST_TIMEOUT + LONGEST_PAUSE + HEARTBEAT,
     TAKEOVER_GRACE,
   ],
+  ["a driver writes again, once the store works, before a second look", LONGEST_PAUSE + HEARTBEAT, SECOND_LOOK * lease],
   ["the sweep remembers trouble till its next tick", SWEEP, TROUBLE_MEMORY],
   ["stopping, before the platform ends the process", RELEASE_TIMEOUT + DISCONNECT_TIMEOUT, PLATFORM_GRACE],
   [
-    "a run of the longest life",
+    "a worker keeps the wake-up of a run of the longest life",
     settings({ RUN_LIFETIME: "86400" }).lifetime * 1_000,
-    parseTimeSpan(host.functionTimeout),
+    lockRenewal,
   ],
+  ["a worker lets go of a wake-up before the host ends the process", lockRenewal, parseTimeSpan(host.functionTimeout)],
 ])("%s: %i ms of %i", (_, inner, outer) => {
   expect(inner).toBeLessThan(outer ?? 0);
 });

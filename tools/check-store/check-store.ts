@@ -38,11 +38,19 @@ const LOOKS = 3;
 /** Milliseconds. */
 const PAUSE = 300;
 
+/** How threads and marks of deleted ones are found, by what is indexed. The marks of older builds have no sort, but a due time. */
+const LISTED = [
+  "c.internal.sort > 'thread/' AND c.internal.sort < 'thread/~'",
+  "c.internal.sort > 'deleted/' AND c.internal.sort < 'deleted/~' AND c.kind = 'deleted_thread'",
+  "c.internal.due > 0 AND c.kind = 'deleted_thread'",
+];
+
 /** Reads the whole container `threads`. Memory: one thread, and the keys of a bounded number of threads. */
 export async function checkStore(container: Container, check: StoreCheck): Promise<Report> {
   const walk = new Walk(container, check);
   await walk.threads();
   await walk.strays();
+  await walk.misplaced();
   return walk.report;
 }
 
@@ -59,12 +67,20 @@ class Walk {
 
   /** Every partition that holds a thread, or the mark that a deleted one left. */
   async threads(): Promise<void> {
-    const inSort = "c.internal.sort > 'thread/' AND c.internal.sort < 'thread/~'";
-    for await (const pk of this.#keys(`SELECT VALUE c.pk FROM c WHERE ${inSort}`)) await this.#partition(pk);
-    // The marks of older builds have no sort, but a due time.
-    for (const isMark of ["c.internal.sort > 'deleted/' AND c.internal.sort < 'deleted/~'", "c.internal.due > 0"]) {
-      const marks = `SELECT VALUE c.pk FROM c WHERE ${isMark} AND c.kind = 'deleted_thread'`;
-      for await (const pk of this.#keys(marks)) await this.#partition(pk);
+    for (const condition of LISTED) {
+      for await (const pk of this.#keys(`SELECT VALUE c.pk FROM c WHERE ${condition}`)) await this.#partition(pk);
+    }
+  }
+
+  /** Documents with a partition key that is no text, or with none: no request ever asks for such a partition. */
+  async misplaced(): Promise<void> {
+    const query = "SELECT c.id, c.pk FROM c WHERE NOT IS_STRING(c.pk)";
+    for await (const page of this.#pages<{ id: string; pk?: unknown }>({ query })) {
+      for (const { id, pk } of page) {
+        const key = JSON.stringify(pk) ?? "none";
+        this.report.documents += 1;
+        this.report.violations.push({ rule: "place", pk: key, id, detail: "lies outside every thread" });
+      }
     }
   }
 
@@ -111,13 +127,18 @@ class Walk {
   }
 
   async #hasThread(pk: string): Promise<boolean> {
-    const id = pk.slice(pk.indexOf(":") + 1);
-    const { resource } = await this.#container.item(id, pk).read<Doc>();
-    return resource?.kind === "thread" || resource?.kind === "deleted_thread";
+    // A query, because an id may hold what a read refuses.
+    const isListed = LISTED.map((condition) => `(${condition})`).join(" OR ");
+    const query = `SELECT VALUE c.id FROM c WHERE c.id = @id AND (${isListed})`;
+    const parameters = [{ name: "@id", value: pk.slice(pk.indexOf(":") + 1) }];
+    for await (const found of this.#pages<string>({ query, parameters }, pk)) if (found.length > 0) return true;
+    return false;
   }
 
   async *#keys(query: string): AsyncGenerator<string> {
-    for await (const page of this.#pages<string>({ query })) yield* new Set(page);
+    for await (const page of this.#pages<unknown>({ query })) {
+      for (const pk of new Set(page)) if (typeof pk === "string") yield pk;
+    }
   }
 
   async *#pages<T>(query: SqlQuerySpec, partitionKey?: string): AsyncGenerator<T[]> {
@@ -126,8 +147,8 @@ class Walk {
   }
 }
 
-const isEmpty = ({ threads, marks, runs, messages, steps, chunks, strangers }: ThreadSnapshot) =>
-  [threads, marks, runs, messages, steps, chunks, strangers].every((docs) => docs.length === 0);
+const isEmpty = ({ threads, marks, runs, messages, steps, chunks, strangers, unreadable }: ThreadSnapshot) =>
+  [threads, marks, runs, messages, steps, chunks, strangers, unreadable].every((docs) => docs.length === 0);
 
 /** Without the detail, in which times go by. */
 const identity = ({ rule, id }: Violation) => `${rule} ${id}`;

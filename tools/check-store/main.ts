@@ -1,16 +1,26 @@
 /**
- * The command line: `npm run check:store -- [--tolerance SECONDS] [--messages-deleted] [--json]`, with the app's own
- * COSMOS_… settings in the environment. It only reads. The exit code is 1 if anything is wrong, 2 if it cannot check.
+ * The command line: `npm run check:store -- [options]`. With the app's own COSMOS_… settings in the environment it looks
+ * at that store, else at the one that `npm start` keeps in .local. It only reads. The exit code is 1 if anything is
+ * wrong, 2 if it cannot check.
  */
+import path from "node:path";
 import { parseArgs } from "node:util";
 import { CosmosClient } from "@azure/cosmos";
 import { DefaultAzureCredential } from "@azure/identity";
 import { z } from "zod";
 import { THREADS } from "../../src/store/containers.ts";
 import { checkStore, type Report } from "./check-store.ts";
+import { LOCAL_KEY, localStore } from "./local.ts";
+
+const HELP = `npm run check:store -- [options]
+
+  --data DIR            the store that npm start keeps in this folder; without it, that of COSMOS_ENDPOINT, else .local
+  --tolerance SECONDS   how late workers may be, and clocks may differ (60)
+  --messages-deleted    messages that runs name may be missing, as clients delete some
+  --json                the findings as JSON`;
 
 const settings = z.object({
-  COSMOS_ENDPOINT: z.url({ protocol: /^https?$/, error: "set COSMOS_ENDPOINT to the account's URL" }),
+  COSMOS_ENDPOINT: z.url({ protocol: /^https?$/, error: "COSMOS_ENDPOINT is not the URL of an account" }).optional(),
   COSMOS_KEY: z.string().optional(),
   COSMOS_DATABASE: z.string().default("threadkeep"),
   RUN_EVENTS_TTL: z.coerce.number().default(86_400),
@@ -20,18 +30,22 @@ type Settings = z.output<typeof settings>;
 
 /** Longer than a sweep and a wake-up take, and than clocks differ. */
 const DEFAULT_TOLERANCE = "60";
+const LOCAL_DATA = path.resolve(import.meta.dirname, "../../.local");
 
 function readArguments() {
   const { values } = parseArgs({
     options: {
+      data: { type: "string" },
       tolerance: { type: "string", default: DEFAULT_TOLERANCE },
       "messages-deleted": { type: "boolean", default: false },
       json: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
     },
   });
   const tolerance = Number(values.tolerance);
   if (!(tolerance >= 0)) throw new Error(`--tolerance is a number of seconds, not "${values.tolerance}"`);
-  return { tolerance: tolerance * 1000, messagesAreDeleted: values["messages-deleted"], json: values.json };
+  const { data, json, help } = values;
+  return { tolerance: tolerance * 1000, messagesAreDeleted: values["messages-deleted"], data, json, help };
 }
 
 function readSettings(): Settings {
@@ -42,7 +56,30 @@ function readSettings(): Settings {
   throw new Error(result.error.issues.map(({ message }) => message).join("\n"));
 }
 
-function connect({ COSMOS_ENDPOINT: endpoint, COSMOS_KEY: key, AZURE_CLIENT_ID: clientId }: Settings): CosmosClient {
+interface Place {
+  endpoint: string;
+  database: string;
+  key: string | undefined;
+  clientId: string | undefined;
+  isRunning: boolean;
+  close(): Promise<void>;
+}
+
+async function findStore(data: string | undefined, given: Settings): Promise<Place> {
+  const { COSMOS_ENDPOINT: endpoint, COSMOS_KEY: key, COSMOS_DATABASE: database, AZURE_CLIENT_ID: clientId } = given;
+  if (endpoint !== undefined && data === undefined) {
+    // Only local servers are reached by http, and identities need https.
+    const keyOf = key ?? (endpoint.startsWith("http:") ? LOCAL_KEY : undefined);
+    return { endpoint, database, key: keyOf, clientId, isRunning: true, close: async () => {} };
+  }
+  const folder = path.resolve(data ?? LOCAL_DATA);
+  const store = await localStore(folder);
+  if (!store) throw new Error(`npm start has left no store in ${folder}: set COSMOS_ENDPOINT, or say --data DIR`);
+  console.error(`The store in ${folder}, of an app that ${store.isRunning ? "is running" : "is stopped"}:`);
+  return { ...store, database: "threadkeep", key: LOCAL_KEY, clientId: undefined };
+}
+
+function connect({ endpoint, key, clientId }: Place): CosmosClient {
   const identity = () =>
     new DefaultAzureCredential(clientId === undefined ? {} : { managedIdentityClientId: clientId });
   return new CosmosClient({
@@ -53,24 +90,42 @@ function connect({ COSMOS_ENDPOINT: endpoint, COSMOS_KEY: key, AZURE_CLIENT_ID: 
   });
 }
 
+async function check(options: ReturnType<typeof readArguments>): Promise<Report> {
+  const given = readSettings();
+  const place = await findStore(options.data, given);
+  const client = connect(place);
+  try {
+    const container = client.database(place.database).container(THREADS);
+    const { tolerance, messagesAreDeleted } = options;
+    const eventsTtl = given.RUN_EVENTS_TTL;
+    return await checkStore(container, { tolerance, messagesAreDeleted, eventsTtl, isStopped: !place.isRunning });
+  } catch (error) {
+    const isMissing = error instanceof Error && "code" in error && error.code === 404;
+    throw isMissing ? new Error(`${place.endpoint} has no container ${place.database}/${THREADS}`) : error;
+  } finally {
+    client.dispose();
+    await place.close();
+  }
+}
+
 function print({ threads, documents, newer, runs, violations }: Report): void {
   for (const { rule, pk, id, detail } of violations) console.log(`${rule}: ${id} ${detail} (${pk})`);
   const endings = Object.entries(runs).map(([status, count]) => `${count} ${status}`);
   console.log(`${threads} threads, ${documents} documents; runs: ${endings.join(", ") || "none"}`);
   if (newer > 0) console.log(`${newer} threads are of a newer schema version: only a build that knows it checks them.`);
-  console.log(violations.length === 0 ? "Nothing is wrong." : `${violations.length} violations.`);
+  const count = violations.length;
+  console.log(count === 0 ? "Nothing is wrong." : `${count} ${count === 1 ? "violation" : "violations"}.`);
 }
 
 try {
-  const { json, ...options } = readArguments();
-  const given = readSettings();
-  const client = connect(given);
-  const container = client.database(given.COSMOS_DATABASE).container(THREADS);
-  const report = await checkStore(container, { ...options, eventsTtl: given.RUN_EVENTS_TTL });
-  client.dispose();
-  if (json) console.log(JSON.stringify(report));
-  else print(report);
-  process.exitCode = report.violations.length === 0 ? 0 : 1;
+  const options = readArguments();
+  if (options.help) console.log(HELP);
+  else {
+    const report = await check(options);
+    if (options.json) console.log(JSON.stringify(report));
+    else print(report);
+    process.exitCode = report.violations.length === 0 ? 0 : 1;
+  }
 } catch (error) {
   console.error(error instanceof Error ? error.message : String(error));
   process.exitCode = 2;

@@ -8,6 +8,8 @@ export interface CheckOptions {
   tolerance: number;
   /** how long events are kept, as the app's setting says, in seconds; 0 if they are not */
   eventsTtl: number;
+  /** whether no worker and no sweep runs: then nothing is overdue */
+  isStopped?: boolean;
   /** whether clients delete messages: then a message that a step names may be missing */
   messagesAreDeleted: boolean;
 }

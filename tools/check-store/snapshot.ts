@@ -11,6 +11,13 @@ import type {
 } from "../../src/store/documents.ts";
 import { isNewer } from "../../src/store/documents.ts";
 import { withSnapshot } from "../../src/store/snapshots.ts";
+import { lackOf } from "./shapes.ts";
+
+interface Unreadable {
+  id: string;
+  /** what it lacks */
+  detail: string;
+}
 
 export class ThreadSnapshot {
   readonly pk: string;
@@ -27,21 +34,25 @@ export class ThreadSnapshot {
   readonly isNewer: boolean;
   /** ids of documents that are of no known kind */
   readonly strangers: string[] = [];
+  /** documents that lack what the rules look into; they are in none of the lists above */
+  readonly unreadable: Unreadable[] = [];
 
   constructor(pk: string, docs: Iterable<Doc>) {
     this.pk = pk;
     const colon = pk.indexOf(":");
-    this.tenant = pk.slice(0, colon);
+    this.tenant = pk.slice(0, Math.max(colon, 0));
     this.threadId = pk.slice(colon + 1);
+    const all = Array.from(docs);
+    // What lies in a store need not be of the app.
+    this.isNewer = all.some(({ internal }) => isNewer({ internal: internal ?? {} }));
     const stored: RunDoc[] = [];
-    let newer = false;
-    for (const doc of docs) {
-      // What lies in a store need not be of the app.
-      newer ||= isNewer({ internal: doc.internal ?? {} });
-      if (doc.kind === "run") stored.push(doc);
+    for (const doc of all) {
+      // How the documents of a newer build look is not known here.
+      const lack = this.isNewer ? undefined : lackOf(doc);
+      if (lack !== undefined) this.unreadable.push({ id: doc.id, detail: `cannot be read as a ${doc.kind}: ${lack}` });
+      else if (doc.kind === "run") stored.push(doc);
       else this.#add(doc);
     }
-    this.isNewer = newer;
     for (const run of stored) this.runs.push(this.#whole(run));
   }
 

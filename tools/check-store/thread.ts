@@ -4,6 +4,7 @@ import { answersAsStepsSay } from "./rules/answers.ts";
 import { deletedAtOnce } from "./rules/deleted.ts";
 import { nothingOverdue } from "./rules/due.ts";
 import { logsTellTheTruth } from "./rules/event-log.ts";
+import { documentsAreReadable } from "./rules/form.ts";
 import { locksMatchRuns } from "./rules/lock.ts";
 import { messagesAreWhole } from "./rules/messages.ts";
 import { everythingInOrder } from "./rules/order.ts";
@@ -13,7 +14,8 @@ import { stepsAreWhole } from "./rules/steps.ts";
 import { usageAddsUp } from "./rules/usage.ts";
 import type { ThreadSnapshot } from "./snapshot.ts";
 
-const RULES = {
+export const RULES = {
+  form: documentsAreReadable,
   place: everythingInItsPlace,
   due: nothingOverdue,
   deleted: deletedAtOnce,
@@ -35,7 +37,7 @@ export interface Violation extends Finding {
 }
 
 /** While a thread is being deleted, only these hold. */
-const OF_DELETED: RuleName[] = ["due", "deleted"];
+const OF_DELETED: RuleName[] = ["form", "due", "deleted"];
 
 /** These look at fields whose meaning never changes: of a thread of a newer schema version, no more is known. */
 const OF_NEWER: RuleName[] = ["due", "deleted", "lock"];
@@ -43,8 +45,17 @@ const OF_NEWER: RuleName[] = ["due", "deleted", "lock"];
 export function checkThread(thread: ThreadSnapshot, options: CheckOptions): Violation[] {
   const rules = rulesOf(thread);
   return rules.flatMap((rule) =>
-    Array.from(RULES[rule](thread, options), (finding) => ({ rule, pk: thread.pk, ...finding })),
+    Array.from(findings(rule, thread, options), (finding) => ({ rule, pk: thread.pk, ...finding })),
   );
+}
+
+/** A rule that stumbles over a document must not end the check of all the others. */
+function* findings(rule: RuleName, thread: ThreadSnapshot, options: CheckOptions): Iterable<Finding> {
+  try {
+    yield* RULES[rule](thread, options);
+  } catch (error) {
+    yield { id: thread.threadId, detail: `cannot be checked: ${error}` };
+  }
 }
 
 function rulesOf({ isBeingDeleted, isNewer }: ThreadSnapshot): RuleName[] {

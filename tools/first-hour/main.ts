@@ -9,7 +9,7 @@ import { localPlace, localSettings } from "./local.ts";
 import { Place, type PlaceOptions } from "./place.ts";
 import { rowText, summaryText } from "./report.ts";
 import { describe, exitCodeOf } from "./run-checks.ts";
-import { type Options, readOptions, USAGE } from "./settings.ts";
+import { firstKeyOf, type Options, readOptions, USAGE } from "./settings.ts";
 
 const stopped = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stopped.abort());
@@ -37,7 +37,7 @@ async function check(options: Options): Promise<number> {
 
 function azurePlace(options: Options): PlaceOptions {
   const config = readConfig(process.env);
-  const key = options.key ?? config.apiKeys[0]?.key;
+  const key = options.key ?? firstKeyOf(process.env.API_KEYS);
   if (key === undefined) throw new Error("say --key KEY, a key of the app");
   return { config, app: { url: options.app ?? "", key }, model: options.model, surroundings: azure(config) };
 }

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { Container } from "@azure/cosmos";
 import { ServiceBusClient } from "@azure/service-bus";
+import { digestOf } from "../../src/access-settings.ts";
 import type { Config } from "../../src/config.ts";
 import { identity } from "../../src/identity.ts";
 import { type CosmosConnection, connectCosmos } from "../../src/store/cosmos.ts";
@@ -80,7 +81,8 @@ export class Place {
     this.#cosmos = connectCosmos(config, this.#meter, this.health);
     this.threads = this.#cosmos.containers.threads;
     this.app = new AppClient(app, this.stopping.signal);
-    this.tenant = config.apiKeys.find(({ key }) => key === app.key)?.tenant;
+    const digest = digestOf(app.key);
+    this.tenant = config.apiKeys.find((known) => known.digest === digest)?.tenant;
     const { serviceBus } = config;
     const retryOptions = { maxRetries: 1, retryDelayInMs: 200, timeoutInMs: 10_000 };
     this.serviceBus =

@@ -1,5 +1,6 @@
 /** The command line: `npm run first-hour -- --target local|azure [options]`. */
 import { parseArgs } from "node:util";
+import { DIGEST_PREFIX } from "../../src/access-settings.ts";
 
 export const USAGE = `npm run first-hour -- --target local|azure [options]
 
@@ -10,7 +11,7 @@ Checks what Threadkeep relies on, against a real account, and prints what was ex
                    COSMOS_ENDPOINT, COSMOS_KEY, COSMOS_DATABASE, ServiceBusConnection (or
                    ServiceBusConnection__fullyQualifiedNamespace), MODEL_ENDPOINT
   --app URL        the deployed app, as an OpenAI client takes it, with /v1 (or the variable THREADKEEP_URL)
-  --key KEY        its API key (THREADKEEP_KEY, or the first of API_KEYS)
+  --key KEY        its API key (THREADKEEP_KEY, or the first of API_KEYS that is no digest)
   --model NAME     a model that it serves (gpt-4o-mini)
   --write          also do what creates documents, runs and wake-ups: up to 300 short model calls and 100,000 RU
   --by-hand        also wait for what only you can do (deploy, block the account): it says when
@@ -63,6 +64,12 @@ export function readOptions(args: string[], environment: NodeJS.ProcessEnv): Opt
     only: values.only?.split(",").map(checkNumber),
     json: values.json,
   };
+}
+
+/** The first of `API_KEYS` that is a key and no digest of one. */
+export function firstKeyOf(apiKeys = ""): string | undefined {
+  const keys = apiKeys.split(",").map((entry) => entry.slice(entry.indexOf(":") + 1).trim());
+  return keys.find((key) => key !== "" && !key.startsWith(DIGEST_PREFIX));
 }
 
 function checkNumber(text: string): number {

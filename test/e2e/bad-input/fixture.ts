@@ -1,8 +1,8 @@
 /** A tenant with one of each object, and the whole of what the store has of it. */
 import { createHash } from "node:crypto";
-import { CosmosClient } from "@azure/cosmos";
+import { CosmosClient, type Database } from "@azure/cosmos";
 import { inject } from "vitest";
-import { newTenant, POLL, question, type Tenant } from "../harness.ts";
+import { newTenant, POLL, question, type Tenant, until } from "../harness.ts";
 
 export interface Fixture {
   tenant: Tenant;
@@ -19,13 +19,25 @@ export async function newFixture(): Promise<Fixture> {
   const [message] = (await beta.threads.messages.list(thread.id)).data;
   const [step] = (await beta.threads.runs.steps.list(run.id, { thread_id: thread.id })).data;
   const ids = { assistant_id: assistant.id, thread_id: thread.id, run_id: run.id };
-  return { tenant, ids: { ...ids, message_id: message?.id ?? "", step_id: step?.id ?? "" } };
+  const fixture = { tenant, ids: { ...ids, message_id: message?.id ?? "", step_id: step?.id ?? "" } };
+  await until(() => seesEnd(fixture));
+  return fixture;
+}
+
+/** This client has no session: where the account is weaker than Strong, it sees later than the app what has been written. */
+async function seesEnd({ tenant: { tenant }, ids }: Fixture): Promise<boolean> {
+  const { thread_id: thread = "", run_id: run = "" } = ids;
+  const { resource } = await threadkeep().container("threads").item(run, `${tenant}:${thread}`).read();
+  return resource?.status === "completed";
+}
+
+function threadkeep(): Database {
+  return new CosmosClient(inject("stack").cosmos).database("threadkeep");
 }
 
 /** Changes if any document of the tenant changes, comes or goes. */
 export async function digestOf({ tenant }: Fixture): Promise<string> {
-  const { cosmos } = inject("stack");
-  const database = new CosmosClient(cosmos).database("threadkeep");
+  const database = threadkeep();
   const hash = createHash("sha256");
   for (const name of ["catalog", "threads"]) {
     const query = "SELECT * FROM c WHERE c.pk = @tenant OR STARTSWITH(c.pk, @prefix)";

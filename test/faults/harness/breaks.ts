@@ -87,9 +87,7 @@ export const BREAKS: Break[] = [
   of(0, "a model call is not on the run's account", [
     edit("runs/settle.ts", "usage: addUsage(internal.usage, turn.usage)", "usage: internal.usage"),
   ]),
-  of(0, "any run can be claimed, whatever its status", [
-    edit("runs/claim.ts", "`c.status = 'queued' AND c.internal.v", "`c.internal.v"),
-  ]),
+  of(0, "any run can be claimed, whatever its status", [edit("runs/claim.ts", "`c.status = 'queued' AND ", "`")]),
   of(0, "the sweep finds nothing", [
     edit("store/store.ts", '"WHERE c.internal.due < @now', '"WHERE c.internal.due < 0 AND c.internal.due < @now'),
   ]),
@@ -146,7 +144,7 @@ export const BREAKS: Break[] = [
     ),
   ]),
   of(2, "a worker takes an expired lease for a dead driver, though the store was just in trouble", [
-    edit("runs/claim.ts", "if (engine.store.health.troubledWithin(TAKEOVER_GRACE))", "if (false)"),
+    edit("runs/claim.ts", "return isTroubled && now <", "return false && now <"),
   ]),
   of(
     2,
@@ -210,8 +208,8 @@ export const BREAKS: Break[] = [
       ),
       edit(
         "runs/drive.ts",
-        "return stop.signal.aborted ? (stop.signal.reason as Outcome) : outcome;",
-        "return outcome;",
+        "const reason: Outcome | undefined = stop.signal.aborted ? stop.signal.reason : undefined;",
+        "const reason = undefined as Outcome | undefined;",
       ),
       edit("runs/drive.ts", 'if (owned.run.status === "cancelling" && outcome.kind !== "lost")', "if (false)"),
     ],

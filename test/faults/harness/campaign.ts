@@ -34,6 +34,7 @@ export interface CampaignOptions extends ChaosOptions {
   sweep?: number | undefined;
   appDir?: string | undefined;
   log?: string | undefined;
+  likeAzure?: boolean | undefined;
 }
 
 export interface CampaignReport {
@@ -68,8 +69,8 @@ const AGAIN = 0.4;
 export async function runCampaign(options: CampaignOptions): Promise<CampaignReport> {
   const started = performance.now();
   const random = new Random(options.seed);
-  const { skew, appDir, log } = options;
-  const cluster = await startCluster({ random: random.fork(), skew, appDir, log });
+  const { skew, appDir, log, likeAzure } = options;
+  const cluster = await startCluster({ random: random.fork(), skew, appDir, log, likeAzure });
   try {
     const campaign = new Campaign(cluster, random, options);
     const report = await campaign.run();
@@ -156,12 +157,13 @@ class Campaign {
 
   /** What must be there before the first fault. */
   async #prepare(): Promise<Teller> {
-    const { doors, apiKey, stack } = this.#cluster;
+    const { doors, apiKey, stack, lag } = this.#cluster;
     await scriptModels(stack.model.baseUrl);
-    const client = clientOf(doors, apiKey, this.#random.fork(), 0.5);
+    const newClient = (share: number) => clientOf({ doors, apiKey, random: this.#random.fork(), lag }, share);
+    const client = newClient(0.5);
     // Now and then a run that lives for a short time only, too.
-    const creator = clientOf(doors, apiKey, this.#random.fork(), 0.9);
-    const shortLived = clientOf(doors, apiKey, this.#random.fork(), 0);
+    const creator = newClient(0.9);
+    const shortLived = newClient(0);
     const assistants: Partial<Record<ModelName, string>> = {};
     for (const model of MODEL_NAMES) assistants[model] = (await client.beta.assistants.create({ model })).id;
     const all = assistants as Record<ModelName, string>;
@@ -171,7 +173,7 @@ class Campaign {
     const memory = this.#memory;
     const watchers = new Watchers(client, memory);
     const clients = { client, creator, shortLived };
-    return { ...clients, memory, watchers, random, assistants: all, bigThreads, patience, unfinished: [] };
+    return { ...clients, memory, watchers, random, assistants: all, bigThreads, patience, lag, unfinished: [] };
   }
 
   async #tellAll(teller: Teller, chaos: Chaos): Promise<void> {

@@ -3,7 +3,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Child } from "../../../local/child.ts";
-import type { FaultReport, FaultRule as StoreFault } from "../../../local/cosmos/faults.ts";
+import type { FaultOperation, FaultRule as StoreFault } from "../../../local/cosmos/fault-rules.ts";
+import type { FaultReport } from "../../../local/cosmos/faults.ts";
 import type { FaultRule as QueueFault } from "../../../local/service-bus/faults.ts";
 import { POINTS } from "../points/points.ts";
 import { type Cluster, LEASE } from "./cluster.ts";
@@ -11,11 +12,31 @@ import type { Ledger } from "./ledger.ts";
 import type { Random } from "./random.ts";
 import { SIEGES, type SiegePlan } from "./sieges.ts";
 
+const WRITES: FaultOperation[] = ["create", "replace", "patch", "batch", "delete", "upsert"];
+
+/** Each kind of trouble that passes: docs/operations.md has them all. */
 const STORE_FAULTS: StoreFault[] = [
   { fault: "cut-before", rate: 0.01 },
   { fault: "cut-after", rate: 0.015 },
+  { fault: "hang", rate: 0.0005 },
   { fault: "503", rate: 0.01 },
+  { fault: "503", rate: 0.003, when: "after" },
   { fault: "429", rate: 0.02, ms: 20 },
+  { fault: "449", rate: 0.01 },
+  { fault: "410", rate: 0.003 },
+  { fault: "404-1002", rate: 0.003, operations: ["read", "query"] },
+  { fault: "403-3", rate: 0.002, operations: WRITES },
+  { fault: "408", rate: 0.003 },
+  { fault: "500", rate: 0.003, when: "after" },
+  { fault: "502-html", rate: 0.003 },
+  { fault: "504", rate: 0.002, when: "after" },
+  { fault: "empty-body", rate: 0.002, when: "after" },
+  { fault: "449-in-batch", rate: 0.01 },
+  { fault: "410-in-batch", rate: 0.003 },
+  { fault: "429-in-batch", rate: 0.005 },
+  { fault: "500-in-batch", rate: 0.002 },
+  { fault: "empty-page", rate: 0.1 },
+  { fault: "short-page", rate: 0.1, items: 3 },
   { fault: "latency", rate: 0.03, ms: 300 },
 ];
 
@@ -24,7 +45,10 @@ const QUEUE_FAULTS: QueueFault[] = [
   { fault: "delay", rate: 0.15, ms: 1_500 },
   { fault: "expire-lock", rate: 0.08, ms: 300 },
   { fault: "send-error", rate: 0.03 },
+  { fault: "server-busy", rate: 0.01 },
   { fault: "cut", rate: 0.01 },
+  { fault: "close", rate: 0.005 },
+  { fault: "detach", rate: 0.005 },
 ];
 
 /** What happens to processes, and how often among each other. */

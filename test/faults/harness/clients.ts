@@ -10,12 +10,27 @@ const TIMEOUT = 8_000;
 const MAX_RETRIES = 5;
 const PAUSE = 400;
 
+export interface ClientOptions {
+  doors: readonly [Child, Child];
+  apiKey: string;
+  random: Random;
+  /** how far reads may be behind writes of another instance, in milliseconds */
+  lag: number;
+}
+
 /** A client whose every request, repetitions too, goes to an instance by chance; `share` of them to the first. */
-export function clientOf(doors: readonly [Child, Child], apiKey: string, random: Random, share: number): OpenAI {
-  const balanced: typeof fetch = (input, init) => {
+export function clientOf({ doors, apiKey, random, lag }: ClientOptions, share: number): OpenAI {
+  const balanced: typeof fetch = async (input, init) => {
     const url = new URL(input instanceof Request ? input.url : input);
-    url.port = String((random.chance(share) ? doors[0] : doors[1]).ports.port);
-    return fetch(url, marked(init));
+    const ask = () => {
+      url.port = String((random.chance(share) ? doors[0] : doors[1]).ports.port);
+      return fetch(url, marked(init));
+    };
+    const response = await ask();
+    if (response.status !== 404 || lag === 0) return response;
+    // Another instance has written it, and this one does not see it yet.
+    await sleep(lag);
+    return ask();
   };
   return new OpenAI({
     apiKey,

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { type Container, CosmosClient } from "@azure/cosmos";
 import type { Child } from "../../../local/child.ts";
 import { type Stack, startStack } from "../../../local/stack.ts";
+import { trust } from "../../lib/trust.ts";
 import type { Random } from "./random.ts";
 
 /**
@@ -35,7 +36,19 @@ export interface ClusterOptions {
   appDir?: string | undefined;
   /** a file for what the processes say */
   log?: string | undefined;
+  /**
+   * The store is like most in Azure: https, endpoint discovery by the SDK, several physical partitions, an account with
+   * Session consistency.
+   */
+  likeAzure?: boolean | undefined;
 }
+
+/** How far the reads of an account with Session consistency are behind what other clients write. Milliseconds. */
+const REPLICA_LAG = 250;
+const LIKE_AZURE = {
+  https: true,
+  cosmosArgs: ["--partitions", "3", "--consistency", "session", "--lag", String(REPLICA_LAG)],
+};
 
 export class Cluster {
   readonly stack: Stack;
@@ -43,11 +56,14 @@ export class Cluster {
   readonly crashes: string[];
   /** milliseconds by which the clock of each instance is ahead */
   readonly skews: Record<string, number>;
+  /** how far what one instance reads may be behind what another one has written: with room for a busy machine, in ms */
+  readonly lag: number;
   readonly #dataDir: string;
   readonly #cosmos: CosmosClient;
 
-  constructor(stack: Stack, dataDir: string, crashes: string[], skews: Record<string, number>) {
+  constructor(stack: Stack, dataDir: string, crashes: string[], skews: Record<string, number>, lag: number) {
     this.stack = stack;
+    this.lag = lag;
     this.skews = skews;
     this.crashes = crashes;
     this.#dataDir = dataDir;
@@ -95,7 +111,7 @@ export class Cluster {
   }
 }
 
-export async function startCluster({ random, skew, appDir, log }: ClusterOptions): Promise<Cluster> {
+export async function startCluster({ random, skew, appDir, log, likeAzure }: ClusterOptions): Promise<Cluster> {
   const dataDir = mkdtempSync(path.join(tmpdir(), "threadkeep-faults-"));
   const crashes: string[] = [];
   const skews: Record<string, number> = {};
@@ -110,6 +126,7 @@ export async function startCluster({ random, skew, appDir, log }: ClusterOptions
     lockDuration: LOCK_DURATION,
     ...(appDir === undefined ? {} : { appDir }),
     ...(log === undefined ? {} : { log }),
+    ...(likeAzure ? LIKE_AZURE : {}),
     env: { ...COMMON, ...DOOR, ...environmentOf("functions") },
     moreHosts: [
       { name: "door-2", env: { ...environmentOf("door-2"), RUN_LIFETIME: String(SHORT_LIFETIME) } },
@@ -120,7 +137,8 @@ export async function startCluster({ random, skew, appDir, log }: ClusterOptions
       crashes.push(`${child.name} ended by itself (${signal ?? code}): ${child.lastLines.slice(-3).join(" | ")}`);
     },
   });
-  return new Cluster(stack, dataDir, crashes, skews);
+  trust(stack.cosmos.certificate);
+  return new Cluster(stack, dataDir, crashes, skews, likeAzure ? 4 * REPLICA_LAG : 0);
 }
 
 /** Streams that an instance holds: more than the users of a campaign open, fewer than the flooding tenant asks for. */
@@ -143,6 +161,6 @@ const DOOR = disabled("true");
 const WORKER = disabled("false");
 
 function disabled(value: "true" | "false"): Record<string, string> {
-  const names = ["run-worker", "dead-letters", "sweep"];
+  const names = ["run-worker", "overflow-worker", "dead-letters", "overflow-dead-letters", "sweep"];
   return Object.fromEntries(names.map((name) => [`AzureWebJobs.${name}.Disabled`, value]));
 }

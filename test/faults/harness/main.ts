@@ -6,8 +6,9 @@
  * RUNS (1000), SEEDS (1,2,3), LANES: users at a time (24), PEACE between two blows (900 ms), LOST wake-ups (0.02 of them),
  * SIEGE: how long the store answers 429, 503 and slowly, each (30 s), SKEW: how far clocks are off (500 ms; beyond a quarter
  * of a lease they explain model calls), PATIENCE of users (15 s), QUIET: how long runs may take to end after the last fault
- * (150 s), LOG: a file for what the processes say, APP_DIR: another build of the app. RESULTS: a folder that keeps the
- * report of each seed; a seed whose report is there, of the same settings, is not run again.
+ * (150 s), LIKE_AZURE=1: a store with https, endpoint discovery, three partitions and Session consistency, LOG: a file for
+ * what the processes say, APP_DIR: another build of the app. RESULTS: a folder that keeps the report of each seed; a seed
+ * whose report is there, of the same settings, is not run again.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -25,6 +26,7 @@ const {
   SKEW = "500",
   PATIENCE = "15",
   QUIET = "150",
+  LIKE_AZURE,
   LOG,
   APP_DIR,
   RESULTS,
@@ -49,6 +51,7 @@ function optionsOf(seed: number): CampaignOptions {
     skew: Number(SKEW),
     patience: Number(PATIENCE) * 1000,
     quiet: Number(QUIET) * 1000,
+    likeAzure: LIKE_AZURE === "1",
     appDir: APP_DIR,
     log: LOG,
   };

@@ -164,6 +164,7 @@ async function deletedThread(story: Story, model: ModelName): Promise<boolean> {
     return run !== undefined && (await unlessMissing(story.follow(run))) === true;
   }
   memory.deletedThreads.set(threadId, "done");
+  await sleep(story.teller.lag);
   const inThread = { thread_id: threadId };
   const runId = run?.id ?? "run_none";
   const requests = {

@@ -29,6 +29,8 @@ export interface Teller {
   bigThreads: string[];
   /** how long a user waits for a run, in milliseconds */
   patience: number;
+  /** how far what one instance reads may be behind what another one has written, in milliseconds */
+  lag: number;
   /** runs that took longer, and whose users will come back */
   unfinished: Unfinished[];
 }
@@ -92,9 +94,7 @@ export class Story {
     return this.wait(run, async (now) => {
       if (now.status !== "requires_action") return isOver(now);
       const calls = now.required_action?.submit_tool_outputs.tool_calls.map(({ id }) => id) ?? [];
-      if (calls.join() === pausedAt) return false;
-      pausedAt = calls.join();
-      await this.#submit(now.id, calls);
+      if (calls.join() !== pausedAt && (await this.#submit(now.id, calls))) pausedAt = calls.join();
       return false;
     });
   }
@@ -131,21 +131,28 @@ export class Story {
     tools: model === "tools" || model.endsWith("calling") ? TOOLS : [],
   });
 
-  async #submit(runId: string, calls: string[]): Promise<void> {
+  /** Whether they were taken. Refused if they were submitted before, maybe by an earlier try; or the run ended. */
+  async #submit(runId: string, calls: string[]): Promise<boolean> {
     if (this.random.chance(0.3)) await sleep(this.random.between(500, 2_500));
     const outputs = calls.map((id) => ({ tool_call_id: id, output: `done ${id}` }));
     const body = { thread_id: this.threadId, tool_outputs: outputs };
-    // Refused if they were submitted before, maybe by an earlier try; or the run ended.
-    const submit = () => venture(() => this.insist((runs) => runs.submitToolOutputs(runId, body)));
+    let taken = false;
+    const submit = () =>
+      venture(async () => {
+        await this.insist((runs) => runs.submitToolOutputs(runId, body));
+        taken = true;
+      });
     await Promise.all(this.random.chance(0.3) ? [submit(), submit()] : [submit()]);
+    return taken;
   }
 
-  /** The thread's newest run. */
+  /** The thread's newest run, if this story has made it without hearing so. */
   async #active(model: ModelName): Promise<Run | undefined> {
     const { data } = await this.insist((runs) => runs.list(this.threadId, { limit: 1 }));
     const [run] = data;
-    // A run of another model is of another user, or of this thread's past.
-    return run === undefined || !run.model.startsWith(`${model}${MARK}`) ? undefined : this.hear(run, model);
+    // A run of another model is another user's. One that was heard of before is of an earlier story on this thread.
+    const isOurs = run?.model.startsWith(`${model}${MARK}`) && !this.teller.memory.runs.has(run.id);
+    return run !== undefined && isOurs ? this.hear(run, model) : undefined;
   }
 
   async #read(stream: AsyncIterable<AssistantStreamEvent>, model: ModelName, events: number): Promise<Run | undefined> {

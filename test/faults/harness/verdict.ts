@@ -72,10 +72,12 @@ async function complaints(
 }
 
 /** Of a run whose model says more than a run takes. */
-function complaintsBeyond({ status, incomplete_details: details }: Run, answers: Message[], text?: string): string[] {
+function complaintsBeyond(run: Run, answers: Message[], text?: string): string[] {
+  const { status, incomplete_details: details } = run;
   if (status === "expired") return [];
   if (status !== "incomplete" || details?.reason !== "max_completion_tokens") {
-    return [`is ${status} (${details?.reason}), though its model says more than a run takes`];
+    const why = details?.reason ?? run.last_error?.message;
+    return [`is ${status} (${why}), though its model says more than a run takes`];
   }
   if (text === undefined) return [];
   const [answer] = answers;

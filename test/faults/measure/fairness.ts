@@ -2,7 +2,8 @@
  * Two tenants: one takes all that the app gives it, of every limit at once, and keeps asking for more. What does the other
  * one notice?
  *
- *   node test/faults/measure/fairness.ts      (some three minutes)
+ *   node test/faults/measure/fairness.ts                     (some three minutes)
+ *   node test/faults/measure/fairness.ts --waiting 2500      with more of the flood's runs waiting for a worker
  *
  * Promise: of the quiet tenant's 500 requests, 50 streams and 50 background runs none is refused, and the median of each
  * is no more than twice as long as it is when the tenant is alone.
@@ -10,6 +11,7 @@
 import { once } from "node:events";
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
 import OpenAI, { RateLimitError } from "openai";
 import { inLanes } from "../../../bench/lib/lanes.ts";
 import { quantile } from "../../../bench/lib/quantiles.ts";
@@ -18,13 +20,15 @@ import { startStack } from "../../../local/stack.ts";
 import { buildIfStale } from "../../e2e/build.ts";
 import { until, useOf } from "./figures.ts";
 
+const { values: options } = parseArgs({ options: { waiting: { type: "string", default: "50" } } });
+
 /** Small limits, so that what is measured is their sharing and not the machine. */
 const LIMITS = {
   MAX_REQUESTS: "100",
   MAX_STREAMS: "100",
   MAX_BODIES_MB: "100",
   MAX_UNREAD_MB: "4",
-  MAX_OVERDUE_RUNS: "50",
+  MAX_OVERDUE_RUNS: options.waiting,
 };
 
 const FLOOD_KEY = "a-key-of-the-flood";
@@ -92,8 +96,10 @@ async function measure(): Promise<void> {
   const { holds } = await costs();
   console.log(`the flood holds ${JSON.stringify(holds.tenants.flood)}, and was refused: ${JSON.stringify(refusals)}`);
   console.log(`the flood alone keeps the app busy for ${(await cpuShare()).toFixed(2)} of a processor`);
+  console.log(`wake-ups in the queues: ${JSON.stringify(await wakeUps())}`);
   const beside = await figuresOf(kinds);
   console.log(`at the end it was refused: ${JSON.stringify(refusals)}`);
+  console.log(`and the queues hold: ${JSON.stringify(await wakeUps())}`);
   let kept = true;
   for (const { name, count } of kinds) {
     const [before, after] = [alone[name], beside[name]];
@@ -225,6 +231,13 @@ async function assistantOf(client: OpenAI, model: string, turn: object): Promise
 
 async function newThread(client: OpenAI): Promise<string> {
   return (await client.beta.threads.create({ messages: [{ role: "user", content: "Why?" }] })).id;
+}
+
+/** How many messages each queue holds, those that workers have included. */
+async function wakeUps(): Promise<Record<string, number>> {
+  const response = await fetch(new URL("/_local/queues", stack.serviceBus.controlUrl));
+  const { queues } = (await response.json()) as { queues: { name: string; active: number }[] };
+  return Object.fromEntries(queues.map(({ name, active }) => [name, active]));
 }
 
 async function costs() {

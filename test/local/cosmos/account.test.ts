@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { CosmosClient } from "@azure/cosmos";
 import { afterEach, describe, expect, test } from "vitest";
 import { type CosmosOptions, type CosmosServer, KEY, startCosmos } from "../../../local/cosmos/server.ts";
+import { startIdentity } from "../../../local/identity/server.ts";
 import { end, MAIN, startProcess } from "./process.ts";
 
 const open: (() => unknown)[] = [];
@@ -71,32 +72,62 @@ describe("an identity of Entra ID", () => {
   const jwt = (claims: object) =>
     ["{}", JSON.stringify(claims), "signature"].map((part) => Buffer.from(part).toString("base64url")).join(".");
 
+  /** The database account as a client reads it that has this token; with what it asked a token for. */
+  async function accountWith({ endpoint, certificate }: CosmosServer, token: string, scopes: unknown[] = []) {
+    const client = new CosmosClient({
+      endpoint,
+      agent: new Agent({ ca: certificate }),
+      aadCredentials: {
+        getToken: async (scope) => {
+          scopes.push(scope);
+          return { token, expiresOnTimestamp: Date.now() + 3_600_000 };
+        },
+      },
+    });
+    open.push(() => client.dispose());
+    await client.getDatabaseAccount();
+    return client;
+  }
+
+  const soon = Math.floor(Date.now() / 1000) + 3600;
+
   test("is let in with a token for this server that is valid now, over https", async () => {
     const running = await server({ https: true });
     const scopes: unknown[] = [];
-    let claims = {};
-    const credentialed = () => {
-      const client = new CosmosClient({
-        endpoint: running.endpoint,
-        agent: new Agent({ ca: running.certificate }),
-        aadCredentials: {
-          getToken: async (scope) => {
-            scopes.push(scope);
-            return { token: jwt(claims), expiresOnTimestamp: Date.now() + 3_600_000 };
-          },
-        },
-      });
-      open.push(() => client.dispose());
-      return client.databases.createIfNotExists({ id: "d" });
-    };
-    const soon = Math.floor(Date.now() / 1000) + 3600;
-    claims = { aud: running.endpoint, exp: soon };
-    expect((await credentialed()).database.id).toBe("d");
+    await accountWith(running, jwt({ aud: running.endpoint, exp: soon }), scopes);
     expect(scopes.flat()).toContain(`${running.endpoint}/.default`);
     for (const wrong of [{ aud: "https://vault.azure.net", exp: soon }, { aud: "https://127.0.0.1", exp: 1 }, {}]) {
-      claims = wrong;
-      await expect(credentialed()).rejects.toMatchObject({ code: 401 });
+      await expect(accountWith(running, jwt(wrong))).rejects.toMatchObject({ code: 401 });
     }
+  });
+
+  test("is refused unless the directory has signed its token, where the server knows one", async () => {
+    const directory = await startIdentity({ tenantId: "d", secret: "s" });
+    open.push(() => directory.stop());
+    const running = await server({ https: true, issuer: directory.authority });
+    const claims = directory.directory.claims({ clientId: "app" }, { audience: running.endpoint, lifetime: 60 });
+    await accountWith(running, directory.keys.sign(claims));
+    directory.keys.rotate({ withdraw: false });
+    await accountWith(running, directory.keys.sign(claims));
+    const [header, payload] = directory.keys.sign(claims).split(".");
+    for (const wrong of [jwt(claims), `${header}.${payload}.AAAA`, directory.keys.sign({ ...claims, tid: "other" })]) {
+      await expect(accountWith(running, wrong)).rejects.toMatchObject({ code: 401 });
+    }
+  });
+
+  test("may read and write documents, and create no database, container or throughput", async () => {
+    const running = await server({ https: true });
+    await itemOf(clientOf(running.endpoint, running.certificate));
+    const client = await accountWith(running, jwt({ aud: running.endpoint, exp: soon }));
+    const container = client.database("d").container("c");
+    expect((await container.items.upsert({ id: "b", pk: "p" })).statusCode).toBe(201);
+    expect((await container.items.query("SELECT * FROM c", { partitionKey: "p" }).fetchAll()).resources).toHaveLength(
+      2,
+    );
+    const forbidden = { code: 403, substatus: 5300 };
+    await expect(client.databases.create({ id: "e" })).rejects.toMatchObject(forbidden);
+    await expect(client.database("d").containers.create({ id: "e" })).rejects.toMatchObject(forbidden);
+    await expect(container.delete()).rejects.toMatchObject(forbidden);
   });
 });
 

@@ -5,7 +5,7 @@ import { type HostProcess, startHostProcess, until } from "./host-process.ts";
 
 const queues = [
   { name: "jobs", lockDuration: 30_000, maxDeliveryCount: 3 },
-  { name: "short", lockDuration: 1000, maxDeliveryCount: 10 },
+  ...["short", "many"].map((name) => ({ name, lockDuration: 1000, maxDeliveryCount: 10 })),
   ...["batches", "manual", "bytes", "together"].map((name) => ({ name, lockDuration: 30_000, maxDeliveryCount: 10 })),
 ];
 
@@ -140,6 +140,26 @@ describe("Service Bus functions", () => {
     expect((await seen<number>(host, "together")).toSorted((a, b) => a - b)).toEqual(numbers);
   });
 
+  it("go on while others are held, however many messages pass by, and hold no more than maxConcurrentCalls", async () => {
+    const [HELD, PASSING] = [2, 2200];
+    const most = sampleLargest(() => broker.entity("many")?.locks.size ?? 0);
+    const bodies = Array.from({ length: HELD + PASSING }, (_, number) => ({ number, hold: number % 1500 === 0 }));
+    for (let at = 0; at < bodies.length; at += 500) {
+      await send(
+        client,
+        "many",
+        bodies.slice(at, at + 500).map((body) => ({ body })),
+      );
+    }
+    await until(() => left(broker, "many") === HELD, 20_000);
+    await fetch(`${host.url}/release`);
+    await until(() => left(broker, "many") === 0);
+    const processed = await seen<{ number: number; deliveryCount: number }>(host, "many");
+    expect(processed.filter(({ deliveryCount }) => deliveryCount !== 1)).toEqual([]);
+    expect(new Set(processed.map(({ number }) => number)).size).toBe(bodies.length);
+    expect(most()).toBeLessThanOrEqual(32);
+  });
+
   it("are listed with their queues", async () => {
     const listed = await (await fetch(`${host.url}/admin/functions`)).json();
     expect(listed).toContainEqual({ name: "work", trigger: "serviceBusTrigger", queue: "jobs" });
@@ -230,6 +250,18 @@ describe("a host with Service Bus functions", () => {
     });
   });
 });
+
+/** Looks at a number until it is asked for the largest that it has seen. */
+function sampleLargest(look: () => number): () => number {
+  let largest = 0;
+  const timer = setInterval(() => {
+    largest = Math.max(largest, look());
+  }, 1);
+  return () => {
+    clearInterval(timer);
+    return largest;
+  };
+}
 
 interface Surroundings {
   broker: ServiceBusBroker;

@@ -128,7 +128,7 @@ test("a journal that is damaged before its end is an error that names the file, 
   const directory = temporaryDirectory();
   const path = join(directory, FILE);
   writeFileSync(path, '[{"op":"next","queue":"runs","number":5}]\n[garbage]\n[]\n');
-  await expect(startBrokerProcess("--data", directory)).rejects.toThrow(`The journal ${path} is damaged at byte 42`);
+  await expect(startBrokerProcess("--data", directory)).rejects.toThrow(`${path}, line 2: damaged record (no JSON)`);
 });
 
 /** Queues on a journal in this process, in virtual time. */
@@ -140,7 +140,7 @@ function openQueue(directory: string, smallestCompaction: number) {
     const dead = queue.deadLetters;
     return new Map([[queue.key, queue.image()], ...(dead ? ([[dead.key, dead.image()]] as const) : [])]);
   };
-  const journal = new Journal(directory, images, smallestCompaction);
+  const journal = new Journal(directory, images, { smallestCompaction });
   const append = (record: JournalRecord) => {
     records.push(JSON.parse(JSON.stringify(record)));
     journal.append(record);

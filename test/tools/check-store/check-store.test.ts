@@ -1,10 +1,12 @@
 /** A store in which everything is right, and one thing broken by hand: the checker names it. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type DeletedThreadDoc, type Doc, deletedSort } from "../../../src/store/documents.ts";
-import { checkStore, type Report } from "../../../tools/check-store/check-store.ts";
+import { apiObject, type DeletedThreadDoc, type Doc, deletedSort } from "../../../src/store/documents.ts";
+import type { Report } from "../../../tools/check-store/check-store.ts";
 import type { CheckOptions } from "../../../tools/check-store/rule.ts";
+import { RULES } from "../../../tools/check-store/thread.ts";
 import { startWorld, type World } from "../../local/cosmos/harness.ts";
 import { CREATED, KEY, messageDoc, NOW, place, THREAD } from "../../unit/documents.ts";
+import { checkDocuments } from "./checking.ts";
 import { allDocs, answeredThread, type GoodThread, secondAnswer, TTL, waitingThread } from "./good-threads.ts";
 
 let world: World;
@@ -13,13 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.stop());
 
-async function check(docs: Doc[], options: Partial<CheckOptions> = {}): Promise<Report> {
-  const container = await world.container();
-  for (const doc of docs) await container.items.create(doc);
-  const { now = NOW, ...others } = options;
-  const usual = { tolerance: 10_000, eventsTtl: TTL, messagesAreDeleted: false, pause: 0 };
-  return checkStore(container, { ...usual, ...others, now: () => now });
-}
+const check = (docs: Doc[], options: Partial<CheckOptions> = {}) => checkDocuments(world, docs, options);
 
 const rulesOf = ({ violations }: Report) => [...new Set(violations.map(({ rule }) => rule))];
 
@@ -71,6 +67,18 @@ describe("a store in which nothing is wrong", () => {
     expect(await check([...allDocs(newer), stranger])).toMatchObject({ violations: [], newer: 1 });
     newer.thread.internal.active_run = newer.run.id;
     expect(rulesOf(await check(allDocs(newer)))).toEqual(["lock"]);
+  });
+
+  test("with a log that begins with the thread, as that of a streamed run which was created with it", async () => {
+    const docs = answeredThread();
+    const [first] = docs.chunks;
+    const opening = { event: "thread.created", data: apiObject(docs.thread) };
+    first?.internal.entries.unshift(opening);
+    for (const chunk of docs.chunks.slice(1)) chunk.internal.first += 1;
+    docs.run.internal.log.events += 1;
+    expect((await check(allDocs(docs))).violations).toEqual([]);
+    Object.assign(opening.data, { id: "thread_other" });
+    expect(rulesOf(await check(allDocs(docs)))).toEqual(["events"]);
   });
 
   test("may miss a message if clients delete messages", async () => {
@@ -251,6 +259,20 @@ const BROKEN: [what: string, rule: string, broken: Break][] = [
     },
   ],
 ];
+
+test("each rule is shown to fail", () => {
+  // `form` in unreadable.test.ts, `deleted` below.
+  const shown = new Set([...BROKEN.map(([, rule]) => rule), "form", "deleted"]);
+  expect(Object.keys(RULES).filter((rule) => !shown.has(rule))).toEqual([]);
+});
+
+test("a store whose app is stopped has nothing overdue, and keeps the other rules", async () => {
+  const { chunks, ...docs } = waitingThread();
+  const all = [...Object.values(docs), ...chunks];
+  expect((await check(all, { now: LONG_AFTER, isStopped: true })).violations).toEqual([]);
+  docs.thread.internal.active_run = null;
+  expect(rulesOf(await check(all, { now: LONG_AFTER, isStopped: true }))).toEqual(["lock"]);
+});
 
 describe("the checker finds that", () => {
   test.each(BROKEN)("%s", async (_, rule, broken) => {

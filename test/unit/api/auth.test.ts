@@ -1,21 +1,22 @@
 import { describe, expect, test } from "vitest";
-import { type Face, Keys } from "../../../src/api/auth.ts";
+import { apiKeys, digestOf } from "../../../src/access-settings.ts";
+import { Access, type Face } from "../../../src/api/auth.ts";
 import { ApiError } from "../../../src/resources/errors.ts";
+import { silentLog } from "../silent-log.ts";
 
 const ACME = "acme-key-0123456789abcdef";
 const GLOBEX = "globex-key-0123456789abcdef";
-const keys = new Keys([
-  { tenant: "acme", key: ACME },
-  { tenant: "acme", key: "acme-key-to-rotate-to" },
-  { tenant: "globex", key: GLOBEX },
-]);
+const ROTATED = "acme-key-to-rotate-to";
 
-const tenantOf = (headers: Record<string, string>, face: Face = "azure") =>
-  keys.authenticate(new Headers(headers), face);
+/** The setting as an operator writes it: the second key of acme as its digest. */
+const accessWith = (text: string) => new Access({ apiKeys: apiKeys.parse(text), log: silentLog, now: Date.now });
+const access = accessWith(`acme:${ACME},acme:sha256:${digestOf(ROTATED).toUpperCase()},globex:${GLOBEX}`);
 
-function refusal(headers: Record<string, string>, face: Face, known = keys): ApiError {
+const tenantOf = (headers: Record<string, string>, face: Face = "azure") => access.tenantOf(new Headers(headers), face);
+
+async function refusal(headers: Record<string, string>, face: Face, known = access): Promise<ApiError> {
   try {
-    known.authenticate(new Headers(headers), face);
+    await known.tenantOf(new Headers(headers), face);
   } catch (error) {
     if (error instanceof ApiError) return error;
   }
@@ -27,15 +28,15 @@ describe("a caller is let in", () => {
     ["with Azure's header", { "api-key": ACME }],
     ["with a bearer token", { authorization: `Bearer ${ACME}` }],
     ["with a bearer token however it is written", { authorization: `bearer   ${ACME} ` }],
-    ["with the tenant's second key", { "api-key": "acme-key-to-rotate-to" }],
+    ["with the tenant's second key, of which the setting has the digest", { "api-key": ROTATED }],
     ["with both headers", { "api-key": ACME, authorization: "Bearer some-other-key-of-a-tenant" }],
-  ])("%s", (_, headers) => {
-    expect(tenantOf(headers, "azure")).toBe("acme");
-    expect(tenantOf(headers, "openai")).toBe("acme");
+  ])("%s", async (_, headers) => {
+    expect(await tenantOf(headers, "azure")).toBe("acme");
+    expect(await tenantOf(headers, "openai")).toBe("acme");
   });
 
-  test("to its own tenant only", () => {
-    expect(tenantOf({ "api-key": GLOBEX })).toBe("globex");
+  test("to its own tenant only", async () => {
+    expect(await tenantOf({ "api-key": GLOBEX })).toBe("globex");
   });
 });
 
@@ -58,23 +59,23 @@ describe("under /openai a refusal is that of Azure's gateway", () => {
     ["another scheme", { authorization: `Basic ${ACME}` }],
     ["a token without a scheme", { authorization: ACME }],
     ["two tokens", { authorization: `Bearer ${ACME} ${ACME}` }],
-  ])("%s", (_, headers) => {
-    const { status, body } = refusal(headers, "azure");
+  ])("%s", async (_, headers) => {
+    const { status, body } = await refusal(headers, "azure");
     expect(status).toBe(401);
     expect(body).toEqual(AZURE_REFUSAL);
   });
 });
 
 describe("under /v1 a refusal is that of OpenAI", () => {
-  test("no key", () => {
-    const { status, body } = refusal({}, "openai");
+  test("no key", async () => {
+    const { status, body } = await refusal({}, "openai");
     expect(status).toBe(401);
     expect(body.error).toMatchObject({ type: "invalid_request_error", param: null, code: null });
     expect(body.error.message).toMatch(/^You didn't provide an API key\./);
   });
 
-  test("an unknown key, shown so far that its owner knows it and others cannot use it", () => {
-    const { status, body } = refusal({ authorization: "Bearer sk-anothers-secret-1234" }, "openai");
+  test("an unknown key, shown so far that its owner knows it and others cannot use it", async () => {
+    const { status, body } = await refusal({ authorization: "Bearer sk-anothers-secret-1234" }, "openai");
     expect(status).toBe(401);
     expect(body).toEqual({
       error: {
@@ -86,15 +87,25 @@ describe("under /v1 a refusal is that of OpenAI", () => {
     });
   });
 
-  test("a short unknown key, not shown at all", () => {
-    expect(refusal({ authorization: "Bearer short-secret" }, "openai").body.error.message).toBe(
+  test("a short unknown key, not shown at all", async () => {
+    expect((await refusal({ authorization: "Bearer short-secret" }, "openai")).body.error.message).toBe(
       "Incorrect API key provided: ****.",
     );
   });
 });
 
-test("without any key in the settings every request is refused", () => {
-  const none = new Keys([]);
-  expect(refusal({}, "azure", none).status).toBe(401);
-  expect(refusal({ "api-key": "" }, "openai", none).status).toBe(401);
+test("the digest of a key is no key", async () => {
+  expect((await refusal({ "api-key": digestOf(ROTATED) }, "azure")).status).toBe(401);
+  expect((await refusal({ "api-key": `sha256:${digestOf(ROTATED)}` }, "azure")).status).toBe(401);
+});
+
+test("without any key in the settings every request is refused", async () => {
+  const none = accessWith("");
+  expect((await refusal({}, "azure", none)).status).toBe(401);
+  expect((await refusal({ "api-key": "" }, "openai", none)).status).toBe(401);
+});
+
+test("a token of Entra ID is an unknown key where the settings name no directory", async () => {
+  const { body } = await refusal({ authorization: "Bearer eyJhbGciOiJSUzI1NiJ9.e30.c2lnbmF0dXJl" }, "azure");
+  expect(body).toEqual(AZURE_REFUSAL);
 });

@@ -46,6 +46,14 @@ describe("the original's own words:", () => {
       modifyRunRequest,
     ],
     [
+      "a long value of characters that are two units each",
+      { metadata: { k: `${"😀".repeat(600)}\ud83d` } },
+      "Invalid 'metadata.k': string too long. Expected a string with maximum length 512, but got a string with length 601 instead.",
+      "metadata.k",
+      "string_above_max_length",
+      modifyRunRequest,
+    ],
+    [
       "a message that is too long",
       { role: "user", content: long(1_620_133) },
       "Invalid 'content': string too long. Expected a string with maximum length 256000, but got a string with length 1620133 instead.",

@@ -81,6 +81,28 @@ describe("Azure's gateway speaks without type and param:", () => {
   });
 });
 
+describe("about tokens, Azure's words stand in the form of the base:", () => {
+  const invalid = "Unauthorized. Access token is missing, invalid, audience is incorrect (api://a), or have expired.";
+  const denied = "Principal does not have access to API/Operation.";
+  const inOpenAi = (message: string) => ({
+    error: { message, type: "invalid_request_error", param: null, code: "invalid_api_key" },
+  });
+
+  test.each([
+    [errors.invalidToken("api://a", true), { error: { code: "401", message: invalid } }],
+    [errors.invalidToken("api://a", false), inOpenAi(invalid)],
+    [errors.unknownCaller(true), { error: { code: "PermissionDenied", message: denied } }],
+    [errors.unknownCaller(false), inOpenAi(denied)],
+  ])("%s", ({ status, body }, expected) => {
+    expect({ status, body }).toEqual({ status: 401, body: expected });
+  });
+
+  test("that they cannot be checked now is trouble, and clients ask again", () => {
+    const { status, headers } = errors.tokensUncheckable(5);
+    expect({ status, headers }).toEqual({ status: 503, headers: { "retry-after": "5", "retry-after-ms": "5000" } });
+  });
+});
+
 test("no error has the status 409, which the SDKs would send again by themselves", () => {
   for (const [error] of rows) expect(error.status).not.toBe(409);
 });

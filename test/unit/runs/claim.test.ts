@@ -1,9 +1,10 @@
+import { ServiceBusClient } from "@azure/service-bus";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { QUEUE, type WakeUp } from "../../../src/jobs/wake-ups.ts";
+import { QUEUE, type WakeUp, wakeUp } from "../../../src/jobs/wake-ups.ts";
 import { SCHEMA_VERSION } from "../../../src/resources/schema-version.ts";
 import { claimRun } from "../../../src/runs/claim.ts";
 import type { Engine } from "../../../src/runs/engine.ts";
-import { released } from "../../../src/runs/lifecycle.ts";
+import { released, renewed } from "../../../src/runs/lifecycle.ts";
 import { lookAt } from "../../../src/runs/wake.ts";
 import { type CosmosConnection, connectCosmos } from "../../../src/store/cosmos.ts";
 import { CostMeter } from "../../../src/store/cost.ts";
@@ -15,13 +16,16 @@ import { type EngineWorld, type Question, startEngineWorld } from "./engine-worl
 
 let world: EngineWorld;
 let connection: CosmosConnection;
+let bus: ServiceBusClient;
 let asked: Question;
 beforeAll(async () => {
   world = await startEngineWorld();
+  bus = new ServiceBusClient(world.queue.connectionString());
   connection = connectCosmos(world.app.config, new CostMeter(), new StoreHealth(Date.now));
 });
 afterAll(async () => {
   connection.close();
+  await bus.close();
   await world.stop();
 });
 
@@ -55,17 +59,46 @@ function taken(): number {
   return (totals?.sent ?? 0) - (totals?.duplicatesDropped ?? 0);
 }
 
-test("a run whose driver is dead is taken over once its lease has ended, and that counts as an attempt", async () => {
-  const { job, until } = await abandoned();
+/** The wake-up for the second look at this run, which waits in the queue; and when it comes. Milliseconds since 1970. */
+async function secondLook({ id }: RunDoc): Promise<{ job: WakeUp; at: number }> {
+  const receiver = bus.createReceiver(QUEUE);
+  const messages = await receiver.peekMessages(1_000);
+  await receiver.close();
+  const [second, ...others] = messages.filter(({ body }) => body.run === id && body.seen !== undefined);
+  expect(others).toEqual([]);
+  return { job: wakeUp.parse(second?.body), at: second?.scheduledEnqueueTimeUtc?.getTime() ?? 0 };
+}
+
+test("a run whose driver is dead is taken over at the second look after its lease's end, and that counts as an attempt", async () => {
+  const { run, job, until } = await abandoned();
   expect(await claimRun(engineAt(until - 1), job)).toBeUndefined();
-  expect(await claimRun(engineAt(until), job)).toMatchObject({ internal: { attempts: 2 } });
+  expect(await claimRun(engineAt(until), job)).toBeUndefined();
+  const second = await secondLook(run);
+  // Of a lease of 20 seconds.
+  expect(second.at - until).toBeGreaterThanOrEqual(2_000);
+  expect(second.at - until).toBeLessThanOrEqual(3_000);
+  expect(await claimRun(engineAt(second.at), second.job)).toMatchObject({ internal: { attempts: 2 } });
+});
+
+test("after an outage longer than the lease, a driver that lives keeps its run from a worker that met no trouble", async () => {
+  const { run, job, until } = await abandoned();
+  const back = until + 10_000;
+  expect(await claimRun(engineAt(back), job)).toBeUndefined();
+  const { job: second, at } = await secondLook(run);
+  const { _etag: etag, ...driven } = await asked.read(run.id);
+  const beat = await asked.partition.batch([{ put: renewed(driven, back + 1_000, 20_000), ifMatch: etag }]);
+  expect(beat).toMatchObject({ ok: true });
+  expect(await claimRun(engineAt(at), second)).toBeUndefined();
+  expect((await asked.read(run.id)).internal).toMatchObject({ attempts: 1, lease: { until: back + 21_000 } });
 });
 
 test("after trouble with the store a driver gets time to write its answer, but not for ever", async () => {
-  const { job, until } = await abandoned();
+  const { run, job, until } = await abandoned();
   expect(await claimRun(engineAt(until + 6_000, until + 2_000), job)).toBeUndefined();
   // The store is still in trouble now and then, as one is that is over its throughput.
-  expect(await claimRun(engineAt(until + 60_000, until + 59_999), job)).toMatchObject({ status: "in_progress" });
+  expect(await claimRun(engineAt(until + 60_000, until + 59_999), job)).toBeUndefined();
+  const { job: second } = await secondLook(run);
+  expect(await claimRun(engineAt(until + 62_000, until + 61_999), second)).toMatchObject({ status: "in_progress" });
 });
 
 test("wake-ups of a run in its grace become one", async () => {

@@ -38,13 +38,13 @@ async function stored(run: RunDoc) {
 const runOf = (partition: Partition) => read<RunDoc>(partition, RUN_ID);
 const lockOf = async (partition: Partition) => (await read<ThreadDoc>(partition, THREAD)).internal.active_run;
 
-/** A run in this status that nobody drives at the moment. */
+/** A run in this status that has no driver at the moment. */
 function undriven(status: RunStatus): RunDoc {
   const run = runIn(status);
   return { ...run, internal: { ...run.internal, lease: null } };
 }
 
-describe("cancelling a run that nobody drives", () => {
+describe("cancelling a run without a driver", () => {
   test.each([
     { status: "queued" as const, told: ["created", "queued"] },
     { status: "in_progress" as const, told: ["created", "queued", "in_progress"] },
@@ -100,7 +100,7 @@ describe("cancelling a run that nobody drives", () => {
 });
 
 describe("a run whose time is over", () => {
-  test.each(ACTIVE_STATUSES)("has expired for whoever looks at it when it is %s", async (status) => {
+  test.each(ACTIVE_STATUSES)("has expired for any reader when it is %s", async (status) => {
     const ref = await stored({ ...undriven(status), expires_at: NOW_IN_SECONDS });
     const run = await currentRun(threads.engine, ref);
     expect(run).toMatchObject({ status: "expired", expires_at: null, required_action: null });

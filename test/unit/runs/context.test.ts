@@ -81,7 +81,7 @@ describe("the conversation", () => {
     ).toEqual([{ role: "user", content: "Hello" }]);
   });
 
-  // An empty list of parts is refused by models, and the run fails with words that nobody understands.
+  // An empty list of parts is refused by models, and the run fails with words that help no user.
   test("leaves out a message that is nothing but an image file", () => {
     const image: MessageRequest["content"] = [{ type: "image_file", image_file: { file_id: "file-1" } }];
     expect(chat(runDoc(), [user(image, 1), user("Hello", 2)])).toEqual([{ role: "user", content: "Hello" }]);

@@ -56,6 +56,6 @@ test("only the first piece of a call carries its id, its name and that there is 
   );
 });
 
-test("a run that nobody watches says nothing", () => {
+test("a run without watchers says nothing", () => {
   expect(noSink(runEvent(runIn("queued"), "queued"))).toBeUndefined();
 });

@@ -1,4 +1,4 @@
-/** A gateway before the local store that answers queries as Cosmos DB may: with empty pages, and without etags. */
+/** A gateway before the local store that answers as Cosmos DB may: with empty pages, without etags or session tokens. */
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 
@@ -12,8 +12,11 @@ export interface OddGateway {
   stop(): Promise<void>;
 }
 
-/** `empty-pages`: each query begins with one. `no-etags`: the answer to a batch has none. */
-export type Oddity = "empty-pages" | "no-etags";
+/**
+ * `empty-pages`: each query begins with one. `no-etags`: the answer to a batch has none. `silent-refusals`: a refused batch
+ * does not tell how far the store has come.
+ */
+export type Oddity = "empty-pages" | "no-etags" | "silent-refusals";
 
 export async function startOddGateway(target: string, oddity: Oddity): Promise<OddGateway> {
   let madeUp = 0;
@@ -40,6 +43,10 @@ export async function startOddGateway(target: string, oddity: Oddity): Promise<O
     const isBatch = request.headers["x-ms-cosmos-is-batch-request"] !== undefined;
     const text = isBatch && oddity === "no-etags" ? withoutEtags(answer.body) : answer.body;
     const { "content-length": _length, ...answerHeaders } = answer.headers;
+    if (isBatch && oddity === "silent-refusals" && answer.status === REFUSED) {
+      madeUp += 1;
+      delete answerHeaders["x-ms-session-token"];
+    }
     response.writeHead(answer.status, answerHeaders);
     response.end(text);
   });
@@ -55,6 +62,8 @@ export async function startOddGateway(target: string, oddity: Oddity): Promise<O
 }
 
 const CONTINUATION = "x-ms-continuation";
+/** The status of a batch of which a part was refused. */
+const REFUSED = 207;
 
 interface Answer {
   status: number;

@@ -4,8 +4,11 @@ import { dueOfMark } from "../../../src/store/documents.ts";
 import type { CheckOptions, Finding } from "../rule.ts";
 import type { ThreadSnapshot } from "../snapshot.ts";
 
-export function* nothingOverdue(thread: ThreadSnapshot, { now, tolerance }: CheckOptions): Iterable<Finding> {
-  const latest = now - tolerance;
+export function* nothingOverdue(
+  thread: ThreadSnapshot,
+  { now, tolerance, isStopped = false }: CheckOptions,
+): Iterable<Finding> {
+  const latest = isStopped ? Number.NEGATIVE_INFINITY : now - tolerance;
   for (const { id, status, expires_at: expiresAt, internal } of thread.runs) {
     const { due } = internal;
     if (isTerminal(status)) {

@@ -10,12 +10,20 @@ import type { ThreadSnapshot } from "../snapshot.ts";
 
 export function* logsTellTheTruth(thread: ThreadSnapshot, options: CheckOptions): Iterable<Finding> {
   for (const run of thread.runs) {
-    const events = yield* eventsOf(thread, run, options);
-    // What a driver has under way is told before it is written, and logged after.
-    const settled = isTerminal(run.status) || run.status === "requires_action";
-    if (events === undefined || events.length === 0 || !settled) continue;
-    yield* endsOf(thread, run, new Told(events), options);
+    try {
+      yield* logOf(thread, run, options);
+    } catch (error) {
+      yield { id: run.id, detail: `its event log cannot be read: ${error}` };
+    }
   }
+}
+
+function* logOf(thread: ThreadSnapshot, run: RunDoc, options: CheckOptions): Iterable<Finding> {
+  const events = yield* eventsOf(thread, run, options);
+  // What a driver has under way is told before it is written, and logged after.
+  const settled = isTerminal(run.status) || run.status === "requires_action";
+  if (events === undefined || events.length === 0 || !settled) return;
+  yield* endsOf(thread, run, new Told(events), options);
 }
 
 function* eventsOf(
@@ -133,8 +141,10 @@ function* endsOf(
   const stored = new Map([run, ...thread.stepsOf(run), ...messages].map((doc) => [doc.id, doc]));
   for (const doc of stored.values()) yield* lastEvent(doc, told.objects.get(doc.id));
   for (const message of messages) yield* text(message, told.texts.get(message.id) ?? "");
+  // The log of a streamed run that was created together with its thread begins with that.
+  const there = new Set([...stored.keys(), ...thread.threads.map(({ id }) => id)]);
   for (const [id, { event, data }] of told.objects) {
-    if (stored.has(id) || data.status === "in_progress" || told.givenUp.has(id)) continue;
+    if (there.has(id) || data.status === "in_progress" || told.givenUp.has(id)) continue;
     if (data.object === "thread.message" && messagesAreDeleted) continue;
     yield { id, detail: `is gone, though the log of ${run.id} ended it with ${event}` };
   }

@@ -9,7 +9,9 @@ export function* everythingInItsPlace(thread: ThreadSnapshot): Iterable<Finding>
   for (const { id } of [...thread.threads, ...thread.marks]) {
     if (id !== threadId) yield { id, detail: `is a thread in the partition of ${threadId}` };
   }
-  if (thread.thread === undefined && !thread.isBeingDeleted) yield { id: threadId, detail: "the thread is missing" };
+  const isUnreadable = thread.unreadable.some(({ id }) => id === threadId);
+  if (thread.thread === undefined && !thread.isBeingDeleted && !isUnreadable)
+    yield { id: threadId, detail: "the thread is missing" };
   for (const doc of [...thread.runs, ...thread.messages, ...thread.steps]) {
     if (doc.thread_id !== threadId) yield { id: doc.id, detail: `is of ${doc.thread_id}, but lies in ${threadId}` };
   }

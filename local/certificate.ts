@@ -1,4 +1,5 @@
 import { generateKeyPairSync, randomBytes, sign } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
 /** A certificate that signs itself, and its private key, both as PEM. */
 export interface Certificate {
@@ -14,11 +15,28 @@ const SEQUENCE = 0x30;
 const SET = 0x31;
 const OID = { ecdsaWithSha256: "2a8648ce3d040302", commonName: "550403", constraints: "551d13", names: "551d11" };
 
+/**
+ * The certificate of a file and the key beside it (`FILE.key`), made unless they are there: a server that starts again is
+ * still trusted.
+ */
+export function certificateOf(file: string): Certificate {
+  const keyFile = `${file}.key`;
+  if (existsSync(file) && existsSync(keyFile)) {
+    return { certificate: readFileSync(file, "utf8"), key: readFileSync(keyFile, "utf8") };
+  }
+  const made = selfSigned();
+  writeFileSync(keyFile, made.key, { mode: 0o600 });
+  writeFileSync(file, made.certificate);
+  return made;
+}
+
 /** Makes a certificate (X.509, ECDSA on P-256) for 127.0.0.1 and localhost, valid from yesterday for a year. */
 export function selfSigned(): Certificate {
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const algorithm = sequence(oid(OID.ecdsaWithSha256));
-  const name = sequence(der(SET, sequence(oid(OID.commonName), der(TAG.text, Buffer.from("local Cosmos DB")))));
+  // One of its own for each: of two trusted certificates with the same name, clients look at one only.
+  const commonName = Buffer.from(`local server ${randomBytes(4).toString("hex")}`);
+  const name = sequence(der(SET, sequence(oid(OID.commonName), der(TAG.text, commonName))));
   const now = Date.now();
   const signed = sequence(
     der(0xa0, der(TAG.integer, Buffer.from([2]))),

@@ -1,0 +1,54 @@
+import { roles } from 'roles.bicep'
+import { tagsType } from 'types.bicep'
+
+@description('Resource id of the app\'s identity.')
+param identityId string
+
+@description('Object id of the app\'s identity.')
+param identityPrincipalId string
+
+@description('Region.')
+param location string
+
+@description('Name of the pool: letters and digits.')
+param name string
+
+@description('Tags.')
+param tags tagsType
+
+var sessionExecutor = subscriptionResourceId(
+  'Microsoft.Authorization/roleDefinitions',
+  roles.containerAppsSessionExecutor
+)
+
+resource pool 'Microsoft.App/sessionPools@2025-07-01' = {
+  name: name
+  location: location
+  tags: tags
+  properties: {
+    poolManagementType: 'Dynamic'
+    containerType: 'PythonLTS'
+    scaleConfiguration: { maxConcurrentSessions: 50 }
+    dynamicPoolConfiguration: {
+      lifecycleConfiguration: {
+        lifecycleType: 'Timed'
+        cooldownPeriodInSeconds: 600
+      }
+    }
+    // A model writes the code: it must reach nothing outside.
+    sessionNetworkConfiguration: { status: 'EgressDisabled' }
+  }
+}
+
+resource appExecutes 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(pool.id, identityId, sessionExecutor)
+  scope: pool
+  properties: {
+    roleDefinitionId: sessionExecutor
+    principalId: identityPrincipalId
+    principalType: 'ServicePrincipal'
+  }
+}
+
+@description('Where sessions are asked for.')
+output endpoint string = pool.properties.poolManagementEndpoint
