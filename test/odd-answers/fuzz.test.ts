@@ -16,7 +16,9 @@ import { driveStreamed, startStreamedRun } from "../../src/runs/start.ts";
 import { Turn } from "../../src/runs/turn.ts";
 import { apiObject, type MessageDoc, messageSort, type RunDoc, type StepDoc } from "../../src/store/documents.ts";
 import { ALL_STEPS, wholeRange } from "../../src/store/ranges.ts";
+import { checkStore } from "../../tools/check-store/check-store.ts";
 import { complaint } from "../e2e/oracle.ts";
+import { inStore } from "../faults/points/look.ts";
 import { NOW, RESERVED, runIn } from "../unit/documents.ts";
 import { type EngineWorld, type Question, startEngineWorld } from "../unit/runs/engine-world.ts";
 import { collectedLog } from "../unit/runs/log-lines.ts";
@@ -50,6 +52,7 @@ test(`${STREAMS} changed streams`, { timeout: 60_000 + STREAMS * 300 }, async ()
   const ends = new Map<string, number>();
   for (let number = 0; number < STREAMS; number++) {
     if (number > 0 && number % STREAMS_OF_A_WORLD === 0) {
+      await expectSoundStore();
       await world.stop();
       world = await newWorld();
       model.forget();
@@ -60,11 +63,21 @@ test(`${STREAMS} changed streams`, { timeout: 60_000 + STREAMS * 300 }, async ()
     });
     ends.set(status, (ends.get(status) ?? 0) + 1);
   }
+  await expectSoundStore();
   if (STREAMS > 1_000) console.log(Object.fromEntries(ends));
   // A table of changes after which nothing could be read would prove little.
   expect(ends.get("completed")).toBeGreaterThan(STREAMS / 10);
   expect(ends.get("requires_action")).toBeGreaterThan(STREAMS / 20);
 });
+
+/** Runs that wait for another attempt are overdue, since nothing wakes them here. */
+async function expectSoundStore(): Promise<void> {
+  const options = { tolerance: 86_400_000, eventsTtl: 86_400, messagesAreDeleted: false };
+  const { endpoint, key } = world.cosmos;
+  const report = await inStore({ cosmos: { endpoint, key } }, (threads) => checkStore(threads, options));
+  expect(report.violations).toEqual([]);
+  expect(report.threads).toBeGreaterThan(0);
+}
 
 const tryStream = (seed: number) => (seed % 10 === 0 ? tryRun(seed) : tryTurn(seed));
 

@@ -3,8 +3,10 @@ import OpenAI from "openai";
 import type { Run } from "openai/resources/beta/threads/runs/runs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Stack, startStack } from "../../local/stack.ts";
+import { checkStore } from "../../tools/check-store/check-store.ts";
 import { buildIfStale } from "../e2e/build.ts";
 import { complaint } from "../e2e/oracle.ts";
+import { inStore } from "../faults/points/look.ts";
 import { StreamReader } from "../unit/runs/stream-reader.ts";
 import { CALL_CONTENT_ROWS } from "./call-content-rows.ts";
 import { CALL_ROWS } from "./call-rows.ts";
@@ -51,6 +53,13 @@ test("there are at least 80 rows, each with a name of its own", () => {
 
 test.concurrent.each(ROWS)("$name", async (row) => {
   await Promise.all([checkRow(row, "streamed", streamedRun), checkRow(row, "background", backgroundRun)]);
+});
+
+test("the store holds nothing that it should not, after all of them", async () => {
+  const options = { tolerance: 30_000, eventsTtl: 86_400, messagesAreDeleted: false };
+  const report = await inStore(stack, (threads) => checkStore(threads, options));
+  expect(report.violations).toEqual([]);
+  expect(report.threads).toBe(2 * ROWS.length);
 });
 
 async function checkRow(row: Row, mode: "streamed" | "background", runOf: typeof backgroundRun): Promise<void> {
