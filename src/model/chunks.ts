@@ -19,14 +19,18 @@ type Reader = ReadableStreamDefaultReader<Uint8Array>;
  */
 export async function* readAnswer(response: Response): AsyncGenerator<AnswerPiece> {
   const reader: Reader | undefined = response.body?.getReader();
-  if (reader === undefined) throw new NotAnAnswer(contentTypeOf(response.headers));
+  if (reader === undefined) throw new NotAnAnswer(response.status, contentTypeOf(response.headers));
   const decoder = new TextDecoder();
-  const chunks = new Chunks(response.headers);
+  const chunks = new Chunks(response);
   let form: Form | undefined;
   let head = "";
+  let broken: Error | undefined;
   try {
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await reader.read().catch((error: Error) => {
+        broken = error;
+        return { done: true as const, value: undefined };
+      });
       const text = done ? decoder.decode() : decoder.decode(value, { stream: true });
       if (form === undefined) {
         head += text;
@@ -36,6 +40,7 @@ export async function* readAnswer(response: Response): AsyncGenerator<AnswerPiec
       if (done) form?.end();
       // What came before a failure is heard before it, also if both came together.
       yield* chunks.take();
+      if (broken !== undefined) throw broken;
       if (chunks.failure !== undefined) throw chunks.failure;
       if (done || chunks.isComplete) return;
     }

@@ -3,7 +3,7 @@ import type { Details } from "../log.ts";
 import { contentTypeOf } from "./error-body.ts";
 import { isFields } from "./pieces.ts";
 import { hasNoChatCompletions } from "./trouble.ts";
-import { NotAnAnswer } from "./types.ts";
+import { BrokenAnswer } from "./types.ts";
 
 export function failureDetails(error: unknown): Details {
   const details: Details = {};
@@ -31,7 +31,7 @@ function causeCode(error: unknown): string | undefined {
 }
 
 function answeredType(error: unknown): string | undefined {
-  if (error instanceof NotAnAnswer) return error.contentType;
+  if (error instanceof BrokenAnswer) return error.contentType;
   const body = fieldOf(error, "error");
   if (isFields(body) && typeof body.contentType === "string") return body.contentType;
   const headers = fieldOf(error, "headers");

@@ -6,7 +6,7 @@ import { createParser, type EventSourceMessage } from "eventsource-parser";
 import { APIError } from "openai";
 import { contentTypeOf, readableError } from "./error-body.ts";
 import { type AnswerPiece, type Fields, isFields, PieceReader } from "./pieces.ts";
-import { NotAnAnswer } from "./types.ts";
+import { BrokenAnswer, NotAnAnswer } from "./types.ts";
 
 /** Of an event, or of an answer in one document: many times what a run may keep of it. Characters. */
 const LONGEST_DOCUMENT = 16_000_000;
@@ -30,15 +30,15 @@ export function formOf(head: string, isAll: boolean, chunks: Chunks): Form | und
 
 /** The chunks of an answer, whatever their form. */
 export class Chunks {
-  readonly #headers: Headers;
+  readonly #response: Pick<Response, "headers" | "status">;
   readonly #reader = new PieceReader();
   #pieces: AnswerPiece[] = [];
   #isAnswer = false;
   #isComplete = false;
   #failure: Error | undefined;
 
-  constructor(headers: Headers) {
-    this.#headers = headers;
+  constructor(response: Pick<Response, "headers" | "status">) {
+    this.#response = response;
   }
 
   /** Whether the server said that this is all. */
@@ -66,7 +66,8 @@ export class Chunks {
       this.#read(parsed(text), isError);
     } catch (error) {
       if (this.#reader.isFinished) return;
-      this.fail(error instanceof Error ? error : new Error(String(error)));
+      if (error instanceof APIError) this.#failure = error;
+      else this.fail(error instanceof Error ? error.message : String(error));
     }
   }
 
@@ -83,18 +84,21 @@ export class Chunks {
     if (!this.#isAnswer) this.refuse();
   }
 
-  fail(error: Error): void {
-    this.#failure ??= error;
+  fail(message: string): void {
+    const { headers, status } = this.#response;
+    this.#failure ??= new BrokenAnswer(message, status, contentTypeOf(headers));
   }
 
+  /** What came is no answer at all. */
   refuse(): void {
-    this.fail(new NotAnAnswer(contentTypeOf(this.#headers)));
+    const { headers, status } = this.#response;
+    this.#failure ??= new NotAnAnswer(status, contentTypeOf(headers));
   }
 
   #read(chunk: Fields, isError: boolean): void {
     this.#isAnswer ||= "choices" in chunk;
     const error = isError ? (chunk.error ?? chunk) : errorIn(chunk);
-    if (error !== undefined) throw new APIError(undefined, readableError(error), undefined, this.#headers);
+    if (error !== undefined) throw new APIError(undefined, readableError(error), undefined, this.#response.headers);
     this.#pieces.push(this.#reader.read(chunk));
   }
 }
@@ -107,7 +111,7 @@ class EventStream implements Form {
     maxBufferSize: LONGEST_DOCUMENT,
     onEvent: (event) => this.#hear(event),
     onError: ({ type }) => {
-      if (type === "max-buffer-size-exceeded") this.#chunks.fail(new Error(TOO_LONG));
+      if (type === "max-buffer-size-exceeded") this.#chunks.fail(TOO_LONG);
     },
   });
 
@@ -148,7 +152,7 @@ class Documents implements Form {
 
   feed(text: string): void {
     this.#text += text;
-    if (this.#text.length > LONGEST_DOCUMENT) this.#chunks.fail(new Error(TOO_LONG));
+    if (this.#text.length > LONGEST_DOCUMENT) this.#chunks.fail(TOO_LONG);
   }
 
   end(): void {

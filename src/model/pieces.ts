@@ -156,12 +156,23 @@ function argumentsOf(value: unknown): string {
 
 const KNOWN = new Set(["index", "id", "type", "function", "name", "arguments"]);
 
-/** Those of the function itself stand in `function`, as they came. */
+/** What is kept of the fields that a server adds to its calls, for all calls of a step. Bytes of JSON. */
+export const MAX_EXTRAS_BYTES = 64_000;
+const DEEPEST_EXTRAS = 20;
+
+/** Those of the function itself stand in `function`, as they came. What is too large or too deep is left out. */
 function extrasOf(piece: Fields, called: Fields): Fields | undefined {
   const ofCall = unknownFields(piece);
   const ofFunction = called === piece ? undefined : unknownFields(called);
-  return ofFunction === undefined ? ofCall : { ...ofCall, function: ofFunction };
+  const extras = ofFunction === undefined ? ofCall : { ...ofCall, function: ofFunction };
+  if (extras === undefined || !isWithin(extras, DEEPEST_EXTRAS)) return undefined;
+  return JSON.stringify(extras).length <= MAX_EXTRAS_BYTES ? extras : undefined;
 }
+
+const isWithin = (value: unknown, depth: number): boolean =>
+  typeof value !== "object" ||
+  value === null ||
+  (depth > 0 && Object.values(value).every((each) => isWithin(each, depth - 1)));
 
 function unknownFields(fields: Fields): Fields | undefined {
   let found: [string, unknown][] | undefined;

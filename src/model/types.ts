@@ -12,13 +12,22 @@ export class ModelTimeout extends Error {
   }
 }
 
-/** The endpoint answered as if all were well, but with something that is no chat completion, such as a web page. */
-export class NotAnAnswer extends Error {
+/** An answer with a good status that cannot be read to its end. */
+export class BrokenAnswer extends Error {
+  readonly status: number;
   readonly contentType: string;
 
-  constructor(contentType: string) {
-    super(`The model's endpoint answered with ${contentType} that is no chat completion.`);
-    this.name = "NotAnAnswer";
+  constructor(message: string, status: number, contentType: string) {
+    super(message);
+    this.name = new.target.name;
+    this.status = status;
     this.contentType = contentType;
+  }
+}
+
+/** The endpoint answered as if all were well, but with something that is no chat completion, such as a web page. */
+export class NotAnAnswer extends BrokenAnswer {
+  constructor(status: number, contentType: string) {
+    super(`The model's endpoint answered with ${contentType} that is no chat completion.`, status, contentType);
   }
 }

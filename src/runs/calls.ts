@@ -2,7 +2,9 @@
  * Tells the function calls of one model call apart. Servers number them in many ways: from 0 or from 1, all with 0, or
  * not at all; with ids, without, or with the same id for all; with the name once or in every piece. Pure.
  */
-import type { CallPiece } from "../model/pieces.ts";
+import { type CallPiece, MAX_EXTRAS_BYTES } from "../model/pieces.ts";
+import { sizeOf } from "../resources/limits.ts";
+import type { CallExtras } from "../store/documents.ts";
 import { JsonEnd } from "./json-end.ts";
 
 /** A call under way. */
@@ -45,6 +47,18 @@ export class CallSorter {
       .sort((a, b) => (a.told?.place ?? 0) - (b.told?.place ?? 0));
   }
 
+  /** What the server put into its calls, as far as there is room: half of what belongs to a call would be of no use. */
+  get extras(): CallExtras[] {
+    let room = MAX_EXTRAS_BYTES;
+    return this.told.flatMap(({ told, extras: fields }) => {
+      if (told === undefined || fields === undefined) return [];
+      const bytes = sizeOf(fields);
+      if (bytes > room) return [];
+      room -= bytes;
+      return [{ id: told.id, fields }];
+    });
+  }
+
   /** The call that a piece belongs to, perhaps a new one; undefined for a piece that only repeats another. */
   callOf(piece: CallPiece): SortedCall | undefined {
     const found = piece.isWhole ? this.#sameId(piece) : this.#candidate(piece);
@@ -53,7 +67,7 @@ export class CallSorter {
     call.chunk = this.#chunk;
     if (call.serverId === "") call.serverId = piece.id;
     if (call.name === "") call.name = piece.name;
-    if (piece.extras !== undefined) call.extras = { ...call.extras, ...piece.extras };
+    if (piece.extras !== undefined) addExtras(call, piece.extras);
     return call;
   }
 
@@ -117,6 +131,14 @@ export class CallSorter {
     // A name that comes again is a call that goes on; without a number and arguments, it is all that there is of a call.
     return !hasSameId && piece.index === undefined && call.arguments === "" && piece.arguments === "";
   }
+}
+
+/** Fields that a server adds to a call, in all its pieces. */
+const MOST_EXTRAS = 20;
+
+function addExtras(call: SortedCall, extras: Record<string, unknown>): void {
+  const all = { ...call.extras, ...extras };
+  if (Object.keys(all).length <= MOST_EXTRAS) call.extras = all;
 }
 
 const isComplete = (call: SortedCall) => call.isEmpty || call.end.isReached(call.arguments);

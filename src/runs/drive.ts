@@ -2,7 +2,7 @@
  * Drives a claimed run to its next pause or its end: reads what the model is to get, asks it, and writes back what it
  * said. Two drivers use this: the queue's worker, and the HTTP function that holds a client's stream.
  */
-import { setImmediate, setTimeout as sleep } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { countTokens } from "../model/tokens.ts";
 import type { ModelTrouble } from "../model/trouble.ts";
 import type { Usage } from "../resources/common.ts";
@@ -14,6 +14,7 @@ import { type Context, readContext } from "./context-window.ts";
 import { STOPPING } from "./drives.ts";
 import type { Engine } from "./engine.ts";
 import { runEvent } from "./events.ts";
+import { hear } from "./hear.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { type Ending, retried } from "./lifecycle.ts";
 import type { Outcome } from "./outcome.ts";
@@ -166,40 +167,16 @@ async function streamInto(
   { request, countPrompt }: Context,
   signal: AbortSignal,
 ): Promise<ModelTrouble | undefined> {
-  const pieces = engine.model.stream(request, signal)[Symbol.asyncIterator]();
-  let begun = false;
-  for (;;) {
-    let next: Awaited<ReturnType<typeof pieces.next>>;
-    try {
-      next = await pieces.next();
-      if (next.done && turn.finishReason === undefined) {
-        throw new Error("the model's stream ended without a finish reason");
-      }
-    } catch (error) {
-      if (signal.aborted) return undefined;
-      const details = { model: request.model, ...(await engine.model.failure(error)), error };
-      logOf(engine, owned.run).warn("model call failed", details);
-      return engine.model.trouble(error, request.model);
-    }
-    if (next.done) break;
-    try {
-      turn.apply(next.value);
-    } catch (error) {
-      // The model goes on: its connection must not stay open.
-      await pieces.return(undefined);
-      throw error;
-    }
-    if (turn.isFull) {
-      turn.cutOff();
-      await pieces.return(undefined);
-      break;
-    }
-    if (begun || !turn.hasBegun) continue;
-    begun = true;
-    await firstTokenLeaves();
+  const failed = await hear(engine.model.stream(request, signal), turn);
+  if (failed === undefined) {
+    turn.close(turn.lacksUsage ? await countedUsage(turn, countPrompt) : undefined);
+    return undefined;
   }
-  turn.close(turn.lacksUsage ? await countedUsage(turn, countPrompt) : undefined);
-  return undefined;
+  if (signal.aborted) return undefined;
+  const { error } = failed;
+  const details = { model: request.model, ...(await engine.model.failure(error)), error };
+  logOf(engine, owned.run).warn("model call failed", details);
+  return engine.model.trouble(error, request.model);
 }
 
 /** What the call has used by our own count: a run's budgets hold with servers that do not tell, too. */
@@ -208,13 +185,6 @@ async function countedUsage(turn: Turn, countPrompt: () => Promise<number>): Pro
   const prompt = await countPrompt();
   const completion = counts.reduce((sum, count) => sum + count, 0);
   return { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion };
-}
-
-/** A model that sends much at once keeps the process busy: the first piece must leave before that. */
-async function firstTokenLeaves(): Promise<void> {
-  // Twice: a round of the event loop begins with what has come in, and sockets go on there.
-  await setImmediate();
-  await setImmediate();
 }
 
 function outcomeOf(turn: Turn): Outcome {

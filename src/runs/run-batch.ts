@@ -118,13 +118,14 @@ export class RunBatch {
   /** A patch, so that fields stay which this build does not know, and a deleted document is not created again. */
   #patch(doc: MessageDoc | StepDoc): Write {
     const fields: Record<string, unknown> = { ...apiObject<MessageDoc | StepDoc>(doc) };
-    const names =
-      this.#form === "bare" || this.#parts.sameContents === true
-        ? CHANGED[doc.kind]
-        : [...CHANGED[doc.kind], LARGE[doc.kind]];
+    const goesOn = doc.kind === "step" && (doc.status === "in_progress" || doc.status === "completed");
+    const changed = goesOn ? CHANGED_OPEN_STEP : CHANGED[doc.kind];
+    const names = this.#form === "bare" || this.#parts.sameContents === true ? changed : [...changed, LARGE[doc.kind]];
     const set = Object.fromEntries(names.map((name) => [`/${name}`, fields[name]]));
     if (doc.kind === "message") set["/internal/tokens"] = doc.internal.tokens;
     else set["/internal/usage"] = doc.internal.usage;
+    // What an earlier attempt's server had put into its calls goes away.
+    if (goesOn) set["/internal/extras"] = doc.internal.extras ?? null;
     return { patch: doc.id, set };
   }
 
@@ -146,6 +147,8 @@ const CHANGED = {
   message: ["created_at", "status", "completed_at", "incomplete_at", "incomplete_details"],
   step: ["created_at", "status", "completed_at", "cancelled_at", "expired_at", "failed_at", "last_error", "usage"],
 };
+/** Only the end of a run writes the other fields of a step; a patch has room for ten. */
+const CHANGED_OPEN_STEP = ["created_at", "status", "completed_at", "usage"];
 const LARGE = { message: "content", step: "step_details" };
 
 /** Frees the thread of a run that has ended, for messages and runs. */

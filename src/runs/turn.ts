@@ -5,11 +5,10 @@
 import type { AnswerPiece, CallPiece, FinishReason, ReportedUsage } from "../model/pieces.ts";
 import { NO_USAGE, toSeconds, type Usage } from "../resources/common.ts";
 import { randomId, seqOfMintedId } from "../resources/ids.ts";
-import { MAX_TOOL_CALLS, sizeOf } from "../resources/limits.ts";
+import { MAX_TOOL_CALLS } from "../resources/limits.ts";
 import { newReply, textContent } from "../resources/message.ts";
 import { type FunctionToolCall, newStep, type StepDetails } from "../resources/step.ts";
 import {
-  type CallExtras,
   type MessageDoc,
   messageSort,
   type ReservedIds,
@@ -31,9 +30,6 @@ export const MAX_SAID_BYTES = 500_000;
 
 /** What the JSON of a function call holds beside its name and arguments. Bytes. */
 const CALL_BYTES = 200;
-
-/** What is kept of the fields that a server adds to its calls, for all calls of a step. Bytes of JSON. */
-export const MAX_EXTRAS_BYTES = 64_000;
 
 export class Turn {
   readonly #run: RunDoc;
@@ -68,7 +64,10 @@ export class Turn {
     return this.#saidBytes;
   }
 
-  /** Whether the model has said as much as it may, or called more often than outputs may be submitted: then its call is to be stopped, and counts as cut off. */
+  /**
+   * Whether the model has said as much as it may, or called more often than outputs may be submitted: then its call is
+   * to be stopped, and counts as cut off.
+   */
   get isFull(): boolean {
     return this.#saidBytes >= MAX_SAID_BYTES;
   }
@@ -78,6 +77,7 @@ export class Turn {
     this.finishReason = undefined;
     this.#reported = undefined;
     this.#calls = new CallSorter();
+    this.#saidBytes = 0;
   }
 
   /** The call is stopped at the bound. */
@@ -195,8 +195,9 @@ export class Turn {
       return;
     }
     // Some servers begin with an empty object before the arguments come in pieces: it is told at the end, if it is all.
-    call.isEmpty = call.arguments === "" && piece.arguments.trim() === "{}";
-    const text = call.isEmpty ? "" : this.#taken(piece.arguments);
+    const isEmpty = call.arguments === "" && piece.arguments.trim() === "{}";
+    const text = isEmpty ? "" : this.#taken(piece.arguments);
+    call.isEmpty = isEmpty || (call.isEmpty && text === "");
     call.arguments += text;
     if (call.told === undefined) this.#tellCall(call);
     else this.#tellArguments(call, text);
@@ -272,24 +273,12 @@ export class Turn {
   }
 
   #charged(step: StepDoc): StepDoc {
-    const extras = step.type === "tool_calls" ? keptExtras(this.#calls.told) : [];
+    const extras = step.type === "tool_calls" ? this.#calls.extras : [];
     return {
       ...step,
       internal: { ...step.internal, usage: this.usage, ...(extras.length > 0 && { extras }) },
     };
   }
-}
-
-/** What the server put into its calls, as much as there is room for: half of what belongs to a call would be of no use. */
-function keptExtras(calls: SortedCall[]): CallExtras[] {
-  let room = MAX_EXTRAS_BYTES;
-  return calls.flatMap(({ told, extras: fields }) => {
-    if (told === undefined || fields === undefined) return [];
-    const bytes = sizeOf(fields);
-    if (bytes > room) return [];
-    room -= bytes;
-    return [{ id: told.id, fields }];
-  });
 }
 
 /** What the server reports, and what was counted in place of what it does not. */

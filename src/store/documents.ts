@@ -168,7 +168,7 @@ export type StepDoc = RunStep &
       /** what the model call used, while the API does not show it yet */
       usage: Usage;
       /** goes back to the model with the step's calls; clients never see it */
-      extras?: CallExtras[];
+      extras?: CallExtras[] | null;
     }
   >;
 

@@ -51,13 +51,34 @@ function polledTurn(run: Json, exchanges: Exchange[]): Turn | undefined {
   if (!isObject(run)) return undefined;
   const calls = listAt(run, "required_action", "submit_tool_outputs", "tool_calls");
   if (calls.length > 0) {
-    // The recording tells only the sum of a run's usage: the last turn has it all.
-    const usage = { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 };
-    return { toolCalls: calls.map(callOf), usage, firstTokenMs: THINKING_MS };
+    return { toolCalls: calls.map(callOf), usage: LEAST_USAGE, firstTokenMs: THINKING_MS };
   }
   const usage = usageOf(run);
   if (run.status !== "completed" || usage === undefined) return undefined;
-  return { text: answerOf(run.id, exchanges), usage, firstTokenMs: THINKING_MS };
+  return {
+    text: answerOf(run.id, exchanges),
+    usage: without(usage, pausesOf(run.id, exchanges)),
+    firstTokenMs: THINKING_MS,
+  };
+}
+
+/**
+ * The recording tells only the sum of a run's usage: the last turn has all but this of each turn before. Nothing at all
+ * would be counted by the app.
+ */
+const LEAST_USAGE = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 };
+
+const without = (usage: Required<NonNullable<Turn["usage"]>>, turns: number) => ({
+  prompt_tokens: usage.prompt_tokens - turns * LEAST_USAGE.prompt_tokens,
+  completion_tokens: usage.completion_tokens - turns * LEAST_USAGE.completion_tokens,
+  total_tokens: usage.total_tokens - turns * LEAST_USAGE.total_tokens,
+});
+
+/** How often the run was seen waiting for the outputs of other calls. */
+function pausesOf(runId: Json | undefined, exchanges: Exchange[]): number {
+  const seen = exchanges.filter(({ answer }) => isObject(answer.json) && answer.json.id === runId);
+  const waiting = seen.map(({ answer }) => listAt(answer.json, "required_action", "submit_tool_outputs", "tool_calls"));
+  return new Set(waiting.filter((calls) => calls.length > 0).map((calls) => JSON.stringify(calls))).size;
 }
 
 const callOf = (call: Json): TurnToolCall => ({
@@ -83,7 +104,7 @@ function stepUsages(exchanges: Exchange[]): Map<string, Turn["usage"]> {
   return new Map(steps.map((step) => [textAt(step, "id") ?? "", usageOf(step)]));
 }
 
-function usageOf(object: Json): Turn["usage"] | undefined {
+function usageOf(object: Json): Required<NonNullable<Turn["usage"]>> | undefined {
   if (!isObject(object) || !isObject(object.usage)) return undefined;
   const { prompt_tokens, completion_tokens, total_tokens } = object.usage;
   return {

@@ -138,6 +138,84 @@ test("a budget that the first call has used up ends the run before the next", as
   expect(await model.requests()).toHaveLength(1);
 });
 
+test("a prompt budget binds the first call too: what does not fit is never sent", async () => {
+  const { openai } = newTenant();
+  const { model, thread, run } = await question(openai, [{ text: "Because." }], "lorem ipsum ".repeat(2_000));
+  const ended = await openai.beta.threads.runs.createAndPoll(thread.id, { ...run, max_prompt_tokens: 256 }, POLL);
+  expect(ended).toMatchObject({ status: "incomplete", incomplete_details: { reason: "max_prompt_tokens" } });
+  expect(ended.usage).toEqual({ prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 });
+  expect(await model.requests()).toHaveLength(0);
+  await openai.beta.threads.messages.create(thread.id, { role: "user", content: "Well?" });
+});
+
+test("instructions that leave no room for the question end the run before the model is asked", async () => {
+  const { openai } = newTenant();
+  const { model, thread, run } = await question(openai, [{ text: "Because." }]);
+  const request = { ...run, instructions: "Be brief. ".repeat(200), max_prompt_tokens: 256 };
+  const ended = await openai.beta.threads.runs.createAndPoll(thread.id, request, POLL);
+  expect(ended).toMatchObject({ status: "incomplete", incomplete_details: { reason: "max_prompt_tokens" } });
+  expect(await model.requests()).toHaveLength(0);
+});
+
+test("budgets hold with a server that tells nothing of tokens: two prompts of 150 tokens are more than 256", async () => {
+  const { openai } = newTenant();
+  const call = { toolCalls: [{ id: "call_1", name: "get_weather", arguments: {} }], usage: null };
+  const { model, thread, run } = await question(openai, [call, { text: "Sunny." }]);
+  const { runs } = openai.beta.threads;
+  const request = { ...run, tools: [WEATHER], instructions: "Be brief. ".repeat(50), max_prompt_tokens: 256 };
+  const paused = await runs.createAndPoll(thread.id, request, POLL);
+  const outputs = { thread_id: thread.id, tool_outputs: [{ tool_call_id: "call_1", output: "sun" }] };
+  const ended = await runs.submitToolOutputsAndPoll(paused.id, outputs, POLL);
+  expect(ended).toMatchObject({ status: "incomplete", incomplete_details: { reason: "max_prompt_tokens" } });
+  expect(ended.usage?.prompt_tokens).toBeGreaterThan(150);
+  expect(await model.requests()).toHaveLength(1);
+});
+
+test("auto truncation keeps the whole thread, whatever last_messages says", async () => {
+  const { openai } = newTenant();
+  const { model, thread, run } = await question(openai, [{ text: "Two." }], "one");
+  await openai.beta.threads.messages.create(thread.id, { role: "user", content: "two" });
+  const truncation_strategy = { type: "auto" as const, last_messages: 1 };
+  await openai.beta.threads.runs.createAndPoll(thread.id, { ...run, truncation_strategy }, POLL);
+  expect(contents((await model.requests())[0])).toEqual(["one", "two"]);
+});
+
+test("a choice of a function that the run does not have fails it in words, and costs no model call", async () => {
+  const { openai } = newTenant();
+  const { model, thread, run } = await question(openai, [{ text: "Sunny." }]);
+  const tool_choice = { type: "function" as const, function: { name: "get_wether" } };
+  const ended = await openai.beta.threads.runs.createAndPoll(
+    thread.id,
+    { ...run, tools: [WEATHER], tool_choice },
+    POLL,
+  );
+  expect(ended).toMatchObject({ status: "failed", last_error: { code: "invalid_prompt" } });
+  expect(ended.last_error?.message).toContain("get_wether");
+  expect(await model.requests()).toHaveLength(0);
+});
+
+test("what clients did not choose is not sent, what they chose is, defaults too", async () => {
+  const { openai } = newTenant();
+  const answering = model();
+  await answering.script([{ text: "1" }, { text: "2" }, { text: "3" }, { text: "4" }]);
+  const { assistants, threads } = openai.beta;
+  const open = await assistants.create({ model: answering.name, tools: [WEATHER], instructions: "" });
+  const chosen = await assistants.create({ model: answering.name, tools: [WEATHER], temperature: 1 });
+  const thread = await threads.create({ messages: [{ role: "user", content: "a lone \ud800 half" }] });
+  await threads.runs.createAndPoll(thread.id, { assistant_id: open.id }, POLL);
+  await threads.runs.createAndPoll(thread.id, { assistant_id: open.id, top_p: 1, parallel_tool_calls: true }, POLL);
+  await threads.runs.createAndPoll(thread.id, { assistant_id: chosen.id }, POLL);
+  await assistants.update(chosen.id, { temperature: null, top_p: 1 });
+  await threads.runs.createAndPoll(thread.id, { assistant_id: chosen.id }, POLL);
+  const parameters = ["temperature", "top_p", "parallel_tool_calls"];
+  const sent = (await answering.requests()).map(({ body }) =>
+    Object.fromEntries(Object.entries(body).filter(([name]) => parameters.includes(name))),
+  );
+  expect(sent).toEqual([{}, { top_p: 1, parallel_tool_calls: true }, { temperature: 1 }, { top_p: 1 }]);
+  // Neither an empty system message nor half a character.
+  expect((await answering.requests())[0]?.body.messages).toEqual([{ role: "user", content: "a lone \ufffd half" }]);
+});
+
 test("a forced function is forced once, or the run would never end", async () => {
   const { openai } = newTenant();
   const call = { toolCalls: [{ id: "call_1", name: "get_weather", arguments: {} }] };

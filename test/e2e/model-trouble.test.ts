@@ -230,11 +230,16 @@ test("an answer that the content filter cut off fails the run and says so on the
   expect(messages).toMatchObject([{ status: "incomplete", incomplete_details: { reason: "content_filter" } }]);
 });
 
-test("a model that reports no usage completes the run with zeros", async () => {
-  const { run, steps } = await outcome(newTenant().openai, [{ text: "Hi.", usage: null }]);
+test("what a model does not report is counted, for the run and its step", async () => {
+  const { run, steps } = await outcome(newTenant().openai, [{ text: "Hi there, friend.", usage: null }]);
 
-  expect(run).toMatchObject({ status: "completed", usage: NO_USAGE });
-  expect(steps).toMatchObject([{ usage: NO_USAGE }]);
+  expect(run.status).toBe("completed");
+  const { prompt_tokens: prompt = 0, completion_tokens: completion = 0, total_tokens: total } = run.usage ?? {};
+  // "Why?" and what a message costs; a word or a sign of the answer is a token.
+  expect(prompt).toBeGreaterThanOrEqual(2);
+  expect(completion).toBe(5);
+  expect(total).toBe(prompt + completion);
+  expect(steps).toMatchObject([{ usage: run.usage }]);
 });
 
 test("a model that says nothing at all still makes a message", async () => {

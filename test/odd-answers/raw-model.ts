@@ -1,12 +1,15 @@
 /** A model server that answers byte for byte as a test says: what servers send that the simulated model never would. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 
 export interface Reply {
   status?: number;
   headers?: Record<string, string>;
   /** pieces are written one after the other */
   body: string | (string | Uint8Array)[];
+  /** milliseconds between two pieces */
+  pause?: number;
   /** how the connection ends: as it should (the default), broken off, or not at all */
   ending?: "cut" | "open";
 }
@@ -24,6 +27,8 @@ export interface RawModel {
   script(model: string, replies: (Reply | ((asked: Asked) => Reply))[]): void;
   /** What a model was asked. */
   asked(model: string): Asked[];
+  /** Forgets all scripts and what was asked. */
+  forget(): void;
   stop(): Promise<void>;
 }
 
@@ -47,6 +52,10 @@ export async function startRawModel(): Promise<RawModel> {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
     script: (model, replies) => void scripts.set(model, replies),
     asked: (model) => requests.get(model) ?? [],
+    forget() {
+      scripts.clear();
+      requests.clear();
+    },
     async stop() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -60,9 +69,13 @@ async function textOf(request: IncomingMessage): Promise<string> {
   return Buffer.concat(pieces).toString();
 }
 
-async function send({ status = 200, headers, body, ending }: Reply, response: ServerResponse): Promise<void> {
+async function send(
+  { status = 200, headers, body, pause = 0, ending }: Reply,
+  response: ServerResponse,
+): Promise<void> {
   response.writeHead(status, { "content-type": "text/event-stream", ...headers });
-  for (const piece of Array.isArray(body) ? body : [body]) {
+  for (const [index, piece] of (Array.isArray(body) ? body : [body]).entries()) {
+    if (pause > 0 && index > 0) await sleep(pause);
     await new Promise((resolve) => response.write(piece, resolve));
   }
   if (ending === "cut") response.destroy();

@@ -3,7 +3,10 @@ import { type Container, CosmosClient } from "@azure/cosmos";
 import type { Stack } from "../../../local/stack.ts";
 import { checkStore } from "../../../tools/check-store/check-store.ts";
 
-export async function inStore<T>({ cosmos }: Stack, look: (threads: Container) => Promise<T>): Promise<T> {
+export async function inStore<T>(
+  { cosmos }: Pick<Stack, "cosmos">,
+  look: (threads: Container) => Promise<T>,
+): Promise<T> {
   const client = new CosmosClient({ ...cosmos, connectionPolicy: { enableEndpointDiscovery: false } });
   try {
     return await look(client.database("threadkeep").container("threads"));
