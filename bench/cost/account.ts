@@ -171,8 +171,8 @@ interface QueuedMessage {
 }
 
 /**
- * Resolves when the wake-ups for the ends of leases have come and are handled. Those for the ends of runs come much later
- * and do nothing by then.
+ * Resolves when the wake-ups for the ends of leases have come and are handled. Those for the ends of runs come much
+ * later, and do nothing by then.
  */
 async function guardsHandled({ local }: Subject, leaseSeconds: number): Promise<void> {
   const last = Date.now() + leaseSeconds * 1000;

@@ -3,8 +3,9 @@
  * and answers 429 beyond that.
  */
 import { LEVELS, type Level } from "../capacity/levels.ts";
-import { type Load, type Offered, offer, type Place } from "../capacity/offer.ts";
+import { type Load, type Offered, offer } from "../capacity/offer.ts";
 import { beyondTable, type Carried, carriesTable, notesFor, pricesTable } from "../capacity/tables.ts";
+import type { TracedPlace } from "../cost/place.ts";
 import { onTracedApp } from "../cost/trace.ts";
 import type { Bench, Measurement, Outcome } from "../lib/measurement.ts";
 import type { Subject } from "../lib/subject.ts";
@@ -14,7 +15,7 @@ const TENANT = "capacity";
 /** Runs a second that find out what a run needs. */
 const SLOWLY = 4;
 
-/** If more than this share of what is offered without a 429 is missed, and runs take so much longer, it is the machine. */
+/** The machine is too slow if it misses more than this share of an offer without a 429, and runs take so much longer. */
 const MISSED = 0.1;
 const SLOWER = 1.5;
 
@@ -28,7 +29,7 @@ export const capacity: Measurement = {
   },
 };
 
-async function measure(bench: Bench, place: Place): Promise<Outcome> {
+async function measure(bench: Bench, place: TracedPlace): Promise<Outcome> {
   const loads = await loadsOf(bench, place.subject);
   const levels = bench.quick ? LEVELS.slice(0, 1) : LEVELS;
   const carried: Carried[] = [];
@@ -78,7 +79,13 @@ async function loadsOf(bench: Bench, subject: Subject): Promise<Load[]> {
 }
 
 /** Offers more and more, until Cosmos DB answers 429 or this machine can do no more. */
-async function carriedBy(bench: Bench, place: Place, level: Level, load: Load, unloaded: Offered): Promise<Carried> {
+async function carriedBy(
+  bench: Bench,
+  place: TracedPlace,
+  level: Level,
+  load: Load,
+  unloaded: Offered,
+): Promise<Carried> {
   const { unitsPerRun } = unloaded;
   const limit = level.perSecond / unitsPerRun;
   const tooMuch = load.shares.at(-1) ?? 1;
@@ -86,7 +93,8 @@ async function carriedBy(bench: Bench, place: Place, level: Level, load: Load, u
   for (const share of load.shares) {
     bench.say(`${level.name}: ${load.name}, ${(limit * share).toFixed(1)} runs/s`);
     const offered = await offer(place, load, limit * share, level);
-    carried.failed += offered.failed;
+    carried.failed += offered.failures.length;
+    for (const failure of new Set(offered.failures)) bench.say(`a run did not complete: ${failure}`);
     if (share === tooMuch) return { ...carried, beyond: offered };
     if (offered.throttled > 0) continue;
     carried.without = offered;
