@@ -2,7 +2,7 @@
  * What an account of each kind carries: the local Cosmos DB takes so many request units a second as the account would,
  * and answers 429 beyond that.
  */
-import { LEVELS, type Level } from "../capacity/levels.ts";
+import { LEVELS, type Level, QUICK_LEVELS } from "../capacity/levels.ts";
 import { type Load, type Offered, offer } from "../capacity/offer.ts";
 import { beyondTable, type Carried, carriesTable, notesFor, pricesTable } from "../capacity/tables.ts";
 import type { TracedPlace } from "../cost/place.ts";
@@ -31,7 +31,7 @@ export const capacity: Measurement = {
 
 async function measure(bench: Bench, place: TracedPlace): Promise<Outcome> {
   const loads = await loadsOf(bench, place.subject);
-  const levels = bench.quick ? LEVELS.slice(0, 1) : LEVELS;
+  const levels = bench.quick ? QUICK_LEVELS : LEVELS;
   const carried: Carried[] = [];
   for (const load of loads) {
     bench.say(`${load.name}: what a run needs`);
@@ -65,15 +65,15 @@ async function loadsOf(bench: Bench, subject: Subject): Promise<Load[]> {
       name: "background",
       assistant: await subject.assistant("instant"),
       duration: 1,
-      window: bench.quick ? 1.5 : 8,
-      shares: bench.quick ? [0.5, 3] : [0.7, 0.85, 1, 1.3],
+      window: bench.quick ? 1 : 8,
+      shares: bench.quick ? [0.5, 4] : [0.7, 0.85, 1, 1.3],
     },
     {
       name: "streamed",
       assistant: await subject.assistant(slow),
       duration: seconds,
-      window: bench.quick ? 1.5 : 15,
-      shares: bench.quick ? [0.5, 3] : [0.8, 0.95, 1.3],
+      window: bench.quick ? 1 : 15,
+      shares: bench.quick ? [0.5, 4] : [0.8, 0.95, 1.3],
     },
   ];
 }
