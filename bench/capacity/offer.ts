@@ -38,6 +38,13 @@ export interface Offered {
   unitsPerRun: number;
 }
 
+/** What may be missing of an offer: runs differ a little. */
+const MISSED = 0.1;
+
+/** Whether runs ended at a lower rate than they were begun, and Cosmos DB is not the reason. */
+export const isBehind = ({ perSecond, completedPerSecond, throttled }: Offered): boolean =>
+  throttled === 0 && completedPerSecond < perSecond * (1 - MISSED);
+
 interface Ended {
   thread: string;
   status: string;

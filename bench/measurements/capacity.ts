@@ -3,7 +3,7 @@
  * and answers 429 beyond that.
  */
 import { LEVELS, type Level, QUICK_LEVELS } from "../capacity/levels.ts";
-import { type Load, type Offered, offer } from "../capacity/offer.ts";
+import { isBehind, type Load, type Offered, offer } from "../capacity/offer.ts";
 import { beyondTable, type Carried, carriesTable, notesFor, pricesTable } from "../capacity/tables.ts";
 import type { TracedPlace } from "../cost/place.ts";
 import { onTracedApp } from "../cost/trace.ts";
@@ -15,9 +15,8 @@ const TENANT = "capacity";
 /** Runs a second that find out what a run needs. */
 const SLOWLY = 4;
 
-/** The machine is too slow if it misses more than this share of an offer without a 429, and runs take so much longer. */
-const MISSED = 0.1;
-const SLOWER = 1.5;
+/** Behind the offer without a 429, with runs that take so much longer: then the machine is at its limit. Milliseconds. */
+const LATER = 500;
 
 export const capacity: Measurement = {
   name: "capacity",
@@ -103,5 +102,5 @@ async function carriedBy(
   return carried;
 }
 
-const isMachinesLimit = ({ perSecond, completedPerSecond, p50 }: Offered, unloaded: Offered) =>
-  completedPerSecond < perSecond * (1 - MISSED) && p50 > unloaded.p50 * SLOWER;
+const isMachinesLimit = (offered: Offered, unloaded: Offered) =>
+  isBehind(offered) && offered.p50 > unloaded.p50 + LATER;
