@@ -3,18 +3,13 @@
  * as time.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Trace, unitsOf } from "../cost/trace.ts";
+import type { TracedPlace } from "../cost/place.ts";
+import { unitsOf } from "../cost/trace.ts";
+import type { TracedRequest } from "../inside/trace-requests.ts";
 import { inLanes } from "../lib/lanes.ts";
 import { quantile } from "../lib/quantiles.ts";
-import type { Subject } from "../lib/subject.ts";
 import { type Level, setLevel } from "./levels.ts";
 import { PatientClient } from "./patience.ts";
-
-export interface Place {
-  subject: Subject;
-  trace: Trace;
-  tenant: string;
-}
 
 export interface Load {
   name: "background" | "streamed";
@@ -35,12 +30,20 @@ export interface Offered {
   refused: number;
   /** the share of runs that met at least one 429 of Cosmos DB */
   delayed: number;
-  failed: number;
+  /** how each run ended that did not complete */
+  failures: string[];
   /** milliseconds */
   p50: number;
   p99: number;
   unitsPerRun: number;
 }
+
+/** What may be missing of an offer: runs differ a little. */
+const MISSED = 0.1;
+
+/** Whether runs ended at a lower rate than they were begun, and Cosmos DB is not the reason. */
+export const isBehind = ({ perSecond, completedPerSecond, throttled }: Offered): boolean =>
+  throttled === 0 && completedPerSecond < perSecond * (1 - MISSED);
 
 interface Ended {
   thread: string;
@@ -52,46 +55,51 @@ interface Ended {
 
 /** Offers the load to an account of this level, or to one without limits. */
 export async function offer(
-  place: Place,
-  { name, assistant, window }: Load,
+  place: TracedPlace,
+  load: Load,
   perSecond: number,
   level: Level | undefined,
 ): Promise<Offered> {
   const { subject, trace } = place;
   const { endpoint } = subject.local.cosmos;
-  const count = Math.max(1, Math.round(perSecond * window));
   await setLevel(endpoint, undefined);
   const threads: string[] = [];
+  const count = Math.max(1, Math.round(perSecond * load.window));
   await inLanes(count, 16, async () => void threads.push(await subject.thread()));
   await setLevel(endpoint, level);
   const before = trace.requests().length;
-  const client = new PatientClient(subject.wire, assistant);
+  const client = new PatientClient(subject.wire, load.assistant);
+  const ended = await runAll(client, load.name, threads, perSecond);
+  await setLevel(endpoint, undefined);
+  const told = figuresOf(ended, trace.requests().slice(before), place.tenant);
+  return { perSecond, ...told, completedPerSecond: Math.min(perSecond, rateOf(ended)), refused: client.refusals };
+}
+
+/** Begins a run on each thread, so many a second, and resolves when all have ended. */
+function runAll(client: PatientClient, kind: Load["name"], threads: string[], perSecond: number): Promise<Ended[]> {
   const started = performance.now();
-  const since = () => performance.now() - started;
-  const ended = await Promise.all(
-    threads.map(async (thread, index): Promise<Ended> => {
+  return Promise.all(
+    threads.map(async (thread, index) => {
       const from = (index / perSecond) * 1000;
       await sleep(from);
-      const status = await client[name](thread).catch((error: unknown) => String(error));
-      return { thread, status, from, to: since() };
+      const status = await client[kind](thread).catch((error: unknown) => String(error));
+      return { thread, status, from, to: performance.now() - started };
     }),
   );
-  await setLevel(endpoint, undefined);
-  const requests = trace.requests().slice(before);
-  const partitions = new Set(threads.map((thread) => `${place.tenant}:${thread}`));
-  const throttled = requests.filter(({ status }) => status === 429);
-  const delayed = new Set(throttled.map(({ partition }) => partition).filter((each) => partitions.has(each)));
+}
+
+function figuresOf(ended: Ended[], requests: TracedRequest[], tenant: string) {
+  const partitions = new Set(ended.map(({ thread }) => `${tenant}:${thread}`));
+  const own = requests.filter(({ partition }) => partitions.has(partition));
   const times = ended.map(({ from, to }) => to - from);
+  const isThrottled = ({ status }: TracedRequest) => status === 429;
   return {
-    perSecond,
-    completedPerSecond: Math.min(perSecond, rateOf(ended)),
-    throttled: throttled.length,
-    refused: client.refusals,
-    delayed: delayed.size / count,
-    failed: ended.filter(({ status }) => status !== "completed").length,
+    throttled: requests.filter(isThrottled).length,
+    delayed: new Set(own.filter(isThrottled).map(({ partition }) => partition)).size / ended.length,
+    failures: ended.map(({ status }) => status).filter((status) => status !== "completed"),
     p50: quantile(times, 0.5),
     p99: quantile(times, 0.99),
-    unitsPerRun: unitsOf(requests.filter(({ partition }) => partitions.has(partition))) / count,
+    unitsPerRun: unitsOf(own) / ended.length,
   };
 }
 

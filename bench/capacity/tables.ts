@@ -3,7 +3,7 @@ import { MONTH_SECONDS, PRICES_OF, REGION } from "../cost/prices.ts";
 import type { Cell, Table } from "../lib/measurement.ts";
 import { cellText } from "../lib/text.ts";
 import type { Level } from "./levels.ts";
-import type { Load, Offered } from "./offer.ts";
+import { isBehind, type Load, type Offered } from "./offer.ts";
 
 export interface Carried {
   level: Level;
@@ -45,11 +45,15 @@ const streamCells = (carried: Carried): Cell[] => [
 ];
 
 /** What was measured without a 429, in so many seconds. */
-function measured({ without, beyond }: Carried, seconds: number): Cell {
-  const count = (without?.completedPerSecond ?? 0) * seconds;
-  const rounded = seconds === 1 ? count : Math.round(count);
-  return beyond === undefined ? `${cellText(rounded)} (this machine)` : rounded;
+function measured({ without }: Carried, seconds: number): Cell {
+  if (without === undefined) return 0;
+  const count = without.completedPerSecond * seconds;
+  return byWhom(seconds === 1 ? count : Math.round(count), without);
 }
+
+/** Names the machine where it, and not the account, was at its limit. */
+const byWhom = (count: number, offered: Offered): Cell =>
+  isBehind(offered) ? `${cellText(count)} (this machine)` : count;
 
 export function beyondTable(all: Carried[]): Table {
   const rows = all.map(({ level, load, beyond, failed }): Cell[] => {
@@ -57,7 +61,7 @@ export function beyondTable(all: Carried[]): Table {
     if (beyond === undefined) return [name, "", "", "", "", "", failed, "", ""];
     const { perSecond, completedPerSecond, throttled, delayed, refused, p50, p99 } = beyond;
     const counts = [throttled, Math.round(delayed * 100), refused, failed];
-    return [name, perSecond, completedPerSecond, ...counts, p50 / 1000, p99 / 1000];
+    return [name, perSecond, byWhom(completedPerSecond, beyond), ...counts, p50 / 1000, p99 / 1000];
   });
   const columns = [
     "account",
@@ -92,7 +96,7 @@ export function notesFor(background: Carried[], streamed: Carried[]): string[] {
   const of = ([carried]: Carried[]) =>
     carried === undefined
       ? ""
-      : `${cellText(carried.unitsPerRun)} RU a run, begun for ${carried.load.window} s, offered ${carried.load.shares.map((share) => `${share} times`).join(", ")} the limit by arithmetic`;
+      : `${cellText(carried.unitsPerRun)} RU a run, begun for ${carried.load.window} s, offered ${carried.load.shares.join(", ")} times the limit by arithmetic`;
   return [
     `Strong accounts. Background: ${of(background)}; the model answers at once, the client polls every half second. Streamed: ${of(streamed)}; a stream lasts ${streamed[0]?.load.duration} s. Runs begin at an even pace, whether earlier ones have ended or not, on threads that are there already (to create one costs some RU more). By arithmetic: the throughput divided by what a run needs. Without a 429: the largest offer that met none; where the table names this machine, it could do no more. Beyond its limit: the last offer; failed runs are those of all offers.`,
     "When Cosmos DB answers 429, the app waits as long as it says and tries again, for 4 s; then the client gets 429 with `retry-after`. The client of this benchmark asks again as often as it takes; OpenAI's libraries do so twice and then report the error. What is created is finished in any case.",

@@ -81,8 +81,9 @@ interface Sample {
   partition: string;
   assistant: string;
   pollster: Pollster;
-  /** when the client began */
+  /** when the client began, and when it knew the end */
   from: number;
+  to: number;
   messages: number;
   bytes: number;
   eventBytes: number;
@@ -119,10 +120,12 @@ async function runOnce({ subject, stored, tenant }: Place, kind: Kind): Promise<
   if (kind.constants !== undefined) await complete(new Pollster(1));
   const bytes = total(await stored.bytes(partition));
   const pollster = new Pollster(1);
-  const from = performance.timeOrigin + performance.now();
+  const from = now();
   await complete(pollster);
-  return { partition, assistant, pollster, from, messages: 0, bytes, eventBytes: 0 };
+  return { partition, assistant, pollster, from, to: now(), messages: 0, bytes, eventBytes: 0 };
 }
+
+const now = () => performance.timeOrigin + performance.now();
 
 /** The sample whose request units are the median, with all that was asked for it until now. */
 async function typical({ trace, stored, tenant }: Place, kind: Kind, samples: Sample[]): Promise<Cost> {
@@ -137,7 +140,7 @@ async function typical({ trace, stored, tenant }: Place, kind: Kind, samples: Sa
   const { sample, requests } = found;
   const { messages, bytes, eventBytes } = sample;
   const expiryUnits = await stored.expire(sample.partition);
-  return { kind, cosmos: costOf(requests), expiryUnits, messages, bytes, eventBytes, requests };
+  return { kind, cosmos: costOf(requests, sample.to), expiryUnits, messages, bytes, eventBytes, requests };
 }
 
 /** The requests to its thread, and those for its assistant, after its client began. */
@@ -171,8 +174,8 @@ interface QueuedMessage {
 }
 
 /**
- * Resolves when the wake-ups for the ends of leases have come and are handled. Those for the ends of runs come much later
- * and do nothing by then.
+ * Resolves when the wake-ups for the ends of leases have come and are handled. Those for the ends of runs come much
+ * later, and do nothing by then.
  */
 async function guardsHandled({ local }: Subject, leaseSeconds: number): Promise<void> {
   const last = Date.now() + leaseSeconds * 1000;

@@ -102,7 +102,7 @@ export function creditsTable(costs: Costs): Table {
     return [kind.name, messages, rate(CREDITS_PER_MESSAGE.atLeast), rate(CREDITS_PER_MESSAGE.atMost)];
   });
   return {
-    title: `Runs a second that the ${CREDITS_A_SECOND.toLocaleString("en-US")} credits of Service Bus Standard allow, by arithmetic`,
+    title: `Runs a second within ${CREDITS_A_SECOND.toLocaleString("en-US")} credits of Service Bus Standard, by arithmetic`,
     columns: [
       "run",
       "messages",

@@ -11,7 +11,7 @@ import type { Subject } from "../lib/subject.ts";
 export interface CosmosCost {
   requests: number;
   units: number;
-  /** The longest chain of requests of which each began after the one before it had ended. */
+  /** The longest chain of requests, each begun after the one before it had ended, until the client knew the end. */
   roundTrips: number;
 }
 
@@ -70,8 +70,10 @@ export async function onTracedApp<Result>(
   }
 }
 
-export function costOf(requests: TracedRequest[]): CosmosCost {
-  return { requests: requests.length, units: unitsOf(requests), roundTrips: longestChain(requests) };
+/** `ended`: when the client knew the end, on the clock of `Date`. No client waits for what comes later. */
+export function costOf(requests: TracedRequest[], ended: number): CosmosCost {
+  const before = requests.filter(({ from }) => from < ended);
+  return { requests: requests.length, units: unitsOf(requests), roundTrips: longestChain(before) };
 }
 
 export const unitsOf = (requests: TracedRequest[]): number => requests.reduce((sum, { units }) => sum + units, 0);

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createRun, getRun, isUnderWay } from "../lib/runs.ts";
 import { SLOW_MODEL } from "./kinds.ts";
-import type { Place } from "./place.ts";
+import type { TracedPlace } from "./place.ts";
 import { unitsOf } from "./trace.ts";
 
 export interface Waiting {
@@ -15,7 +15,7 @@ export interface Waiting {
   tick: number;
 }
 
-export async function waitingCosts(place: Place): Promise<Waiting> {
+export async function waitingCosts(place: TracedPlace): Promise<Waiting> {
   const { subject, trace, tenant } = place;
   const assistant_id = await subject.assistant(SLOW_MODEL);
   const thread = await subject.thread();
@@ -41,7 +41,7 @@ export async function waitingCosts(place: Place): Promise<Waiting> {
 /** The sweep asks two things of all partitions, and nothing else does while no run is created. */
 const QUERIES_A_TICK = 2;
 
-async function unitsOfTick({ subject, trace }: Place): Promise<number> {
+async function unitsOfTick({ subject, trace }: TracedPlace): Promise<number> {
   const overAll = () => trace.requests().filter(({ kind, partition }) => kind === "query" && partition === "");
   const before = overAll().length;
   await fetch(new URL("/admin/functions/sweep", subject.local.baseUrl), { method: "POST" });

@@ -2,9 +2,10 @@
  * What an account of each kind carries: the local Cosmos DB takes so many request units a second as the account would,
  * and answers 429 beyond that.
  */
-import { LEVELS, type Level } from "../capacity/levels.ts";
-import { type Load, type Offered, offer, type Place } from "../capacity/offer.ts";
+import { LEVELS, type Level, QUICK_LEVELS } from "../capacity/levels.ts";
+import { isBehind, type Load, type Offered, offer } from "../capacity/offer.ts";
 import { beyondTable, type Carried, carriesTable, notesFor, pricesTable } from "../capacity/tables.ts";
+import type { TracedPlace } from "../cost/place.ts";
 import { onTracedApp } from "../cost/trace.ts";
 import type { Bench, Measurement, Outcome } from "../lib/measurement.ts";
 import type { Subject } from "../lib/subject.ts";
@@ -14,9 +15,8 @@ const TENANT = "capacity";
 /** Runs a second that find out what a run needs. */
 const SLOWLY = 4;
 
-/** If more than this share of what is offered without a 429 is missed, and runs take so much longer, it is the machine. */
-const MISSED = 0.1;
-const SLOWER = 1.5;
+/** Behind the offer without a 429, with runs that take so much longer: then the machine is at its limit. Milliseconds. */
+const LATER = 500;
 
 export const capacity: Measurement = {
   name: "capacity",
@@ -28,9 +28,9 @@ export const capacity: Measurement = {
   },
 };
 
-async function measure(bench: Bench, place: Place): Promise<Outcome> {
+async function measure(bench: Bench, place: TracedPlace): Promise<Outcome> {
   const loads = await loadsOf(bench, place.subject);
-  const levels = bench.quick ? LEVELS.slice(0, 1) : LEVELS;
+  const levels = bench.quick ? QUICK_LEVELS : LEVELS;
   const carried: Carried[] = [];
   for (const load of loads) {
     bench.say(`${load.name}: what a run needs`);
@@ -64,21 +64,27 @@ async function loadsOf(bench: Bench, subject: Subject): Promise<Load[]> {
       name: "background",
       assistant: await subject.assistant("instant"),
       duration: 1,
-      window: bench.quick ? 1.5 : 8,
-      shares: bench.quick ? [0.5, 3] : [0.7, 0.85, 1, 1.3],
+      window: bench.quick ? 1 : 8,
+      shares: bench.quick ? [0.5, 4] : [0.7, 0.85, 1, 1.3],
     },
     {
       name: "streamed",
       assistant: await subject.assistant(slow),
       duration: seconds,
-      window: bench.quick ? 1.5 : 15,
-      shares: bench.quick ? [0.5, 3] : [0.8, 0.95, 1.3],
+      window: bench.quick ? 1 : 15,
+      shares: bench.quick ? [0.5, 4] : [0.8, 0.95, 1.3],
     },
   ];
 }
 
 /** Offers more and more, until Cosmos DB answers 429 or this machine can do no more. */
-async function carriedBy(bench: Bench, place: Place, level: Level, load: Load, unloaded: Offered): Promise<Carried> {
+async function carriedBy(
+  bench: Bench,
+  place: TracedPlace,
+  level: Level,
+  load: Load,
+  unloaded: Offered,
+): Promise<Carried> {
   const { unitsPerRun } = unloaded;
   const limit = level.perSecond / unitsPerRun;
   const tooMuch = load.shares.at(-1) ?? 1;
@@ -86,7 +92,8 @@ async function carriedBy(bench: Bench, place: Place, level: Level, load: Load, u
   for (const share of load.shares) {
     bench.say(`${level.name}: ${load.name}, ${(limit * share).toFixed(1)} runs/s`);
     const offered = await offer(place, load, limit * share, level);
-    carried.failed += offered.failed;
+    carried.failed += offered.failures.length;
+    for (const failure of new Set(offered.failures)) bench.say(`a run did not complete: ${failure}`);
     if (share === tooMuch) return { ...carried, beyond: offered };
     if (offered.throttled > 0) continue;
     carried.without = offered;
@@ -95,5 +102,5 @@ async function carriedBy(bench: Bench, place: Place, level: Level, load: Load, u
   return carried;
 }
 
-const isMachinesLimit = ({ perSecond, completedPerSecond, p50 }: Offered, unloaded: Offered) =>
-  completedPerSecond < perSecond * (1 - MISSED) && p50 > unloaded.p50 * SLOWER;
+const isMachinesLimit = (offered: Offered, unloaded: Offered) =>
+  isBehind(offered) && offered.p50 > unloaded.p50 + LATER;

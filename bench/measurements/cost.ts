@@ -1,5 +1,7 @@
-/** What a run costs on an account of each consistency: Cosmos DB requests and request units, Service Bus messages, bytes
- * kept, dollars; and what a deployment costs that has nothing to do. */
+/**
+ * What a run costs on an account of each consistency: Cosmos DB requests and request units, Service Bus messages, bytes
+ * kept, dollars; and what a deployment costs that has nothing to do.
+ */
 import { type Consistency, costsOn, type Scale } from "../cost/account.ts";
 import { goalsFor } from "../cost/goals.ts";
 import { idleTable } from "../cost/idle.ts";

@@ -19,9 +19,9 @@ export async function storeThread(
   now: () => number,
 ): Promise<void> {
   const partition = store.thread(tenant, thread.id);
-  const writes = [...messages, thread].map((doc): Write => ({ create: doc }));
-  const [batch, ...others] = inBatches(writes);
-  if (batch === undefined || others.length > 0) return storeLargeThread(partition, tenant, thread, messages, now);
+  const writes = [...messages, thread].map(toCreate);
+  const batch = inBatches(writes).next().value;
+  if (batch?.length !== writes.length) return storeLargeThread(partition, tenant, thread, messages, now);
   const result = await partition.batch(batch);
   if (!result.ok) throw refused(result.status);
 }
@@ -38,11 +38,11 @@ async function storeLargeThread(
   now: () => number,
 ): Promise<void> {
   let etag: string | undefined;
+  const last = toCreate(thread);
   // Room for the mark in each batch.
-  const batches = inBatches([...messages, thread].map(toCreate), MAX_BATCH_WRITES - 1);
-  for (const [index, batch] of batches.entries()) {
+  for (const batch of inBatches([...messages.map(toCreate), last], MAX_BATCH_WRITES - 1)) {
     const mark = unfinishedMark(thread, tenant, now() + WRITER_GRACE);
-    const isLast = index === batches.length - 1;
+    const isLast = batch.at(-1) === last;
     const doc = isLast ? thread : mark;
     const first: Write = etag === undefined ? { create: doc } : { put: doc, ifMatch: etag };
     const result = await partition.batch([first, ...(isLast ? batch.slice(0, -1) : batch)]);

@@ -65,7 +65,7 @@ test("a month in which nothing happens has its price", () => {
 test("an account at its limit delays runs and fails none", () => {
   const beyond = rowsOf("capacity", "Beyond its limit");
   for (const load of ["background", "streamed"]) {
-    const [, , throttled, delayed, , failed] = beyond.get(`manual, 400 RU/s: ${load}`) ?? [];
+    const [, , throttled, delayed, , failed] = beyond.get(`manual, 100 RU/s: ${load}`) ?? [];
     expect(throttled).toBeGreaterThan(0);
     expect(delayed).toBeGreaterThan(0);
     expect(failed).toBe(0);

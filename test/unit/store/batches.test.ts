@@ -13,36 +13,52 @@ const remove = (id: string): Write => ({ delete: id });
 const write = (bytes: number): Write => remove("x".repeat(bytes));
 const bytesOf = (writes: Write[]) => writes.reduce((sum, each) => sum + Buffer.byteLength(JSON.stringify(each)), 0);
 
+const batchesOf = (writes: Write[], maxWrites?: number) => [...inBatches(writes, maxWrites)];
+
 describe("writes are put into batches", () => {
   test("none into none", () => {
-    expect(inBatches([])).toEqual([]);
+    expect(batchesOf([])).toEqual([]);
   });
 
   test("a hundred into one, one more into the next", () => {
     const writes = (count: number) => Array.from({ length: count }, (_, i) => remove(`msg_${i}`));
-    expect(inBatches(writes(100)).map((batch) => batch.length)).toEqual([100]);
-    expect(inBatches(writes(101)).map((batch) => batch.length)).toEqual([100, 1]);
-    expect(inBatches(writes(250)).map((batch) => batch.length)).toEqual([100, 100, 50]);
+    expect(batchesOf(writes(100)).map((batch) => batch.length)).toEqual([100]);
+    expect(batchesOf(writes(101)).map((batch) => batch.length)).toEqual([100, 1]);
+    expect(batchesOf(writes(250)).map((batch) => batch.length)).toEqual([100, 100, 50]);
   });
 
   test("with room in each for a write of the caller's, if it asks for that", () => {
     const writes = Array.from({ length: 100 }, (_, i) => remove(`msg_${i}`));
-    expect(inBatches(writes, 99).map((batch) => batch.length)).toEqual([99, 1]);
+    expect(batchesOf(writes, 99).map((batch) => batch.length)).toEqual([99, 1]);
   });
 
   test("of no more than the store takes at a time", () => {
-    const batches = inBatches(Array.from({ length: 10 }, () => write(500_000)));
+    const batches = batchesOf(Array.from({ length: 10 }, () => write(500_000)));
     expect(batches.map((batch) => batch.length)).toEqual([3, 3, 3, 1]);
   });
 
   test("counted in bytes, not in characters", () => {
     const japanese: Write = { create: messageDoc({ content: "あ".repeat(250_000) }) };
-    expect(inBatches([japanese, japanese, japanese]).map((batch) => batch.length)).toEqual([2, 1]);
+    expect(batchesOf([japanese, japanese, japanese]).map((batch) => batch.length)).toEqual([2, 1]);
   });
 
   test("a write that is too large by itself into one of its own", () => {
-    const batches = inBatches([write(10), write(MAX_BATCH_BYTES + 1), write(10)]);
+    const batches = batchesOf([write(10), write(MAX_BATCH_BYTES + 1), write(10)]);
     expect(batches.map((batch) => batch.length)).toEqual([1, 1, 1]);
+  });
+
+  test("one after the other, as they are asked for", () => {
+    let sized = 0;
+    const writes = Array.from({ length: 250 }, (): Write => {
+      const doc = messageDoc({});
+      const toJSON = () => {
+        sized += 1;
+        return {};
+      };
+      return { create: Object.assign(doc, { toJSON }) };
+    });
+    expect(inBatches(writes).next().value).toHaveLength(100);
+    expect(sized).toBe(101);
   });
 
   test("in their order, none lost, each batch within both limits", () => {
@@ -52,7 +68,7 @@ describe("writes are put into batches", () => {
     fc.assert(
       fc.property(sizes, (bytes) => {
         const writes = bytes.map((size, i) => remove(`${i}/${"x".repeat(size)}`));
-        const batches = inBatches(writes);
+        const batches = batchesOf(writes);
         expect(batches.flat()).toEqual(writes);
         for (const batch of batches) {
           expect(batch.length).toBeGreaterThan(0);
