@@ -4,7 +4,7 @@ import { type List, listOf } from "../resources/common.ts";
 import { cursorNotFound } from "../resources/errors.ts";
 import { seqOfId } from "../resources/ids.ts";
 import { apiObject, type DeletedThreadDoc, type ObjectDoc } from "../store/documents.ts";
-import type { Listable, Range } from "../store/partition.ts";
+import type { Listable, Range } from "../store/lists.ts";
 import { wholeRange } from "../store/ranges.ts";
 
 /** Query values are texts; what looks like a number is one. */
@@ -28,20 +28,18 @@ export interface Listing {
   runId?: string | undefined;
 }
 
-/** One page. `before` gives the page that ends just before its object, in the order asked for. */
+/** One page, shorter where its objects are large. `before` gives the page that ends just before its object, in the order asked for. */
 export async function page<D extends ObjectDoc>(listing: Listing, query: PageQuery, now: number): Promise<List<D>> {
   const { partition, sort, runId } = listing;
   const descending = query.order === "desc";
   const backwards = query.after === undefined && query.before !== undefined;
   const range = await cursorRange(listing, query, now);
-  const found = await partition.list<D>({
+  const { docs, hasMore } = await partition.page<D>({
     range: range ?? wholeRange(sort),
     descending: descending !== backwards,
-    limit: query.limit + 1,
+    limit: query.limit,
     runIds: runId === undefined ? undefined : [runId],
   });
-  const hasMore = found.length > query.limit;
-  const docs = found.slice(0, query.limit);
   if (backwards) docs.reverse();
   return listOf(docs.map(apiObject), hasMore) as unknown as List<D>;
 }

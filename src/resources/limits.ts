@@ -39,6 +39,12 @@ export const MAX_THREAD_AND_RUN_BODY = MAX_THREAD_BODY + MAX_BODY;
 /** Of any body: 128 tools with more than 200 values each. It bounds the time that parsing and checking take. */
 export const MAX_BODY_VALUES = 30_000;
 
+/**
+ * Of the objects of one list together: a longer one is answered with fewer than its limit, and `has_more`. Twenty messages, as
+ * many as a list has by default, fit whatever 256,000 ASCII characters each of them has. Bytes of JSON.
+ */
+export const MAX_LIST_BYTES = 8_000_000;
+
 /** Throws the 400 for an object that is too large; `param` is the request's parameter to blame. */
 export function assertStorable(object: object, param: string | null): void {
   const bytes = sizeOf(object);

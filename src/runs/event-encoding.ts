@@ -164,12 +164,20 @@ export const stepsOf = (entries: unknown[]): string[] =>
 
 /** Decodes the chunks of one log, which must be given to it in order. */
 export class EventDecoder {
-  /** text by message, calls of the step that was told of last */
+  /** text by message, calls of the step that was told of last: undefined where that is not known */
   readonly #texts = new Map<string, string>();
-  #calls: CallPiece[] = [];
+  #calls: CallPiece[] | undefined = [];
+  #hasGap = false;
+
+  /** Chunks are missing before the next one. An event that refers to what they told is left out from now on. */
+  skip(): void {
+    this.#texts.clear();
+    this.#calls = undefined;
+    this.#hasGap = true;
+  }
 
   /**
-   * The events of a chunk; undefined stands for one of a kind that this build does not know. `run` is the one that the
+   * The events of a chunk; undefined stands for one that this build does not know, or cannot tell. `run` is the one that the
    * events are of, in any version; `steps` are the documents that `stepsOf` asks for.
    */
   decode(entries: unknown[], run: RunDoc, steps: (StepDoc | undefined)[]): (RunEvent | undefined)[] {
@@ -197,31 +205,40 @@ export class EventDecoder {
       return [step === undefined ? undefined : { event: entry.event, data: apiObject(step) }];
     }
     if ("set" in entry) {
-      const data = this.#filled(entry, { ...known.get(entry.id), ...entry.set });
-      for (const name of entry.gone ?? []) delete data[name];
-      known.set(entry.id, data);
+      const stored = { ...known.get(entry.id), ...entry.set };
+      const data = this.#filled(entry, stored);
+      for (const name of entry.gone ?? []) delete (data ?? stored)[name];
+      known.set(entry.id, data ?? stored);
+      if (data === undefined) return [undefined];
       return [{ event: entry.event, data: data.object === "thread.run" ? withFixed(data, run) : data }];
     }
     return ["data" in entry ? entry : undefined];
   }
 
-  /** Puts back what an entry only refers to. */
-  #filled({ id, told, calls }: ObjectEntry, data: Fields): Fields {
+  /** Puts back what an entry only refers to; undefined if that was in a chunk that is missing. */
+  #filled({ id, told, calls }: ObjectEntry, data: Fields): Fields | undefined {
     if (told !== undefined && Array.isArray(data.content)) {
       const [part] = data.content;
-      const value = (this.#texts.get(id) ?? "").slice(0, told);
-      return { ...data, content: [{ ...part, text: { ...part.text, value } }] };
+      const value = this.#textOf(id)?.slice(0, told);
+      return value === undefined ? undefined : { ...data, content: [{ ...part, text: { ...part.text, value } }] };
     }
     if (calls === undefined) return data;
-    const toolCalls = this.#calls.map(({ id, function: { name, arguments: args } }) => ({
+    const toolCalls = this.#calls?.map(({ id, function: { name, arguments: args } }) => ({
       id,
       type: "function",
       function: { name, arguments: args },
     }));
-    return {
-      ...data,
-      required_action: { type: "submit_tool_outputs", submit_tool_outputs: { tool_calls: toolCalls } },
-    };
+    return (
+      toolCalls && {
+        ...data,
+        required_action: { type: "submit_tool_outputs", submit_tool_outputs: { tool_calls: toolCalls } },
+      }
+    );
+  }
+
+  /** What has been told of a message's text. After a gap that is only known of messages that began after it. */
+  #textOf(id: string): string | undefined {
+    return this.#texts.get(id) ?? (this.#hasGap ? undefined : "");
   }
 
   #listen({ event, data }: RunEvent): void {
@@ -230,13 +247,15 @@ export class EventDecoder {
     else if (event === "thread.run.step.created") this.#calls = [];
     else if (event === "thread.message.delta") {
       const piece = textPiece({ event, data });
-      if (piece !== undefined) this.#texts.set(id, (this.#texts.get(id) ?? "") + piece.text);
+      const text = this.#textOf(id);
+      if (piece !== undefined && text !== undefined) this.#texts.set(id, text + piece.text);
     } else if (event === "thread.run.step.delta") {
       for (const piece of (data as CallDelta).delta.step_details.tool_calls) this.#hearCall(piece);
     }
   }
 
   #hearCall(piece: CallPiece): void {
+    if (this.#calls === undefined) return;
     const call = this.#calls[piece.index];
     if (call === undefined) this.#calls[piece.index] = structuredClone(piece);
     else call.function.arguments += piece.function.arguments;

@@ -12,6 +12,7 @@ import {
 } from "@azure/cosmos";
 import type { AccountConsistency, Freshness } from "./consistency.ts";
 import type { Doc, SnapshotDoc } from "./documents.ts";
+import { type Listable, type ListOptions, type Page, takePage } from "./lists.ts";
 import { type SnapshotCache, withSnapshot } from "./snapshots.ts";
 import {
   isFinal,
@@ -38,30 +39,10 @@ export type Versioned<D> = D & { _etag: string };
 
 export type PatchResult<D> = { doc: Versioned<D> } | { refused: "missing" | "condition" };
 
-/** A range of `internal.sort`, both ends excluded. */
-export interface Range {
-  above: string;
-  below: string;
-}
-
-export interface ListOptions {
-  range: Range;
-  descending: boolean;
-  limit: number;
-  /** only objects of these runs */
-  runIds?: string[] | undefined;
-}
-
 /** A document by its id, and about how large it is: characters of JSON, if the store could tell. */
 export interface StoredSize {
   id: string;
   size?: number;
-}
-
-/** What lists are made of. */
-export interface Listable {
-  read<D extends Doc>(id: string): Promise<Versioned<D> | undefined>;
-  list<D extends Doc>(options: ListOptions): Promise<Versioned<D>[]>;
 }
 
 /** What all partitions of a process share. */
@@ -253,8 +234,19 @@ export class Partition implements Listable {
     }
   }
 
-  /** One page of a list, in one request. */
+  /** Up to `limit` documents, however large they are. */
   async list<D extends Doc>(options: ListOptions): Promise<Versioned<D>[]> {
+    const found: Versioned<D>[] = [];
+    for await (const doc of this.#docs<D>(options)) found.push(doc);
+    return found;
+  }
+
+  page<D extends Doc>(options: ListOptions): Promise<Page<Versioned<D>>> {
+    return takePage(this.#docs<D>({ ...options, limit: options.limit + 1 }), options.limit);
+  }
+
+  /** Reads each snapshot once, however many of the runs have it, and nothing that its reader does not ask for. */
+  async *#docs<D extends Doc>(options: ListOptions): AsyncGenerator<Versioned<D>> {
     const { range, descending, limit, runIds } = options;
     const runs = (runIds ?? []).map((value, index) => ({ name: `@run${index}`, value }));
     const ofRuns = runs.length === 0 ? "" : ` AND c.run_id IN (${runs.map(({ name }) => name).join(", ")})`;
@@ -266,14 +258,9 @@ export class Partition implements Listable {
       { query, parameters },
       { ...this.#consistency.readOptions(this.#freshness), partitionKey: this.#key, maxItemCount: limit },
     );
-    return this.#allWhole(await this.#fetch(iterator, limit));
-  }
-
-  /** Reads each snapshot once, however many of the runs have it. */
-  async #allWhole<D extends Doc>(docs: Versioned<D>[]): Promise<Versioned<D>[]> {
-    const whole: Versioned<D>[] = [];
-    for (const doc of docs) whole.push((await this.#whole(doc)) ?? doc);
-    return whole;
+    for await (const docs of this.#pages(iterator, limit)) {
+      for (const doc of docs) yield (await this.#whole(doc)) ?? doc;
+    }
   }
 
   /**
@@ -285,16 +272,17 @@ export class Partition implements Listable {
       `SELECT TOP ${limit} c.id, LENGTH(ToString(c)) AS size FROM c`,
       { ...this.#consistency.readOptions("account"), partitionKey: this.#key, maxItemCount: limit },
     );
-    return this.#fetch(iterator, limit);
+    const found: StoredSize[] = [];
+    for await (const page of this.#pages(iterator, limit)) found.push(...page);
+    return found;
   }
 
   /** Up to `limit` results: fewer only if there are no more. A page may be empty though others follow. */
-  async #fetch<T>(iterator: QueryIterator<T>, limit: number): Promise<T[]> {
-    const found: T[] = [];
-    while (iterator.hasMoreResults() && found.length < limit) {
-      const page = await retryTrouble(() => this.#health.answer(iterator.fetchNext()));
-      found.push(...(page.resources ?? []));
+  async *#pages<T>(iterator: QueryIterator<T>, limit: number): AsyncGenerator<T[]> {
+    for (let found = 0; iterator.hasMoreResults() && found < limit; ) {
+      const { resources = [] } = await retryTrouble(() => this.#health.answer(iterator.fetchNext()));
+      found += resources.length;
+      yield resources;
     }
-    return found;
   }
 }

@@ -1,5 +1,5 @@
 /** Ranges of `internal.sort` for the API's lists. */
-import type { Range } from "./partition.ts";
+import type { Range } from "./lists.ts";
 
 /** Behind every `seq`: its characters end at "z". */
 export const LAST_SEQ = "~";

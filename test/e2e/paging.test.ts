@@ -39,6 +39,27 @@ test("a page that ends with the last object says that there is no more", async (
   expect(page).toMatchObject({ has_more: false });
 });
 
+test("a page of large objects ends early, in either direction, and a client that goes on gets all of them", async () => {
+  const { openai } = newTenant();
+  const { messages } = openai.beta.threads;
+  // 0.77 MB each: a list has 8 MB at the most.
+  const content = "語".repeat(256_000);
+  const { id } = await openai.beta.threads.create({
+    messages: Array.from({ length: 10 }, () => ({ role: "user" as const, content })),
+  });
+  const last = await messages.create(id, { role: "user", content });
+
+  const page = await messages.list(id, { limit: 100, order: "asc" });
+  expect(page).toMatchObject({ has_more: true, data: { length: 10 }, last_id: page.data[9]?.id });
+  expect(page.data.map((each) => each.id)).not.toContain(last.id);
+  const everything = [...page.data.map((each) => each.id), last.id];
+  expect((await all(page)).map((each) => each.id)).toEqual(everything);
+  const backwards = await openai.get<{ data: { id: string }[]; has_more: boolean }>(
+    `/threads/${id}/messages?limit=100&order=asc&before=${last.id}`,
+  );
+  expect([backwards.data.map((each) => each.id), backwards.has_more]).toEqual([everything.slice(0, 10), false]);
+});
+
 /** docs/contract.md 7: `before` is the page just before its object, still in the order asked for. */
 test.for([
   { query: { order: "asc", limit: 3 }, shown: [0, 1, 2], more: true },

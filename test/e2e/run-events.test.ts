@@ -1,5 +1,6 @@
-import { expect, test } from "vitest";
-import { newTenant, question, until } from "./harness.ts";
+import { CosmosClient } from "@azure/cosmos";
+import { expect, inject, test } from "vitest";
+import { newTenant, POLL, question, type Tenant, until } from "./harness.ts";
 import { ask, RunReader, WHOLE, wholeLog } from "./life/run-reader.ts";
 
 const named = (reader: RunReader) => reader.events.map(({ event }) => event);
@@ -40,3 +41,39 @@ test("who watches a run that was created with its thread and is streamed hears o
   expect(named(stream).slice(0, 2)).toEqual(["thread.created", "thread.run.created"]);
   expect(watched.map(({ event, data }) => ({ event, data, id: undefined }))).toEqual(stream.events);
 });
+
+test("who watches a run whose first events have expired hears those after them while it goes on", async () => {
+  const tenant = newTenant();
+  const { runs } = tenant.openai.beta.threads;
+  const calls = { toolCalls: [{ id: "call_1", name: "lookup", arguments: "{}" }] };
+  const { thread, run: request } = await question(tenant.openai, [calls, { hang: true }]);
+  const tools = [{ type: "function" as const, function: { name: "lookup" } }];
+  const { id } = await runs.createAndPoll(thread.id, { ...request, tools }, POLL);
+  const path = pathOf(thread.id, id);
+  const number = await eventsUntilPause(tenant, path);
+  const outputs = [{ tool_call_id: "call_1", output: "42" }];
+  await runs.submitToolOutputs(id, { thread_id: thread.id, tool_outputs: outputs });
+
+  const threads = new CosmosClient(inject("stack").cosmos).database("threadkeep").container("threads");
+  await threads.item(`${id}:events:0`, `${tenant.tenant}:${thread.id}`).delete();
+
+  const watcher = RunReader.followLog(tenant, path, WHOLE);
+  const left = ["thread.run.step.completed", "thread.run.queued"];
+  // The model never answers: the run is not over.
+  await until(async () => watcher.events.length >= left.length, 5_000);
+  expect(named(watcher).slice(0, 2)).toEqual(left);
+  expect(watcher.events[0]?.id).toBe(number);
+
+  await runs.cancel(id, { thread_id: thread.id });
+  await watcher.done;
+  expect(named(watcher).slice(-2)).toEqual(["thread.run.cancelling", "thread.run.cancelled"]);
+});
+
+/** How many events a paused run has told. */
+async function eventsUntilPause(tenant: Tenant, path: string): Promise<number> {
+  const stop = new AbortController();
+  const reader = RunReader.of(await ask(tenant, "GET", path, undefined, stop.signal), stop, null);
+  await reader.done;
+  expect(named(reader).at(-1)).toBe("thread.run.requires_action");
+  return reader.events.length;
+}

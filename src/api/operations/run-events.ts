@@ -4,18 +4,11 @@ import type { App } from "../../app.ts";
 import { isTerminal } from "../../resources/run.ts";
 import { changedRun, currentRun, type RunRef } from "../../runs/commands.ts";
 import { EventDecoder, stepsOf } from "../../runs/event-encoding.ts";
-import { chunkId } from "../../runs/event-log.ts";
 import { beginningOf, errorEvent, type RunEvent, runEvent } from "../../runs/events.ts";
+import { LogChunks } from "../../runs/log-chunks.ts";
 import { logOf } from "../../runs/settle.ts";
 import { readShortLog } from "../../runs/short-log.ts";
-import {
-  type EventsDoc,
-  isNewer,
-  type MessageDoc,
-  type RunDoc,
-  type ShortLog,
-  type StepDoc,
-} from "../../store/documents.ts";
+import { isNewer, type MessageDoc, type RunDoc, type ShortLog, type StepDoc } from "../../store/documents.ts";
 import type { Versioned } from "../../store/partition.ts";
 import { operation } from "../operation.ts";
 import { EventStream } from "../sse.ts";
@@ -67,9 +60,9 @@ export const watchRun = operation({
 /** Like the streams of the original, it ends where the run ends or waits for tool outputs. */
 async function follow(app: App, ref: RunRef, first: Versioned<RunDoc>, after: number, stream: EventStream) {
   let run = first;
-  let chunk = 0;
   let next = after + 1;
   let told = "";
+  const chunks = new LogChunks(ref.partition, ref.runId);
   const decoder = new EventDecoder();
   const tell = async (events: (RunEvent | undefined)[], number: number) => {
     for (const [index, event] of events.entries()) {
@@ -85,13 +78,11 @@ async function follow(app: App, ref: RunRef, first: Versioned<RunDoc>, after: nu
     const { log, begins_with_thread: beginsWithThread } = run.internal;
     const over = isTerminal(run.status) || run.status === "requires_action";
     if (log.events === 0 && !over && !beginsWithThread && !isNewer(run)) await tell(beginningOf(run), 0);
-    while (chunk < log.chunks && !stream.ended) {
-      const found = await readChunk(ref, chunk);
-      if (found === undefined) break;
-      const { first: number, entries } = found.internal;
-      const steps = await Promise.all(stepsOf(entries).map((id) => ref.partition.read<StepDoc>(id)));
-      await tell(decoder.decode(entries, run, steps), number);
-      chunk += 1;
+    for (let chunk = await chunks.next(log.chunks); chunk !== undefined; chunk = await chunks.next(log.chunks)) {
+      if (chunk.afterGap) decoder.skip();
+      const steps = await Promise.all(stepsOf(chunk.entries).map((id) => ref.partition.read<StepDoc>(id)));
+      await tell(decoder.decode(chunk.entries, run, steps), chunk.first);
+      if (stream.ended) return;
     }
     const { short_log: short } = run.internal;
     if (short !== undefined && app.now() < short.until) await tell(await readShort(ref, run, short), 0);
@@ -113,16 +104,3 @@ async function readShort(ref: RunRef, run: RunDoc, short: ShortLog): Promise<(Ru
   const documents = await Promise.all(short.objects.map((id) => ref.partition.read<StepDoc | MessageDoc>(id)));
   return readShortLog(run, short, documents);
 }
-
-/** A chunk that its run counts may not be everywhere yet: only a second look tells that it is gone. */
-async function readChunk(ref: RunRef, number: number): Promise<EventsDoc | undefined> {
-  let found = await readOnce(ref, number);
-  if (found === undefined) {
-    await sleep(SHORTEST_PAUSE);
-    found = await readOnce(ref, number);
-  }
-  // A newer build may have written it in a way that this one does not know.
-  return found !== undefined && isNewer(found) ? undefined : found;
-}
-
-const readOnce = (ref: RunRef, number: number) => ref.partition.read<EventsDoc>(chunkId(ref.runId, number));

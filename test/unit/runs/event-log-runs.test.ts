@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { newThread } from "../../../src/resources/thread.ts";
-import { encodeEvents } from "../../../src/runs/event-encoding.ts";
+import { EventDecoder, encodeEvents } from "../../../src/runs/event-encoding.ts";
 import type { RunEvent } from "../../../src/runs/events.ts";
 import type { RunDoc } from "../../../src/store/documents.ts";
 import { CREATED, runDoc, THREAD } from "../documents.ts";
@@ -55,6 +55,39 @@ describe("a run's log gives back exactly what its stream said", () => {
         expect(wire(decodeLog(chunks.map(kept), run))).toEqual(wire(events));
       }),
     );
+  });
+
+  test("where its first chunks are gone, no event is told otherwise than it was: those that refer to them are left out", () => {
+    fc.assert(
+      fc.property(script, fc.nat(80), fc.nat(20), (of, gone, size) => {
+        const { events, run } = scriptedRun(runDoc(), of);
+        const later = events.slice(gone);
+        const decoder = new EventDecoder();
+        decoder.skip();
+        const told = [later.slice(0, size), later.slice(size)].flatMap((chunk) => decoder.decode(kept(chunk), run, []));
+        expect(told).toHaveLength(later.length);
+        for (const [index, event] of told.entries()) {
+          if (event !== undefined) expect(wire([event])).toEqual(wire(later.slice(index, index + 1)));
+          else expect(bytes(later[index])).toBeGreaterThan(2_000);
+        }
+      }),
+    );
+  });
+
+  test("a long message whose beginning is gone is left out, the next one is not", () => {
+    const long = ["x".repeat(3_000), "y"];
+    const { events, run } = scriptedRun(runDoc(), { turns: [{ text: long, calls: [] }], ending: "completed" });
+    const begins = events.findIndex(({ event }) => event === "thread.message.created");
+    const decodedAfter = (gone: number) => {
+      const decoder = new EventDecoder();
+      decoder.skip();
+      return decoder.decode(kept(events.slice(gone)), run, []).map((event) => event?.event);
+    };
+    expect(decodedAfter(begins)).toEqual(events.slice(begins).map(({ event }) => event));
+    const without = events
+      .slice(begins + 1)
+      .map(({ event }) => (event === "thread.message.completed" ? undefined : event));
+    expect(decodedAfter(begins + 1)).toEqual(without);
   });
 
   test("with any later version of the run, also one whose metadata were changed after its end", () => {

@@ -77,8 +77,8 @@ test("Session: the log and /healthz say what that means, and an instance reads w
   expect(await partition.read(draft.thread.id)).toMatchObject({ id: draft.thread.id });
   expect(await partition.ids(10)).toHaveLength(2);
   const range = { above: "thread/", below: "thread/~" };
-  const list = await app.store.threadsOf("t").list({ range, descending: true, limit: 10 });
-  expect(list.length).toBeLessThanOrEqual(1);
+  const { docs } = await app.store.threadsOf("t").page({ range, descending: true, limit: 10 });
+  expect(docs.length).toBeLessThanOrEqual(1);
 });
 
 test("an account that cannot be read at the start: not healthy until it can", async () => {
