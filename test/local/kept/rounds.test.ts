@@ -83,7 +83,9 @@ async function play(event: RoundEvent, stores: Store[], disk: Disk, random: Rand
     await sleep(random.between(50, 400));
     if (random.chance(0.3)) await Promise.all(stores.map((store) => store.kill()));
     disk.free(pids);
-    await sleep(random.between(50, 200));
+    await sleep(random.between(10, 100));
+    // Soon, before a shorter journal takes the place of the one that was refused a line.
+    if (random.chance(0.6)) await Promise.all(stores.map((store) => store.kill()));
   }
   await Promise.all(stores.map((store) => store.stopWriting()));
   await Promise.all(stores.map((store) => store.forgetIfEnded()));
