@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -88,15 +89,22 @@ test("a second start on the same data is told where the first one runs, and harm
   await first.ended;
 });
 
-test("--reset removes the data but not the key, says so, and begins anew after a kill -9", async () => {
+test("--reset removes the data but not the key, says so, and begins anew; a real endpoint is asked for its models", async () => {
   await writeFile(path.join(dataDir, "api-key"), "kept\n");
   await writeFile(path.join(dataDir, "mine.txt"), "not the app's");
-  const program = start(["--reset"]);
-  await program.says("API key   kept\n");
+  const models = createServer((_, response) => void response.end('{"data":[{"id":"llama3"}]}')).listen(0, "127.0.0.1");
+  await once(models, "listening");
+  const address = models.address();
+  const endpoint = `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}/v1`;
+  const program = start(["--reset"], { MODEL_ENDPOINT: endpoint });
+  await program.says(`-d '{"model": "llama3",`);
+  expect(program.output).toContain("API key   kept\n");
+  expect(program.output).toContain(`Model     ${endpoint} answers; its models: llama3\n`);
   expect(program.output).toContain(`Removed from ${dataDir}: cosmos, service-bus. The API key stays.\n`);
   expect(await readdir(dataDir)).toEqual(expect.arrayContaining(["api-key", "mine.txt"]));
   program.child.kill("SIGTERM");
   expect(await program.ended).toEqual([0, null]);
+  models.close();
 });
 
 test("what keeps the app from starting is said once", async () => {
