@@ -152,9 +152,10 @@ export class JournalFile {
       rest = rest.subarray(start);
     }
     if (rest.length === 0) return;
-    // A crash cut this line short, and no request was answered because of it. Another program's file is left alone.
+    // A crash cut this line short, and no request was answered because of it; a power cut may leave zeros in its place.
+    // Another program's file is left alone.
     const torn = rest.toString("utf8", 0, begin.length);
-    if (!begin.startsWith(torn)) throw this.#unusable(count + 1, FOREIGN);
+    if (!begin.startsWith(torn) && rest[0] !== 0) throw this.#unusable(count + 1, FOREIGN);
     ftruncateSync(this.#file, this.#size);
   }
 

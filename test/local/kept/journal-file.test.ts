@@ -36,7 +36,7 @@ test("lines are there after a restart, a torn last one is not, and writing goes 
   const first = open().journal;
   for (const n of [1, 2]) first.append(`{"n":${n}}`);
   first.close();
-  for (const torn of ['{"n":3', "{", '{"n":4,"text":"two\\nlines"']) {
+  for (const torn of ['{"n":3', "{", "\0\0\0\0", '{"n":4,"text":"two\\nlines"']) {
     appendFileSync(file(), torn);
     expect(linesOf()).toEqual(['{"n":1}', '{"n":2}']);
   }
