@@ -80,7 +80,7 @@ export class JournalFile {
     } catch (error) {
       this.#isTorn = true;
       this.#tryToCutBack();
-      throw new WriteRefused(`cannot write to ${this.#path}: ${reasonOf(error)}`);
+      throw refusal(error, this.#path);
     }
     this.#size += bytes.length;
   }
@@ -104,11 +104,12 @@ export class JournalFile {
     } catch (error) {
       if (file !== undefined) closeSync(file);
       rmSync(this.#next, { force: true });
-      throw new WriteRefused(`cannot write ${this.#next}: ${reasonOf(error)}`);
+      throw refusal(error, this.#next);
     }
     closeSync(this.#file);
     this.#file = file;
     this.#size = size;
+    this.#isTorn = false;
   }
 
   close(): void {
@@ -181,6 +182,12 @@ export class JournalFile {
 }
 
 const FOREIGN = "damaged record, or one of another program";
+
+/** Only what the file system says is a refusal; all else is a mistake in this program. */
+function refusal(error: unknown, path: string): unknown {
+  const isOfSystem = error instanceof Error && "syscall" in error;
+  return isOfSystem ? new WriteRefused(`cannot write to ${path}: ${reasonOf(error)}`) : error;
+}
 
 function lockOf(folder: string): FolderLock {
   try {
