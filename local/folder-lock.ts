@@ -168,7 +168,10 @@ function isRunning(pid: number, start: number): boolean {
   return known === undefined ? isThere(pid) : known === start;
 }
 
-/** When a process began, in a unit of the system's own, 0 if the system does not say; undefined if it shows no such process. */
+/**
+ * When a process began, in a unit of the system's own; 0 if the system does not say, undefined if it shows no such
+ * process.
+ */
 function startOf(pid: number): number | undefined {
   if (process.platform === "win32") return isThere(pid) ? 0 : undefined;
   if (process.platform === "linux") return startOnLinux(pid);

@@ -1,7 +1,7 @@
 /**
  * A file of lines to which one process appends. A line is handed to the operating system before `append` returns, so it
- * survives the death of the process (not a power cut: nothing is synced to the disk). A line that the disk does not take
- * leaves the file as it was.
+ * survives the death of the process (not a power cut: nothing is synced to the disk). A line that the disk does not
+ * take leaves the file as it was.
  */
 
 import {

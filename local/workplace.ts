@@ -18,7 +18,7 @@ const DATA = ["cosmos", "service-bus"];
 const PATIENCE_MS = 2000;
 const KEY_FILE = "api-key";
 
-/** Takes the folder of data for this process. Ends the process if another one has it, or if the folder cannot be used. */
+/** Takes the folder of data for this process. Ends the process if another one has it, or if it cannot be used. */
 export function takeDataFolder({ dataDir, reset }: Pick<WorkplaceOptions, "dataDir" | "reset">): FolderLock {
   try {
     const lock = takeFolder(dataDir);

@@ -1,6 +1,6 @@
 /**
- * Servers are killed, meet a full disk and are started a second time on their data, at random, while clients write: what
- * was acknowledged is there afterwards, and what was refused is not. `KEPT_ROUNDS=200` plays 200 rounds.
+ * Servers are killed, meet a full disk and are started a second time on their data, at random, while clients write:
+ * what was acknowledged is there afterwards, and what was refused is not. `KEPT_ROUNDS=200` plays 200 rounds.
  */
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";

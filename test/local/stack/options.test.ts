@@ -89,7 +89,7 @@ test("a second start on the same data is told where the first one runs, and harm
   await first.ended;
 });
 
-test("--reset removes the data but not the key, says so, and begins anew; a real endpoint is asked for its models", async () => {
+test("--reset removes the data but not the key, and says so; a real endpoint is asked for its models", async () => {
   await writeFile(path.join(dataDir, "api-key"), "kept\n");
   await writeFile(path.join(dataDir, "mine.txt"), "not the app's");
   const models = createServer((_, response) => void response.end('{"data":[{"id":"llama3"}]}')).listen(0, "127.0.0.1");
