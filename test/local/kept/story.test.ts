@@ -15,7 +15,7 @@ const clientOf = ({ baseUrl, apiKey }: Stack) => new OpenAI({ baseURL: baseUrl, 
 const namesIn = async (client: OpenAI) =>
   (await all(client.beta.assistants.list({ limit: 100 }))).map(({ name }) => name).toSorted();
 
-test("what was created is listed and what was refused is not, during a full disk, later, and after a restart", async (context) => {
+test("what was created is listed and what was refused is not, on a full disk and after it", async (context) => {
   buildIfStale();
   const disk = smallDisk();
   if (!disk) return context.skip(NO_SMALL_DISK);
