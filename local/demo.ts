@@ -14,6 +14,9 @@ console.log(
 
 try {
   await converse(new OpenAI({ baseURL: stack.baseUrl, apiKey: stack.apiKey }));
+} catch (error) {
+  console.error(`\n${error instanceof Error ? error.message : error}`);
+  process.exitCode = 1;
 } finally {
   await stack.stop();
 }
@@ -71,12 +74,13 @@ async function ask(client: OpenAI, threadId: string, assistantId: string, questi
 }
 
 async function report(client: OpenAI, run: OpenAI.Beta.Threads.Run, firstWord: string | undefined, total: string) {
+  const { code, message } = run.last_error ?? {};
+  if (run.status !== "completed") throw new Error(`The run ended ${run.status}: ${message} (${code}).`);
   const steps = await client.beta.threads.runs.steps.list(run.id, { thread_id: run.thread_id, order: "asc" });
   console.log(`\nrun        ${run.id}: ${run.status}`);
   for (const step of steps.data) console.log(`step       ${step.id}: ${step.type}, ${step.status}`);
   console.log(`usage      ${run.usage?.prompt_tokens} + ${run.usage?.completion_tokens} tokens`);
   console.log(`time       first word after ${firstWord}, all after ${total}\n`);
-  if (run.status !== "completed") throw new Error(`the run ended as ${run.status}: ${run.last_error?.message}`);
 }
 
 function since(start: number): string {

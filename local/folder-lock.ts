@@ -1,7 +1,8 @@
 /**
  * One process at a time works on a folder of data. Each process that wants the folder makes a file of its own in it,
  * named after its id and its start, and then looks for files of others: of two, at least one sees the other. A file is
- * empty until its process has the folder. The file of a process that has died, killed or not, counts for nothing.
+ * empty until its process has the folder. The file of a process that has died, killed or not, counts for nothing. The
+ * processes of other machines and containers count as dead: they cannot be seen.
  */
 
 import { spawnSync } from "node:child_process";
@@ -167,7 +168,10 @@ function isRunning(pid: number, start: number): boolean {
   return known === undefined ? isThere(pid) : known === start;
 }
 
-/** When a process began, in a unit of the system's own, 0 if the system does not say; undefined if it shows no such process. */
+/**
+ * When a process began, in a unit of the system's own; 0 if the system does not say, undefined if it shows no such
+ * process.
+ */
 function startOf(pid: number): number | undefined {
   if (process.platform === "win32") return isThere(pid) ? 0 : undefined;
   if (process.platform === "linux") return startOnLinux(pid);

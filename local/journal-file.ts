@@ -1,7 +1,7 @@
 /**
  * A file of lines to which one process appends. A line is handed to the operating system before `append` returns, so it
- * survives the death of the process (not a power cut: nothing is synced to the disk). A line that the disk does not take
- * leaves the file as it was.
+ * survives the death of the process (not a power cut: nothing is synced to the disk). A line that the disk does not
+ * take leaves the file as it was.
  */
 
 import {
@@ -80,7 +80,7 @@ export class JournalFile {
     } catch (error) {
       this.#isTorn = true;
       this.#tryToCutBack();
-      throw new WriteRefused(`cannot write to ${this.#path}: ${reasonOf(error)}`);
+      throw refusal(error, this.#path);
     }
     this.#size += bytes.length;
   }
@@ -104,11 +104,12 @@ export class JournalFile {
     } catch (error) {
       if (file !== undefined) closeSync(file);
       rmSync(this.#next, { force: true });
-      throw new WriteRefused(`cannot write ${this.#next}: ${reasonOf(error)}`);
+      throw refusal(error, this.#next);
     }
     closeSync(this.#file);
     this.#file = file;
     this.#size = size;
+    this.#isTorn = false;
   }
 
   close(): void {
@@ -152,9 +153,10 @@ export class JournalFile {
       rest = rest.subarray(start);
     }
     if (rest.length === 0) return;
-    // A crash cut this line short, and no request was answered because of it. Another program's file is left alone.
+    // A crash cut this line short, and no request was answered because of it; a power cut may leave zeros in its place.
+    // Another program's file is left alone.
     const torn = rest.toString("utf8", 0, begin.length);
-    if (!begin.startsWith(torn)) throw this.#unusable(count + 1, FOREIGN);
+    if (!begin.startsWith(torn) && rest[0] !== 0) throw this.#unusable(count + 1, FOREIGN);
     ftruncateSync(this.#file, this.#size);
   }
 
@@ -180,6 +182,12 @@ export class JournalFile {
 }
 
 const FOREIGN = "damaged record, or one of another program";
+
+/** Only what the file system says is a refusal; all else is a mistake in this program. */
+function refusal(error: unknown, path: string): unknown {
+  const isOfSystem = error instanceof Error && "syscall" in error;
+  return isOfSystem ? new WriteRefused(`cannot write to ${path}: ${reasonOf(error)}`) : error;
+}
 
 function lockOf(folder: string): FolderLock {
   try {

@@ -5,7 +5,7 @@ import { existsSync, rmSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fail } from "./fail.ts";
-import { FolderInUse, type FolderLock, holderOf, takeFolder } from "./folder-lock.ts";
+import { FolderInUse, type FolderLock, takeFolder } from "./folder-lock.ts";
 import type { WorkplaceOptions } from "./options.ts";
 import { isPortFree, portHolder } from "./ports.ts";
 
@@ -14,9 +14,11 @@ const { env } = process;
 const PARENT_POLL_MS = 250;
 /** What the servers keep in the folder of data. */
 const DATA = ["cosmos", "service-bus"];
+/** How long the servers of an app that was killed may take to end. */
+const PATIENCE_MS = 2000;
 const KEY_FILE = "api-key";
 
-/** Takes the folder of data for this process. Ends the process if another one has it, or if the folder cannot be used. */
+/** Takes the folder of data for this process. Ends the process if another one has it, or if it cannot be used. */
 export function takeDataFolder({ dataDir, reset }: Pick<WorkplaceOptions, "dataDir" | "reset">): FolderLock {
   try {
     const lock = takeFolder(dataDir);
@@ -35,9 +37,10 @@ export function takeDataFolder({ dataDir, reset }: Pick<WorkplaceOptions, "dataD
 
 function removeData(dataDir: string): void {
   const there = DATA.filter((name) => existsSync(path.join(dataDir, name)));
-  for (const name of there) {
-    const holder = holderOf(path.join(dataDir, name));
-    if (holder) fail(`Process ${holder.pid} still uses ${path.join(dataDir, name)}: nothing was removed.`);
+  try {
+    for (const name of there) takeFolder(path.join(dataDir, name), PATIENCE_MS).release();
+  } catch (error) {
+    fail(`${error instanceof Error ? error.message : error}: nothing was removed.`);
   }
   for (const name of there) rmSync(path.join(dataDir, name), { recursive: true });
   console.log(

@@ -16,8 +16,8 @@ function problem() {
   }
   if (!process.features.typescript) {
     return (
-      `This is Node ${process.versions.node}; 22.18 or newer is needed. The package "node" brings one, but its install script ` +
-      "has not run (ignore-scripts?).\nRun: npm rebuild node --ignore-scripts=false (or install a newer Node)"
+      `This is Node ${process.versions.node}; 22.18 or newer is needed. The package "node" brings one, but its ` +
+      "install script has not run (ignore-scripts?).\nRun: npm rebuild node --ignore-scripts=false"
     );
   }
   return undefined;

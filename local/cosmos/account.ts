@@ -140,7 +140,7 @@ export class Account {
     else containers.delete(containerId);
   }
 
-  /** Writes what a transaction staged to the journal, then makes it visible. What the journal refuses has never happened. */
+  /** Writes what a transaction staged to the journal, then makes it visible. What is refused never happened. */
   commit(transaction: Transaction): void {
     const { container, key } = transaction;
     const changes = transaction.changes();

@@ -26,7 +26,7 @@ interface OperationResult {
 }
 
 interface BatchOptions {
-  /** Makes what a transaction staged last. Throws if it cannot. */
+  /** Writes what a transaction staged, and makes it visible. Throws if it cannot be written. */
   commit: (transaction: Transaction) => void;
   /** Leaves the documents out of the answer. */
   minimal: boolean;

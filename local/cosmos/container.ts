@@ -115,6 +115,7 @@ export class Container {
     if (JSON.stringify(next.uniqueKeyPolicy) !== JSON.stringify(this.definition.uniqueKeyPolicy)) {
       throw badRequest("The unique index cannot be modified.");
     }
+    // Throws for what is no path.
     new Indexing(next.indexingPolicy as IndexingPolicy);
     return next;
   }

@@ -7,7 +7,7 @@ const LEAST_TO_COMPACT = 8 * 1024 * 1024;
 /** What every record begins with. */
 const BEGIN = '{"kind":"';
 
-/** JSON lines, one for each committed transaction, written before it becomes visible and before its request is answered. */
+/** JSON lines, one for each transaction, written before it becomes visible and before its request is answered. */
 export class Journal {
   readonly #file: JournalFile;
   readonly #leastToCompact: number;

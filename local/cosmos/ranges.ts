@@ -77,7 +77,7 @@ export class Ranges {
     return range;
   }
 
-  /** All ranges, one of them halved under new ids, as the service does when a physical partition is full or too busy. */
+  /** All ranges, one of them halved under new ids, as the service does when a physical partition is full or busy. */
   halved(id: string): Range[] {
     const range = this.#ranges.find((candidate) => candidate.id === id);
     if (!range) throw badRequest(`There is no partition key range '${id}'.`);

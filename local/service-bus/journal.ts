@@ -22,8 +22,8 @@ export interface JournalOptions {
   /** Told why the disk does not take a shorter journal; the long one stays. */
   log?: ((what: string) => void) | undefined;
   /**
-   * Called when the disk does not take a line; throws or ends the process, as the broker must not go on: its queues have
-   * changes that the file has not. No client has heard of them yet.
+   * Called when the disk does not take a line; throws or ends the process, as the broker must not go on: its queues
+   * have changes that the file has not. No client has heard of them yet.
    */
   refused?: ((refusal: WriteRefused) => never) | undefined;
 }

@@ -3,6 +3,7 @@ import OpenAI from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Stack, startStack } from "../../local/stack.ts";
 import { buildIfStale } from "../e2e/build.ts";
+import { stopSound } from "../lib/sound-store.ts";
 
 /** Of instructions and tools together. Characters. */
 const LARGE = 32_000;
@@ -21,7 +22,7 @@ beforeAll(async () => {
   client = new OpenAI({ baseURL: stack.baseUrl, apiKey: stack.apiKey, maxRetries: 0 });
 });
 
-afterAll(() => stack?.stop());
+afterAll(() => stopSound(stack));
 
 /** Request units that this stack has used so far. */
 async function units(): Promise<number> {

@@ -3,6 +3,7 @@ import OpenAI from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { controlModel } from "../../local/model/control.ts";
 import { type Stack, startStack } from "../../local/stack.ts";
+import { stopSound } from "../lib/sound-store.ts";
 
 /** Seconds. */
 const LIFETIME = 3;
@@ -17,7 +18,7 @@ beforeAll(async () => {
   client = new OpenAI({ baseURL: stack.baseUrl, apiKey: stack.apiKey, maxRetries: 0 });
 });
 
-afterAll(() => stack?.stop());
+afterAll(() => stopSound(stack));
 
 async function scripted(name: string, turns: object[]) {
   await controlModel(stack.model.baseUrl).script(name, turns);

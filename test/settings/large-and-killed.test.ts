@@ -5,6 +5,7 @@ import { controlModel } from "../../local/model/control.ts";
 import { type Stack, startStack } from "../../local/stack.ts";
 import { buildIfStale } from "../e2e/build.ts";
 import { until } from "../e2e/harness.ts";
+import { stopSound } from "../lib/sound-store.ts";
 
 /** Seconds. */
 const LIFETIME = 8;
@@ -18,7 +19,7 @@ beforeAll(async () => {
   client = new OpenAI({ baseURL: stack.baseUrl, apiKey: stack.apiKey, maxRetries: 0 });
 });
 
-afterAll(() => stack?.stop());
+afterAll(() => stopSound(stack));
 
 test("a run that has said half a megabyte expires after its instance was killed, and its thread goes on", async () => {
   const { assistants, threads } = client.beta;

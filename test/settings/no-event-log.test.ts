@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { controlModel } from "../../local/model/control.ts";
 import { type Stack, startStack } from "../../local/stack.ts";
 import { buildIfStale } from "../e2e/build.ts";
+import { stopSound } from "../lib/sound-store.ts";
 
 let stack: Stack;
 let client: OpenAI;
@@ -14,7 +15,7 @@ beforeAll(async () => {
   client = new OpenAI({ baseURL: stack.baseUrl, apiKey: stack.apiKey, maxRetries: 0 });
 });
 
-afterAll(() => stack?.stop());
+afterAll(() => stopSound(stack, 0));
 
 /** Number and name of each event, and the end. */
 async function watched(threadId: string, runId: string, after: number): Promise<string[]> {

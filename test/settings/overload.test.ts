@@ -7,6 +7,7 @@ import { type Stack, startStack } from "../../local/stack.ts";
 import { buildIfStale } from "../e2e/build.ts";
 import { until } from "../e2e/harness.ts";
 import { putFaults } from "../faults/inject.ts";
+import { stopSound } from "../lib/sound-store.ts";
 
 const TENANT = "overload";
 const MAX_REQUESTS = 4;
@@ -31,7 +32,7 @@ beforeAll(async () => {
   client = new OpenAI({ baseURL: stack.baseUrl, apiKey: stack.apiKey, maxRetries: 0 });
 });
 
-afterAll(() => stack?.stop());
+afterAll(() => stopSound(stack));
 
 async function newThread(): Promise<string> {
   return (await client.beta.threads.create({ messages: [{ role: "user", content: "Why?" }] })).id;

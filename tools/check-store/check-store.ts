@@ -38,7 +38,7 @@ const LOOKS = 3;
 /** Milliseconds. */
 const PAUSE = 300;
 
-/** How threads and marks of deleted ones are found, by what is indexed. The marks of older builds have no sort, but a due time. */
+/** How threads and marks of deleted ones are found, by indexed fields. Older builds' marks have a due time, no sort. */
 const LISTED = [
   "c.internal.sort > 'thread/' AND c.internal.sort < 'thread/~'",
   "c.internal.sort > 'deleted/' AND c.internal.sort < 'deleted/~' AND c.kind = 'deleted_thread'",

@@ -16,8 +16,8 @@ export interface LocalStore {
 export const LOCAL_KEY = KEY;
 
 /**
- * Serves the data itself if the app does not run; meanwhile the app cannot start with them. Undefined if there are none.
- * Throws if the data cannot be read or if the app is just starting.
+ * Serves the data itself if the app does not run; meanwhile the app cannot start with them. Undefined if there are
+ * none. Throws if the data cannot be read or if the app is just starting.
  */
 export async function localStore(folder: string): Promise<LocalStore | undefined> {
   const holder = holderOf(folder);

@@ -1,7 +1,7 @@
 /**
- * The command line: `npm run check:store -- [options]`. With the app's own COSMOS_… settings in the environment it looks
- * at that store, else at the one that `npm start` keeps in .local. It only reads. The exit code is 1 if anything is
- * wrong, 2 if it cannot check.
+ * The command line: `npm run check:store -- [options]`. With the app's own COSMOS_… settings in the environment it
+ * looks at that store, else at the one that `npm start` keeps in .local. It only reads. The exit code is 1 if anything
+ * is wrong, 2 if it cannot check.
  */
 import path from "node:path";
 import { parseArgs } from "node:util";

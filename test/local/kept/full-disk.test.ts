@@ -53,7 +53,7 @@ async function fillWith(container: Container, ids: string[]): Promise<unknown> {
 const idsIn = async (container: Container) =>
   (await container.items.query<string>("SELECT VALUE c.id FROM c").fetchAll()).resources.toSorted();
 
-test("Cosmos DB refuses writes while the disk is full, and holds exactly what it acknowledged, before and after a restart", async () => {
+test("Cosmos DB refuses writes on a full disk, and holds what it acknowledged, also after a restart", async () => {
   const server = await start("cosmos");
   const container = await things(server);
   const acknowledged = ["precious"];
@@ -99,7 +99,7 @@ test("Cosmos DB keeps its long journal when the disk has no room for a shorter o
   expect(await idsIn(again)).toEqual(["changes", "stays"]);
 });
 
-test("a broker ends with one line when the disk is full, and holds exactly what it acknowledged when it starts again", async () => {
+test("a broker ends with one line on a full disk, and holds what it acknowledged at its next start", async () => {
   const server = await start("service-bus");
   const sender = connect(connectionStringOf(server.port)).createSender("runs");
   const acknowledged: string[] = [];

@@ -1,6 +1,6 @@
 /**
- * What clients know of a store: of each item the value that was acknowledged last and, if the answer to a later write was
- * lost, the value that it may have instead. `undefined` is an item that is not there.
+ * What clients know of a store: of each item the value that was acknowledged last and, if the answer to a later write
+ * was lost, the value that it may have instead. `undefined` is an item that is not there.
  */
 export class Ledger<Value> {
   readonly #known = new Map<string, Value | undefined>();

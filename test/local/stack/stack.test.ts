@@ -30,7 +30,7 @@ describe("a stack with the simulated model", () => {
     folder = await mkdtemp(path.join(tmpdir(), "stack-"));
     stack = await startStack({
       appDir,
-      env: { ...withoutRealModel, EXTRA: "setting" },
+      env: { ...withoutRealModel, MODEL_API_VERSION: "of-another-model", EXTRA: "setting" },
       log: path.join(folder, "log", "servers.txt"),
       lockDuration: 2,
       onDeath: (child, exit) => deaths.push([child.name, exit]),
@@ -50,6 +50,7 @@ describe("a stack with the simulated model", () => {
       ServiceBusConnection: stack.serviceBus.connectionString,
       MODEL_ENDPOINT: stack.model.baseUrl,
       MODEL_KEY: stack.model.key,
+      MODEL_API_VERSION: "",
       API_KEYS: `local:${stack.apiKey}`,
       EXTRA: "setting",
     });
