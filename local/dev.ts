@@ -43,6 +43,7 @@ async function start(): Promise<Stack> {
   return startStack({
     ports,
     dataDir,
+    blobs: true,
     env: { API_KEYS: await apiKeys(dataDir) },
     log: "inherit",
     onDeath,

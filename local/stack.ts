@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { azuriteSpec, blobConnectionString } from "./azurite-spec.ts";
 import { Child, type ChildSpec, type Exit, type Ready } from "./child.ts";
 
 export interface StackPorts {
@@ -9,12 +10,15 @@ export interface StackPorts {
   serviceBus: number;
   serviceBusControl: number;
   model: number;
+  blobs: number;
   functions: number;
 }
 
 export interface StackOptions {
-  /** Where Cosmos DB and Service Bus keep their data; in memory if absent. */
+  /** Where Cosmos DB, Service Bus and Azurite keep their data; in memory if absent. */
   dataDir?: string;
+  /** Starts Azurite's blob service as well. */
+  blobs?: boolean;
   /** What is absent gets a free port. */
   ports?: Partial<StackPorts>;
   /** Settings of the app, on top of the usual ones. `API_KEYS` and `MODEL_ENDPOINT` are understood here, too. */
@@ -49,6 +53,8 @@ export interface StackProcesses {
   serviceBus: Child;
   /** Absent if a real model is used. */
   model?: Child;
+  /** Only with `blobs`. */
+  blobs?: Child;
   functions: Child;
   moreHosts: Child[];
 }
@@ -65,6 +71,8 @@ export interface Stack {
   };
   serviceBus: { connectionString: string; controlUrl: string };
   model: { baseUrl: string; key: string; isSimulated: boolean };
+  /** Only with `blobs`: a connection string, as the app's setting `AzureWebJobsStorage` has it. */
+  blobStorage?: string;
   processes: StackProcesses;
   /** Stops the functions host first, then the servers that it uses. */
   stop(): Promise<void>;
@@ -95,14 +103,20 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   let stopped: Promise<void> | undefined;
   try {
     options.signal?.throwIfAborted();
+    const azurite = options.blobs ? start(azuriteSpec(options.ports?.blobs ?? 0, options.dataDir)) : undefined;
+    // It is waited for below.
+    azurite?.catch(() => {});
     const [cosmos, serviceBus, model] = await Promise.all([
       start(cosmosSpec(options, settings)),
       start(serviceBusSpec(options)),
       settings.modelEndpoint === undefined ? start(modelSpec(options, settings.modelKey)) : undefined,
     ]);
     const addresses = addressesOf(cosmos.ports, serviceBus.ports, model?.ports, settings);
-    const env = { ...settings.env, ...appSettings(addresses) };
-    const functions = await start(functionsSpec(options, env));
+    // The app does not wait for Azurite, whose start takes the longest, if the port is known.
+    const blobStorage = azurite && blobConnectionString(options.ports?.blobs || (await azurite).ports.port);
+    const storage = blobStorage === undefined ? {} : { AzureWebJobsStorage: blobStorage };
+    const env = { ...settings.env, ...appSettings(addresses), ...storage };
+    const [functions, blobs] = await Promise.all([start(functionsSpec(options, env)), azurite]);
     const moreHosts = await Promise.all(
       (options.moreHosts ?? []).map(({ name, env: own, ...build }) =>
         start({ ...functionsSpec({ ...options, ...build, ports: {} }, { ...env, ...own }), name }),
@@ -112,7 +126,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       baseUrl: `http://127.0.0.1:${functions.ports.port}/v1`,
       apiKey: settings.apiKey,
       ...addresses,
-      processes: { cosmos, serviceBus, functions, moreHosts, ...(model ? { model } : {}) },
+      ...(blobStorage === undefined ? {} : { blobStorage }),
+      processes: { cosmos, serviceBus, functions, moreHosts, ...(model ? { model } : {}), ...(blobs ? { blobs } : {}) },
       stop() {
         stopped ??= stopAll([functions, ...moreHosts], children).finally(() => forget(settings));
         return stopped;

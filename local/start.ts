@@ -32,6 +32,7 @@ try {
   stack = await startStack({
     ports,
     dataDir: options.data,
+    blobs: true,
     appDir: options.app,
     env: { API_KEYS: await apiKeys(options.data) },
     modelDelays: MODEL_DELAYS,

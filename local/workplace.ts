@@ -20,6 +20,7 @@ export function chosenPorts(): StackPorts {
     serviceBus,
     serviceBusControl: serviceBus === 0 ? 0 : serviceBus + 1,
     model: portFrom("MODEL_PORT", 4010),
+    blobs: portFrom("BLOB_PORT", 10_000),
     functions: portFrom("PORT", 7071),
   };
 }
@@ -37,6 +38,7 @@ export async function refuseBusyPorts(chosen: StackPorts): Promise<void> {
     ["Cosmos DB", chosen.cosmos, "COSMOS_PORT"],
     ["Service Bus", chosen.serviceBus, "SERVICE_BUS_PORT"],
     ["Service Bus's control", chosen.serviceBusControl, "SERVICE_BUS_PORT"],
+    ["Azurite", chosen.blobs, "BLOB_PORT"],
   ];
   if (!env.MODEL_ENDPOINT) wanted.push(["The simulated model", chosen.model, "MODEL_PORT"]);
   const problems: string[] = [];

@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -6,48 +5,21 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { childrenOf, commandOf, isAlive } from "./processes.ts";
+import { Program } from "./program.ts";
 
 const appDir = path.join(import.meta.dirname, "app");
-const freePorts = { PORT: "0", COSMOS_PORT: "0", SERVICE_BUS_PORT: "0", MODEL_PORT: "0" };
-const started: ChildProcess[] = [];
 let dataDir: string;
 
 beforeAll(async () => {
   dataDir = await mkdtemp(path.join(tmpdir(), "start-"));
 });
 afterAll(async () => {
-  for (const child of started) child.kill("SIGKILL");
+  Program.killAll();
   await rm(dataDir, { recursive: true });
 });
 
 /** Which process started which and who holds a port is read from /proc. */
 const linuxTest = test.skipIf(process.platform !== "linux");
-
-class Program {
-  readonly child: ChildProcess;
-  output = "";
-  readonly ended: Promise<unknown[]>;
-
-  constructor(args: string[], env: Record<string, string> = {}, command = process.execPath) {
-    const own = { ...process.env, MODEL_ENDPOINT: "", API_KEYS: "", ...freePorts, ...env };
-    this.child = spawn(command, args, { env: own, stdio: ["ignore", "pipe", "pipe"] });
-    started.push(this.child);
-    for (const stream of [this.child.stdout, this.child.stderr]) {
-      stream?.on("data", (chunk) => {
-        this.output += chunk;
-      });
-    }
-    this.ended = once(this.child, "close");
-  }
-
-  get pid(): number {
-    return this.child.pid ?? 0;
-  }
-
-  async says(text: string): Promise<void> {
-    await vi.waitFor(() => expect(this.output).toContain(text), { timeout: 15_000, interval: 20 });
-  }
-}
 
 const start = (env: Record<string, string> = {}) =>
   new Program(["local/start.ts", "--data", dataDir, "--app", appDir], env);
@@ -65,7 +37,7 @@ linuxTest("it says how to reach the app, keeps its key for the next start, and s
   expect(await (await fetch(`${baseUrl}/settings`)).json()).toMatchObject({ API_KEYS: `local:${key}` });
 
   const children = childrenOf(first.pid);
-  expect(children).toHaveLength(4);
+  expect(children).toHaveLength(5);
   const before = first.output;
   first.child.kill("SIGINT");
   expect(await first.ended).toEqual([0, null]);
@@ -125,7 +97,7 @@ linuxTest("under npm it stops when the shell between npm and it is killed", asyn
   await shell.says("Threadkeep is running");
   const pids = childrenOf(shell.pid);
   pids.push(...pids.flatMap(childrenOf));
-  expect(pids).toHaveLength(5);
+  expect(pids).toHaveLength(6);
   shell.child.kill("SIGTERM");
   await vi.waitFor(() => expect(pids.filter(isAlive)).toEqual([]), { timeout: 10_000, interval: 20 });
 });
