@@ -49,6 +49,7 @@ async function start(): Promise<Stack> {
     host,
     cors,
     dataDir,
+    blobs: true,
     env: { API_KEYS: await apiKeys(dataDir) },
     log: "inherit",
     onDeath,

@@ -1,4 +1,4 @@
-// The command line of `npm start` and `npm run dev`: what an option does not say, an environment variable may.
+// The command line of the commands that start the local servers: what an option does not say, an environment variable may.
 
 import path from "node:path";
 import { parseArgs } from "node:util";
@@ -20,7 +20,14 @@ export interface WorkplaceOptions {
   reset: boolean;
 }
 
-const help = (command: string) => `${command} -- [options]
+/** The last two leave the address that the app listens on, and CORS, to func and its settings. */
+export type Command = "npm start" | "npm run dev" | "npm run servers" | "npm run start:func";
+
+const OF_OUR_HOST = `
+  --host ADDRESS        the address that the app listens on: 127.0.0.1; 0.0.0.0 lets other machines in
+  --cors ORIGINS        lets pages of these origins call the app: http://localhost:3000,http://… or "*"`;
+
+const help = (command: Command) => `${command} -- [options]
 
   --data DIR            the folder of the data and the API key: .local, or DIR
   --reset               removes the data that are there and begins anew; the API key stays
@@ -28,14 +35,13 @@ const help = (command: string) => `${command} -- [options]
   --cosmos-port N       Cosmos DB's: COSMOS_PORT, or 8081
   --service-bus-port N  Service Bus's: SERVICE_BUS_PORT, or 5672; its control server has the next one
   --model-port N        the simulated model's: MODEL_PORT, or 4010
-  --host ADDRESS        the address that the app listens on: 127.0.0.1; 0.0.0.0 lets other machines in
-  --cors ORIGINS        lets pages of these origins call the app: http://localhost:3000,http://… or "*"
+  --blob-port N         that of Azurite, for blobs: BLOB_PORT, or 10000${usesFunc(command) ? "" : OF_OUR_HOST}
   --help
 
 Settings of the app, such as MODEL_ENDPOINT and API_KEYS, are environment variables: docs/operations.md.`;
 
 /** Ends the process with what is wrong on the command line, or with the help that it asks for. */
-export function readOptions(command: "npm start" | "npm run dev"): WorkplaceOptions {
+export function readOptions(command: Command): WorkplaceOptions {
   const values = parsed(command);
   if (values.help) {
     console.log(help(command));
@@ -47,20 +53,29 @@ export function readOptions(command: "npm start" | "npm run dev"): WorkplaceOpti
     serviceBus,
     serviceBusControl: serviceBus === 0 ? 0 : serviceBus + 1,
     model: portFrom("MODEL_PORT", "model-port", values["model-port"], 4010),
+    blobs: portFrom("BLOB_PORT", "blob-port", values["blob-port"], 10_000),
     functions: portFrom("PORT", "port", values.port, 7071),
   };
   refuseSharedPorts(ports);
+  for (const name of ["host", "cors"] as const) {
+    if (usesFunc(command) && values[name] !== undefined)
+      fail(`--${name} is an option of npm start: see func start --help.`);
+  }
   return {
     dataDir: path.resolve(values.data),
     appDir: values.app,
     ports,
-    host: values.host,
+    host: values.host ?? "127.0.0.1",
     cors: values.cors === undefined ? undefined : originsIn(values.cors),
     reset: values.reset,
   };
 }
 
-function parsed(command: string) {
+function usesFunc(command: Command): boolean {
+  return command === "npm run servers" || command === "npm run start:func";
+}
+
+function parsed(command: Command) {
   try {
     const text = { type: "string" } as const;
     const flag = { type: "boolean", default: false } as const;
@@ -69,11 +84,12 @@ function parsed(command: string) {
         data: { ...text, default: path.join(PROJECT, ".local") },
         // The folder of another built app: for tests.
         app: { ...text, default: PROJECT },
-        host: { ...text, default: "127.0.0.1" },
+        host: text,
         port: text,
         "cosmos-port": text,
         "service-bus-port": text,
         "model-port": text,
+        "blob-port": text,
         cors: text,
         reset: flag,
         help: flag,
@@ -94,12 +110,13 @@ function portFrom(variable: string, option: string, given: string | undefined, u
   fail(`${given === undefined ? variable : `--${option}`} must be a port number, not "${text}".`);
 }
 
-function refuseSharedPorts({ functions, cosmos, serviceBus, serviceBusControl, model }: StackPorts): void {
+function refuseSharedPorts({ functions, cosmos, serviceBus, serviceBusControl, blobs, model }: StackPorts): void {
   const wanted: [variable: string, port: number][] = [
     ["PORT", functions],
     ["COSMOS_PORT", cosmos],
     ["SERVICE_BUS_PORT", serviceBus],
     ["SERVICE_BUS_PORT + 1", serviceBusControl],
+    ["BLOB_PORT", blobs],
     ...(env.MODEL_ENDPOINT ? [] : ([["MODEL_PORT", model]] as [string, number][])),
   ];
   for (const [index, [variable, port]] of wanted.entries()) {

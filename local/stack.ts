@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { azuriteSpec, blobConnectionString } from "./azurite-spec.ts";
 import { Child, type ChildSpec, type Exit, type Ready } from "./child.ts";
 import { keepLocalTrafficLocal } from "./proxy.ts";
 import {
@@ -22,16 +23,19 @@ export interface StackPorts {
   serviceBus: number;
   serviceBusControl: number;
   model: number;
+  blobs: number;
   functions: number;
 }
 
 export interface StackOptions {
-  /** Where Cosmos DB and Service Bus keep their data; in memory if absent. */
+  /** Where Cosmos DB, Service Bus and Azurite keep their data; in memory if absent. */
   dataDir?: string;
   /** The address that the app listens on: 127.0.0.1 if absent. Everything else listens there only. */
   host?: string;
   /** Origins of pages that may call the app, comma separated. */
   cors?: string | undefined;
+  /** Starts Azurite's blob service as well. */
+  blobs?: boolean;
   /** What is absent gets a free port. */
   ports?: Partial<StackPorts>;
   /** Settings of the app, on top of the usual ones. `API_KEYS` and `MODEL_ENDPOINT` are understood here, too. */
@@ -70,6 +74,8 @@ export interface StackProcesses {
   serviceBus: Child;
   /** Absent if a real model is used. */
   model?: Child;
+  /** Only with `blobs`. */
+  blobs?: Child;
   functions: Child;
   moreHosts: Child[];
 }
@@ -88,6 +94,8 @@ export interface Stack {
   model: { baseUrl: string; key: string; isSimulated: boolean };
   /** Only with `identity`. */
   identity?: StackIdentity;
+  /** Only with `blobs`: a connection string, as the app's setting `AzureWebJobsStorage` has it. */
+  blobStorage?: string;
   /** The environment that the app was started with. */
   env: NodeJS.ProcessEnv;
   processes: StackProcesses;
@@ -123,6 +131,9 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   let stopped: Promise<void> | undefined;
   try {
     options.signal?.throwIfAborted();
+    const azurite = options.blobs ? start(azuriteSpec(options.ports?.blobs ?? 0, options.dataDir)) : undefined;
+    // It is waited for below.
+    azurite?.catch(() => {});
     const plan = settings.identity;
     const identity = plan && addressOf(plan, (await start(identitySpec(plan))).ports);
     const [cosmos, serviceBus, model] = await Promise.all([
@@ -135,8 +146,11 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       ...(identity && { identity }),
     };
     await options.prepare?.(addresses);
-    const env = { ...settings.env, ...appSettings(addresses, settings) };
-    const functions = await start(functionsSpec(options, env));
+    // The app does not wait for Azurite, whose start takes the longest, if the port is known.
+    const blobStorage = azurite && blobConnectionString(options.ports?.blobs || (await azurite).ports.port);
+    const storage = blobStorage === undefined ? {} : { AzureWebJobsStorage: blobStorage };
+    const env = { ...settings.env, ...appSettings(addresses, settings), ...storage };
+    const [functions, blobs] = await Promise.all([start(functionsSpec(options, env)), azurite]);
     const moreHosts = await Promise.all(
       (options.moreHosts ?? []).map(({ name, env: own, ...build }) =>
         start({ ...functionsSpec({ ...options, ...build, ports: {} }, { ...env, ...own }), name }),
@@ -146,8 +160,9 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       baseUrl: `http://${reachable(options.host)}:${functions.ports.port}/v1`,
       apiKey: settings.apiKey,
       ...addresses,
+      ...(blobStorage === undefined ? {} : { blobStorage }),
       env,
-      processes: { cosmos, serviceBus, functions, moreHosts, ...(model ? { model } : {}) },
+      processes: { cosmos, serviceBus, functions, moreHosts, ...(model ? { model } : {}), ...(blobs ? { blobs } : {}) },
       stop() {
         stopped ??= stopAll([functions, ...moreHosts], children).finally(() => forget(settings));
         return stopped;

@@ -34,6 +34,7 @@ try {
     host: options.host,
     cors: options.cors,
     dataDir: options.dataDir,
+    blobs: true,
     appDir: options.appDir,
     env: { API_KEYS: await apiKeys(options.dataDir) },
     modelDelays: MODEL_DELAYS,

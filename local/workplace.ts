@@ -1,4 +1,4 @@
-// What `npm start` and `npm run dev` have in common: the folder of data, free ports, the API key, and when to stop.
+// What the commands that start the local servers have in common: the folder of data, free ports, the API key, and when to stop.
 
 import { randomBytes } from "node:crypto";
 import { existsSync, rmSync } from "node:fs";
@@ -13,7 +13,7 @@ const { env } = process;
 
 const PARENT_POLL_MS = 250;
 /** What the servers keep in the folder of data. */
-const DATA = ["cosmos", "service-bus"];
+const DATA = ["cosmos", "service-bus", "blobs"];
 /** How long the servers of an app that was killed may take to end. */
 const PATIENCE_MS = 2000;
 const KEY_FILE = "api-key";
@@ -54,6 +54,7 @@ export async function refuseBusyPorts({ ports, host }: Pick<WorkplaceOptions, "p
     ["Cosmos DB", ports.cosmos, "COSMOS_PORT"],
     ["Service Bus", ports.serviceBus, "SERVICE_BUS_PORT"],
     ["Service Bus's control", ports.serviceBusControl, "SERVICE_BUS_PORT"],
+    ["Azurite", ports.blobs, "BLOB_PORT"],
   ];
   if (!env.MODEL_ENDPOINT) wanted.push(["The simulated model", ports.model, "MODEL_PORT"]);
   const problems: string[] = [];

@@ -169,10 +169,16 @@ interface SaslMechanism {
   start(): void;
 }
 
+interface ConnectionOptions {
+  idle_time_out: number;
+  max_frame_size: number;
+  session_buffer_size: { outgoing: number };
+}
+
 export interface RheaContainer {
   sasl_server_mechanisms: Record<string, () => SaslMechanism>;
   on(event: string, listener: (error: unknown) => void): void;
-  create_connection(options: { idle_time_out: number; max_frame_size: number }): RheaConnection;
+  create_connection(options: ConnectionOptions): RheaConnection;
 }
 
 interface Rhea {

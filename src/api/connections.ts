@@ -5,6 +5,7 @@
  */
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { reservedHeader } from "../resources/errors.ts";
 
 const CHANNEL = "http.server.request.start";
 const INVOCATION = "x-ms-invocation-id";
@@ -15,9 +16,11 @@ export interface Patience {
   piece: number;
   /** for an answer that is sent whole */
   answer: number;
+  /** until an invocation asks for its connection: far more than the host needs between the two */
+  invocation: number;
 }
 
-const PATIENCE: Patience = { piece: 30_000, answer: 120_000 };
+const PATIENCE: Patience = { piece: 30_000, answer: 120_000, invocation: 10_000 };
 
 export class Connection {
   readonly #response: ServerResponse;
@@ -28,11 +31,14 @@ export class Connection {
     this.#patience = patience;
   }
 
-  /** Calls back once if the client leaves before its answer is complete. */
+  /** Calls back once if the client leaves before its answer is complete; at once if it has left already. */
   onClose(left: () => void): void {
-    this.#response.once("close", () => {
-      if (!this.#response.writableFinished) left();
-    });
+    const response = this.#response;
+    const closed = () => {
+      if (!response.writableFinished) left();
+    };
+    if (response.closed) closed();
+    else response.once("close", closed);
   }
 
   /** Resolves when the client has taken what was written, or is gone. A client that takes nothing is cut off. */
@@ -61,32 +67,56 @@ export class Connection {
   }
 }
 
-/** The connections of requests under way, by invocation. */
+/** The connections of requests whose invocations have not asked for them yet. */
 export class Connections {
-  readonly #open = new Map<string, Connection>();
+  readonly #waiting = new Map<string, Waiting>();
   readonly #listener = (message: unknown) => this.#started(message as StartMessage);
-  readonly #patience: Patience | undefined;
+  readonly #patience: Patience;
 
-  constructor(patience?: Patience) {
+  constructor(patience = PATIENCE) {
     this.#patience = patience;
     subscribe(CHANNEL, this.#listener);
   }
 
-  /** Undefined where the host does not stream: it does not tell. */
-  of(invocationId: string): Connection | undefined {
-    return this.#open.get(invocationId);
+  /** The connection of an invocation, which asks for it once. Undefined where the host does not stream: it does not tell. */
+  take(invocationId: string): Connection | undefined {
+    const waiting = this.#waiting.get(invocationId);
+    clearTimeout(waiting?.timer);
+    this.#waiting.delete(invocationId);
+    return waiting?.connection;
   }
 
   close(): void {
     unsubscribe(CHANNEL, this.#listener);
+    for (const { timer } of this.#waiting.values()) clearTimeout(timer);
   }
 
+  /** The connection stays here if its client leaves: the invocation is to learn of that. */
   #started({ request, response }: StartMessage): void {
     const id = request.headers[INVOCATION];
     if (typeof id !== "string") return;
-    this.#open.set(id, new Connection(response, this.#patience));
-    response.once("close", () => this.#open.delete(id));
+    const giveUp = () => {
+      if (this.#waiting.get(id) === waiting) this.#waiting.delete(id);
+      if (!response.headersSent && !response.destroyed) refuse(response);
+    };
+    const timer = setTimeout(giveUp, this.#patience.invocation).unref();
+    const waiting = { connection: new Connection(response, this.#patience), timer };
+    this.#waiting.set(id, waiting);
   }
+}
+
+interface Waiting {
+  connection: Connection;
+  timer: NodeJS.Timeout;
+}
+
+/**
+ * Answers a request that no invocation will ever take: its client has sent the host's own header, which the host then does
+ * not replace, and the library waits for a request with the invocation's real id.
+ */
+function refuse(response: ServerResponse): void {
+  const { status, body } = reservedHeader(INVOCATION);
+  response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
 }
 
 interface StartMessage {

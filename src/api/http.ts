@@ -27,7 +27,7 @@ export function httpHandler(app: App, connections: Connections, operation: Opera
     const requestId = newRequestId(face);
     const headers = () => commonHeaders(requestId, face, performance.now() - started);
     try {
-      const result = await perform(app, served, request, connections.of(invocationId));
+      const result = await perform(app, served, request, connections.take(invocationId));
       if (result instanceof EventStream) return eventStream(result, headers());
       return json(200, result, { ...headers(), ...pollAfter(operation.name, result, app.now()) });
     } catch (error) {

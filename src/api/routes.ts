@@ -29,9 +29,14 @@ export function nameAfter(others: readonly string[], wish: string): string {
 
 /**
  * Returns the routes as they are. Throws if the host would answer a path that one route is for by another, more general
- * one: of two routes that match the same path, the earlier one must be a special case of the later one.
+ * one: of two routes that match the same path, the earlier one must be a special case of the later one. Throws as well if a
+ * route has what nothing here can judge, such as an optional parameter or a constraint.
  */
 export function unshadowed<Route extends HttpRoute>(routes: readonly Route[]): readonly Route[] {
+  for (const { name, route } of routes) {
+    if (!isUnderstood(route.split("/")))
+      throw new Error(`The route of the function "${name}" cannot be judged: ${route}`);
+  }
   const ordered = inHostOrder(routes).map((each) => ({ ...each, segments: each.route.toLowerCase().split("/") }));
   for (const [index, first] of ordered.entries()) {
     for (const second of ordered.slice(index + 1)) {
@@ -45,6 +50,14 @@ export function unshadowed<Route extends HttpRoute>(routes: readonly Route[]): r
     }
   }
   return routes;
+}
+
+/** Literals, and segments that are a parameter as a whole, the last perhaps a catch-all. */
+function isUnderstood(segments: readonly string[]): boolean {
+  return segments.every(
+    (segment, index) =>
+      /^(?:[^{}]+|\{\w+\})$/.test(segment) || (index === segments.length - 1 && /^\{\*\w+\}$/.test(segment)),
+  );
 }
 
 const isParameter = (segment: string | undefined) => segment?.startsWith("{") ?? false;

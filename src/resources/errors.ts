@@ -123,6 +123,9 @@ export const unparsableBody = () =>
       "correctly. The API expects a JSON payload, but what was sent was not valid JSON.)",
   );
 
+export const reservedHeader = (name: string) =>
+  invalidRequest(400, `The header '${name}' is reserved for the service. Send the request without it.`);
+
 export const tooDeep = (maximum: number) =>
   invalidRequest(400, `The request body is nested too deeply. Expected at most ${maximum} levels.`, null, "too_deep");
 

@@ -1,5 +1,6 @@
 /** What is wrong with a request is told word for word as the original told it (docs/contract.md 5). */
-import { expect, test } from "vitest";
+import { randomUUID } from "node:crypto";
+import { expect, inject, test } from "vitest";
 import { newTenant, question, refused } from "./harness.ts";
 
 interface BadRequest {
@@ -252,4 +253,14 @@ test("ids that were never given out are not found, and the answer says which", a
     const expected = { status: 404, body: { error: refused(404, text).error } };
     expect({ method, path, status: answer.status, body: answer.body }).toEqual({ method, path, ...expected });
   }
+});
+
+// It takes the ten seconds that the app waits for the request's invocation.
+test("a request with the header by which the Functions host finds invocations is refused instead of never answered", async () => {
+  const { key } = newTenant();
+  const headers = { authorization: `Bearer ${key}`, "x-ms-invocation-id": randomUUID() };
+  const response = await fetch(`${inject("stack").origin}/v1/assistants`, { headers });
+  const text = "The header 'x-ms-invocation-id' is reserved for the service. Send the request without it.";
+  expect(response.status).toBe(400);
+  expect(await response.json()).toEqual({ error: refused(400, text).error });
 });

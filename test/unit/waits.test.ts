@@ -7,8 +7,8 @@ import { KEYS_TIMEOUT } from "../../src/api/signing-keys.ts";
 import { DISCONNECT_TIMEOUT, RELEASE_TIMEOUT } from "../../src/app.ts";
 import { readConfig } from "../../src/config.ts";
 import { FIRST_SEND_TIMEOUT, SEND_TIMEOUT } from "../../src/jobs/wake-ups.ts";
-import { SECOND_LOOK, TAKEOVER_GRACE } from "../../src/runs/claim.ts";
 import { TOKEN_TIMEOUT } from "../../src/managed-identity.ts";
+import { SECOND_LOOK, TAKEOVER_GRACE } from "../../src/runs/claim.ts";
 import { HEARTBEAT } from "../../src/runs/drive.ts";
 import { TROUBLE_MEMORY } from "../../src/runs/sweep.ts";
 import {

@@ -14,7 +14,7 @@ const QUEUES: Record<string, QueueOptions> = {
   ...Object.fromEntries(
     ["send", "list", "batch", "large", "ids", "schedule", "cancel", "complete", "abandon", "defer", "dead", "mixed"]
       .concat(["drain", "empty", "wait", "waits", "prefetch", "delete", "peek", "processor", "stopping", "letters"])
-      .concat(["busy"])
+      .concat(["busy", "held"])
       .map((name) => [name, {}]),
   ),
   duplicates: { dupWindow: 60_000 },

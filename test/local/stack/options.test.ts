@@ -100,7 +100,7 @@ test("--reset removes the data but not the key, and says so; a real endpoint is 
   await program.says(`-d '{"model": "llama3",`);
   expect(program.output).toContain("API key   kept\n");
   expect(program.output).toContain(`Model     ${endpoint} answers; its models: llama3\n`);
-  expect(program.output).toContain(`Removed from ${dataDir}: cosmos, service-bus. The API key stays.\n`);
+  expect(program.output).toMatch(/^Removed from .*: cosmos, service-bus(, blobs)?\. The API key stays\.$/m);
   expect(await readdir(dataDir)).toEqual(expect.arrayContaining(["api-key", "mine.txt"]));
   program.child.kill("SIGTERM");
   expect(await program.ended).toEqual([0, null]);
@@ -115,7 +115,7 @@ test("what keeps the app from starting is said once", async () => {
 });
 
 test("an app that other machines can reach is warned of", () => {
-  const ports = { cosmos: 0, serviceBus: 0, serviceBusControl: 0, model: 0, functions: 0 };
+  const ports = { cosmos: 0, serviceBus: 0, serviceBusControl: 0, model: 0, blobs: 0, functions: 0 };
   const on = (host: string) => remarks({ dataDir, appDir, ports, host, cors: undefined, reset: false }).join("\n");
   for (const host of ["0.0.0.0", "::", "192.168.1.7"]) expect(on(host)).toContain(`the app listens on ${host}: other`);
   for (const host of ["127.0.0.1", "::1", "localhost"]) expect(on(host)).not.toContain("Warning");

@@ -6,7 +6,7 @@ import { Connections } from "../../../src/api/connections.ts";
 import { Load } from "../../../src/api/load.ts";
 import { EventStream } from "../../../src/api/sse.ts";
 
-const PATIENCE = { piece: 300, answer: 300 };
+const PATIENCE = { piece: 300, answer: 300, invocation: 300 };
 const LIMITS = { requests: 10, streams: 10, bodyBytes: 1_000, unread: 64_000_000 };
 
 const until = (condition: () => boolean) => vi.waitUntil(condition, { timeout: 15_000, interval: 5 });
@@ -58,7 +58,7 @@ test("when more waits than its tenant may have, a stream ends with an error, whi
   const load = new Load({ ...LIMITS, unread: 3_000_000 }, 2);
   let [most, cut] = [0, false];
   serve = async (answer) => {
-    const stream = new EventStream(connections.of("invocation-1"));
+    const stream = new EventStream(connections.take("invocation-1"));
     await load.open("a", async () => stream);
     void writeAll(answer, stream);
     while (!stream.ended) {
@@ -89,7 +89,7 @@ test("a stream whose client never reads is cut, loses its connection and frees i
   let response: ServerResponse | undefined;
   serve = async (answer) => {
     response = answer;
-    const stream = new EventStream(connections.of("invocation-1"));
+    const stream = new EventStream(connections.take("invocation-1"));
     await load.open("a", async () => stream);
     void writeAll(answer, stream);
     await speak(stream);
@@ -111,7 +111,7 @@ test("no more than a piece waits in the socket: the rest counts as unread, until
   let pushed = 0;
   serve = async (answer) => {
     response = answer;
-    stream = new EventStream(connections.of("invocation-1"));
+    stream = new EventStream(connections.take("invocation-1"));
     void writeAll(answer, stream);
     while (stream.waiting < 2_000_000) {
       stream.push({ event: "e", data: "x".repeat(500_000) });
@@ -138,7 +138,7 @@ test("a stream whose client leaves keeps its place until its run has ended, and 
   const load = new Load(LIMITS, 2);
   let stream: EventStream | undefined;
   serve = async (answer) => {
-    stream = new EventStream(connections.of("invocation-1"));
+    stream = new EventStream(connections.take("invocation-1"));
     const opened = stream;
     await load.open("a", async () => opened);
     void writeAll(answer, opened);
@@ -160,7 +160,7 @@ test("a request keeps its place until its client has taken the answer, or was cu
   let response: ServerResponse | undefined;
   serve = async (answer) => {
     response = answer;
-    await load.handle("a", 10, connections.of("invocation-1"), async () => ({}));
+    await load.handle("a", 10, connections.take("invocation-1"), async () => ({}));
     answer.end("x".repeat(20_000_000));
   };
   ask();
@@ -173,10 +173,57 @@ test("a request keeps its place until its client has taken the answer, or was cu
 test("a client that takes its answer frees the place at once, with patience to spare", async () => {
   const load = new Load(LIMITS, 2);
   serve = async (answer) => {
-    await load.handle("a", 0, connections.of("invocation-1"), async () => ({}));
+    await load.handle("a", 0, connections.take("invocation-1"), async () => ({}));
     answer.end("x".repeat(20_000_000));
   };
   ask().resume();
   await until(() => load.report().requests === 1);
   await until(() => load.report().requests === 0);
+});
+
+test("a client that has left before its invocation began is noticed at once, and no event waits for it", async () => {
+  let response: ServerResponse | undefined;
+  serve = (answer) => {
+    response = answer;
+  };
+  const socket = ask();
+  await until(() => response !== undefined);
+  socket.destroy();
+  await until(() => response?.closed === true);
+  const stream = new EventStream(connections.take("invocation-1"));
+  expect(stream.gone.aborted).toBe(true);
+  stream.push({ event: "e", data: "x" });
+  expect(stream.waiting).toBe(0);
+});
+
+test("a request whose invocation never begins is refused, for its client has sent the host's own header", async () => {
+  serve = () => {};
+  const socket = ask();
+  let text = "";
+  socket.on("data", (piece) => {
+    text += piece;
+  });
+  socket.resume();
+  await until(() => text.includes("reserved"));
+  expect(text).toMatch(/^HTTP\/1.1 400 [\s\S]*"type":"invalid_request_error"/);
+  expect(connections.take("invocation-1")).toBeUndefined();
+});
+
+test("a request whose invocation has begun may take longer than that", async () => {
+  let asked = 0;
+  serve = async (answer) => {
+    asked += 1;
+    connections.take("invocation-1");
+    await new Promise((resolve) => setTimeout(resolve, 2 * PATIENCE.invocation));
+    answer.end("at last");
+  };
+  const socket = ask();
+  let text = "";
+  socket.on("data", (piece) => {
+    text += piece;
+  });
+  socket.resume();
+  await until(() => text.includes("at last"));
+  expect(asked).toBe(1);
+  expect(text).toMatch(/^HTTP\/1.1 200 /);
 });

@@ -35,6 +35,13 @@ test.each<[string, HttpRoute[]]>([
   expect(() => unshadowed(routes.toReversed())).toThrow(/hidden by/);
 });
 
+test.each(["v1/files/{id?}", "v1/files/{id:int}", "v1/files/{id=all}", "v1/files/a{id}", "v1/{*rest}/end"])(
+  "the route %s is refused: whether it hides another one could not be told",
+  (template) => {
+    expect(() => unshadowed([route("a", template)])).toThrow(/cannot be judged/);
+  },
+);
+
 test("routes of which the special ones come first pass, and so do those that no path or method has in common", () => {
   const routes = [
     route("createRun", "v1/threads/runs", "POST"),
