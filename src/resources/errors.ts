@@ -58,6 +58,12 @@ export function invalidParameter(message: string, param: string | null, code: st
 
 export const routeNotFound = () => gateway(404, "Resource not found");
 
+/**
+ * 404 of our own, where the original had something that Threadkeep does not have (yet). Not 501: clients' libraries ask
+ * again after a 5xx.
+ */
+export const notServed = (message: string) => invalidRequest(404, message, null, "not_served");
+
 export const accessDenied = () =>
   gateway(
     401,
@@ -101,6 +107,23 @@ export const unparsableBody = () =>
       "correctly. The API expects a JSON payload, but what was sent was not valid JSON.)",
   );
 
+/** 415 of our own: a compressed body; the original's answer to one is not known. */
+export const unsupportedEncoding = (encoding: string) =>
+  invalidRequest(
+    415,
+    `The request body is compressed (content-encoding: ${shown(encoding)}). Send it as it is, without that header.`,
+    null,
+    "unsupported_content_encoding",
+  );
+
+export const unsupportedCharset = (charset: string) =>
+  invalidRequest(
+    415,
+    `The request body is written in ${shown(charset)}. Send it as UTF-8.`,
+    null,
+    "unsupported_charset",
+  );
+
 export const tooDeep = (maximum: number) =>
   invalidRequest(400, `The request body is nested too deeply. Expected at most ${maximum} levels.`, null, "too_deep");
 
@@ -141,6 +164,33 @@ export const noThreadFound = (id: string) => invalidRequest(404, `No thread foun
 export const noMessageFound = (id: string) => invalidRequest(404, `No message found with id '${id}'.`);
 export const noRunFound = (id: string) => invalidRequest(404, `No run found with id '${id}'.`);
 export const noRunStepFound = (id: string) => invalidRequest(404, `No run step found with id '${id}'.`);
+
+// ---------------------------------------------------------------- what needs files
+
+const NO_FILES = "This deployment does not serve files yet (docs/compatibility.md).";
+
+/** An image by its file, which cannot exist here: the model would never see it. */
+export const imageFileNotServed = (param: string) =>
+  invalidParameter(
+    `Invalid '${param}'. ${NO_FILES} Send the image as image_url, with an https: or a data: URL.`,
+    param,
+    "not_served",
+  );
+
+export const hostedToolNotServed = (tool: string) =>
+  invalidParameter(
+    `Invalid 'tool_choice': the run would have to use ${tool}, which this deployment does not serve yet ` +
+      "(docs/compatibility.md). Without tool_choice it runs with the functions of its tools only.",
+    "tool_choice",
+    "not_served",
+  );
+
+export const chosenFunctionMissing = (name: string) =>
+  invalidParameter(
+    `Invalid 'tool_choice': the run's tools have no function named '${shown(name)}'.`,
+    "tool_choice",
+    "invalid_value",
+  );
 
 // ---------------------------------------------------------------- life of a run
 
