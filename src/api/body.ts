@@ -11,7 +11,6 @@ import {
 } from "../resources/errors.ts";
 import { MAX_BODY_VALUES } from "../resources/limits.ts";
 import { JsonShape } from "./json-shape.ts";
-import { wellFormed } from "./well-formed.ts";
 
 /** Levels of brackets in a body; the store adds a few around it and takes 128. */
 const MAX_DEPTH = 100;
@@ -33,8 +32,7 @@ export async function readJson(request: HttpRequest, maximum: number): Promise<u
   if (shape.values > MAX_BODY_VALUES) throw tooManyValues(MAX_BODY_VALUES);
   const value = parsed(text);
   if (text.length > LARGE) await pause();
-  // Bytes cannot hold half of a surrogate pair: only an escape can.
-  return text.includes("\\u") ? wellFormed(value) : value;
+  return value;
 }
 
 /** Throws the 415 for a body that is compressed, or in an encoding of which one can tell that it is not read. */

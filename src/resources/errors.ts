@@ -185,13 +185,6 @@ export const hostedToolNotServed = (tool: string) =>
     "not_served",
   );
 
-export const chosenFunctionMissing = (name: string) =>
-  invalidParameter(
-    `Invalid 'tool_choice': the run's tools have no function named '${shown(name)}'.`,
-    "tool_choice",
-    "invalid_value",
-  );
-
 // ---------------------------------------------------------------- life of a run
 
 export const threadHasActiveRun = (threadId: string, runId: string) =>
