@@ -1,34 +1,23 @@
-/** What a request is told that no operation answers: most of what comes here belongs to another part of OpenAI's API. */
-import { type ApiError, notServed, routeNotFound } from "../resources/errors.ts";
+/** What a request is told that no operation answers. Most of them belong to another part of OpenAI's API. */
+import { type ApiError, filesNotServed, noBaseInPath, onlyAssistants, routeNotFound } from "../resources/errors.ts";
 import { BASES } from "./bases.ts";
 
-const FILES =
-  "This deployment does not serve files and vector stores yet. Assistants, threads, messages and runs work without " +
-  "them; docs/compatibility.md tells what does not.";
+/** First segments of paths below the base. */
+const OF_FILES = new Set(["files", "uploads", "vector_stores"]);
+const OF_OTHERS = new Set([
+  "audio",
+  "batches",
+  "chat",
+  "completions",
+  "conversations",
+  "embeddings",
+  "images",
+  "models",
+  "responses",
+]);
 
-const ONLY_ASSISTANTS =
-  "Threadkeep serves the Assistants API only (assistants, threads, messages, runs). Ask the model's own endpoint for this.";
-
-/** By the first segment of a path below the base. */
-const ELSEWHERE: Record<string, string> = {
-  files: FILES,
-  uploads: FILES,
-  vector_stores: FILES,
-  audio: ONLY_ASSISTANTS,
-  batches: ONLY_ASSISTANTS,
-  chat: ONLY_ASSISTANTS,
-  completions: ONLY_ASSISTANTS,
-  conversations: ONLY_ASSISTANTS,
-  embeddings: ONLY_ASSISTANTS,
-  images: ONLY_ASSISTANTS,
-  models: ONLY_ASSISTANTS,
-  responses: ONLY_ASSISTANTS,
-};
-
-const NO_BASE =
-  "There is nothing at this path. A client's base URL ends in /v1 (OpenAI), or is this host without a path (Azure OpenAI).";
-
-const SERVED = new Set(["assistants", "threads", "files", "vector_stores"]);
+/** A client that asks for one of these from the root has no base in its URL. */
+const OF_CLIENTS = new Set(["assistants", "threads", "files", "vector_stores"]);
 
 const prefixes = BASES.map(({ prefix }) => new RegExp(`^/${prefix.replace("{project}", "[^/]+")}/`));
 
@@ -36,9 +25,9 @@ const prefixes = BASES.map(({ prefix }) => new RegExp(`^/${prefix.replace("{proj
 export function refusalOfPath(path: string): ApiError {
   const prefix = prefixes.map((each) => each.exec(path)?.[0]).find((found) => found !== undefined);
   const [first = ""] = path.slice(prefix?.length ?? 1).split("/");
-  if (prefix === undefined) return SERVED.has(first) ? notServed(NO_BASE) : routeNotFound();
-  const text = Object.hasOwn(ELSEWHERE, first) ? ELSEWHERE[first] : undefined;
-  return text === undefined ? routeNotFound() : notServed(text);
+  if (prefix === undefined) return OF_CLIENTS.has(first) ? noBaseInPath() : routeNotFound();
+  if (OF_FILES.has(first)) return filesNotServed();
+  return OF_OTHERS.has(first) ? onlyAssistants() : routeNotFound();
 }
 
 const HOSTED = ["file_search", "code_interpreter"];

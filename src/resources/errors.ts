@@ -62,7 +62,25 @@ export const routeNotFound = () => gateway(404, "Resource not found");
  * 404 of our own, where the original had something that Threadkeep does not have (yet). Not 501: clients' libraries ask
  * again after a 5xx.
  */
-export const notServed = (message: string) => invalidRequest(404, message, null, "not_served");
+const notServed = (message: string) => invalidRequest(404, message, null, "not_served");
+
+export const filesNotServed = () =>
+  notServed(
+    "This deployment does not serve files and vector stores yet. Assistants, threads, messages and runs work without " +
+      "them; docs/compatibility.md tells what does not.",
+  );
+
+export const onlyAssistants = () =>
+  notServed(
+    "Threadkeep serves the Assistants API only (assistants, threads, messages, runs). Ask the model's own endpoint " +
+      "for this.",
+  );
+
+export const noBaseInPath = () =>
+  notServed(
+    "There is nothing at this path. A client's base URL ends in /v1 (OpenAI), or is this host without a path (Azure " +
+      "OpenAI).",
+  );
 
 export const accessDenied = () =>
   gateway(

@@ -106,9 +106,11 @@ describe("paths of what is not served", () => {
     "This deployment does not serve files and vector stores yet. Assistants, threads, messages and runs work without " +
     "them; docs/compatibility.md tells what does not.";
   const OTHERS =
-    "Threadkeep serves the Assistants API only (assistants, threads, messages, runs). Ask the model's own endpoint for this.";
+    "Threadkeep serves the Assistants API only (assistants, threads, messages, runs). Ask the model's own endpoint " +
+    "for this.";
   const NO_BASE =
-    "There is nothing at this path. A client's base URL ends in /v1 (OpenAI), or is this host without a path (Azure OpenAI).";
+    "There is nothing at this path. A client's base URL ends in /v1 (OpenAI), or is this host without a path (Azure " +
+    "OpenAI).";
 
   test.each([
     ["GET", "/v1/files", FILES],

@@ -1,6 +1,6 @@
 /**
- * Installs the frameworks, which are no part of this project's own dependencies, and runs their tests. Where they cannot
- * be had because no registry answers, one line says so, and the exit code is 0.
+ * Installs the frameworks, which are no part of this project's own dependencies, and runs their tests. Where they
+ * cannot be had because no registry answers, one line says so, and the exit code is 0.
  */
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -28,7 +28,7 @@ function run(command: string, args: string[], timeout: number): SpawnSyncReturns
   return spawnSync(command, args, { cwd: HERE, timeout, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 }
 
-/** Why the frameworks are not there; undefined if they are. Throws if npm fails for another reason than the registry. */
+/** Why the frameworks cannot be had; undefined if they are there. Throws if npm fails otherwise. */
 function install(): string | undefined {
   if (existsSync(STAMP) && readFileSync(STAMP, "utf8") === lock()) return undefined;
   const npm = process.env.npm_execpath;

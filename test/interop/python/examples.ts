@@ -1,4 +1,4 @@
-/** Where the Python comes from that the tests run: it is read when they run, so that it cannot differ from its source. */
+/** Where the Python comes from that the tests run: read when they run, so it cannot differ from its source. */
 import { existsSync, globSync, readFileSync } from "node:fs";
 import path from "node:path";
 

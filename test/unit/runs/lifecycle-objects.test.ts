@@ -41,7 +41,7 @@ describe("the step that is open when its run ends:", () => {
     expect(after).toEqual({ ...before, usage: USAGE, ...written });
   });
 
-  test("is cancelled, when the run is cut off while the model writes its calls: their outputs complete it, or nothing", () => {
+  test("is cancelled, when the run is cut off within its calls: their outputs complete it, or nothing", () => {
     const step = endedStep(callsStep([functionCall("call_1", null)]), CUT_OFF, NOW);
     expect(step).toMatchObject({ status: "cancelled", cancelled_at: NOW_IN_SECONDS, completed_at: null, usage: USAGE });
   });
