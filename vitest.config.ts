@@ -3,6 +3,9 @@ import { defineConfig } from "vitest/config";
 /** These share one running app, which their set-up starts. */
 const E2E = ["test/e2e/**/*.test.ts", "test/contract/**/*.test.ts"];
 
+/** Run by scripts of their own: what they need is not in this project's package.json. */
+const ELSEWHERE = ["test/frameworks/**"];
+
 export default defineConfig({
   test: {
     testTimeout: 20_000,
@@ -10,7 +13,7 @@ export default defineConfig({
     // For two cores, the smallest machine that we promise the whole suite on: tests mostly wait for the servers.
     maxWorkers: 3,
     projects: [
-      { extends: true, test: { name: "servers", include: ["test/**/*.test.ts"], exclude: E2E } },
+      { extends: true, test: { name: "servers", include: ["test/**/*.test.ts"], exclude: [...E2E, ...ELSEWHERE] } },
       {
         extends: true,
         test: {

@@ -79,7 +79,15 @@ export class StreamTransport implements HttpTransport {
       response.writeHead(incoming.statusCode ?? 502, endToEndHeaders(incoming.headers));
       // The library sends headers with the first chunk of the body, so pipe's first write can carry both.
       incoming.pipe(response);
-      incoming.once("end", () => response.off("close", abort));
+      incoming.once("end", () => {
+        response.off("close", abort);
+        // As Kestrel does: a body that the app did not read must not stand before the connection's next request.
+        if (!request.complete) {
+          request.unpipe(upstream);
+          request.resume();
+          upstream.destroy();
+        }
+      });
       incoming.once("error", () => response.destroy());
     });
     upstream.on("error", () => {

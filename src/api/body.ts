@@ -1,7 +1,14 @@
 /** Reads the JSON body of a request within bounds, and in pieces: a large one must not hold up other requests. */
 import { setImmediate as pause } from "node:timers/promises";
 import type { HttpRequest } from "@azure/functions";
-import { bodyTooLarge, tooDeep, tooManyValues, unparsableBody } from "../resources/errors.ts";
+import {
+  bodyTooLarge,
+  tooDeep,
+  tooManyValues,
+  unparsableBody,
+  unsupportedCharset,
+  unsupportedEncoding,
+} from "../resources/errors.ts";
 import { MAX_BODY_VALUES } from "../resources/limits.ts";
 import { JsonShape } from "./json-shape.ts";
 
@@ -18,6 +25,7 @@ const LARGE = 50_000;
 export async function readJson(request: HttpRequest, maximum: number): Promise<unknown> {
   const text = await readText(request, maximum);
   if (text.trim() === "") return {};
+  assertReadable(request);
   const shape = await shapeOf(text);
   if (!shape.isClosed) throw unparsableBody();
   if (shape.depth > MAX_DEPTH) throw tooDeep(MAX_DEPTH);
@@ -25,6 +33,14 @@ export async function readJson(request: HttpRequest, maximum: number): Promise<u
   const value = parsed(text);
   if (text.length > LARGE) await pause();
   return value;
+}
+
+/** Throws the 415 for a body that is compressed, or in an encoding of which one can tell that it is not read. */
+function assertReadable({ headers }: HttpRequest): void {
+  const encoding = headers.get("content-encoding")?.trim().toLowerCase() ?? "";
+  if (encoding !== "" && encoding !== "identity") throw unsupportedEncoding(encoding);
+  const charset = /charset="?(utf-?(?:16|32)[a-z]*)/i.exec(headers.get("content-type") ?? "")?.[1];
+  if (charset !== undefined) throw unsupportedCharset(charset);
 }
 
 /**

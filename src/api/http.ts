@@ -9,6 +9,7 @@ import { StoreBusy } from "../store/trouble.ts";
 import { Access, type Face } from "./auth.ts";
 import { readJson } from "./body.ts";
 import type { Connection, Connections } from "./connections.ts";
+import { refusalOfPath, warningOf } from "./not-served.ts";
 import type { Operation } from "./operation.ts";
 import { type PathId, pathIdsOf, readParams, readQuery } from "./parameters.ts";
 import { pollAfter } from "./poll-after.ts";
@@ -29,7 +30,7 @@ export function httpHandler(app: App, connections: Connections, operation: Opera
     try {
       const result = await perform(app, served, request, connections.take(invocationId));
       if (result instanceof EventStream) return eventStream(result, headers());
-      return json(200, result, { ...headers(), ...pollAfter(operation.name, result, app.now()) });
+      return json(200, result, { ...headers(), ...pollAfter(operation.name, result, app.now()), ...warningOf(result) });
     } catch (error) {
       const refusal = refusalOf(error) ?? unexpected(app, operation, requestId, error);
       return json(refusal.status, refusal.body, { ...headers(), ...refusal.headers });
@@ -120,7 +121,8 @@ function unexpected(app: App, operation: Operation, requestId: string, error: un
 
 /** What a request gets that no operation answers. */
 export async function notFound(request: HttpRequest): Promise<HttpResponseInit> {
-  const face: Face = pathOf(request).startsWith("/v1") ? "openai" : "azure";
-  const refusal = routeNotFound();
+  const path = pathOf(request);
+  const face: Face = path.startsWith("/v1") ? "openai" : "azure";
+  const refusal = refusalOfPath(path);
   return json(refusal.status, refusal.body, commonHeaders(newRequestId(face), face, 0));
 }

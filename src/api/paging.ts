@@ -7,11 +7,16 @@ import { apiObject, type DeletedThreadDoc, type ObjectDoc } from "../store/docum
 import type { Listable, Range } from "../store/lists.ts";
 import { wholeRange } from "../store/ranges.ts";
 
+/** Beyond it every limit is too large. Numbers that JavaScript cannot hold exactly would be refused in other words. */
+const FAR_TOO_LARGE = 1_000_000;
+
 /** Query values are texts; what looks like a number is one. */
-const limit = z.preprocess(
-  (value) => (typeof value === "string" && /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : value),
-  z.int().min(1).max(100).default(20),
-);
+function numberIn(value: unknown): unknown {
+  if (typeof value !== "string" || !/^-?\d+(\.\d+)?$/.test(value)) return value;
+  return Math.max(-FAR_TOO_LARGE, Math.min(Number(value), FAR_TOO_LARGE));
+}
+
+const limit = z.preprocess(numberIn, z.int().min(1).max(100).default(20));
 
 export const pageQuery = z.object({
   limit,

@@ -16,10 +16,16 @@ const DONE: RunEvent = { event: "done", data: "[DONE]" };
 
 const encoder = new TextEncoder();
 
+/** Line ends to some clients and to none of the rest: within JSON they can be written in another way. */
+const LINE_ENDS = /[\u0085\u2028\u2029]/g;
+
+const lineOf = (data: unknown) =>
+  JSON.stringify(data).replace(LINE_ENDS, (end) => `\\u${end.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
 /** Only resumable streams number their events: the others stay byte for byte what clients knew. */
 function frame({ event, data }: RunEvent, id?: number): string {
   const number = id === undefined ? "" : `id: ${id}\n`;
-  return `${number}event: ${event}\ndata: ${typeof data === "string" ? data : JSON.stringify(data)}\n\n`;
+  return `${number}event: ${event}\ndata: ${typeof data === "string" ? data : lineOf(data)}\n\n`;
 }
 
 const CUT = frame(errorEvent("The client reads too slowly: the stream is cut, the run goes on.")) + frame(DONE);

@@ -4,7 +4,7 @@
  */
 import type { z } from "zod";
 import { MAX_METADATA_KEY } from "../resources/common.ts";
-import { type ApiError, invalidParameter, shown, tooLarge } from "../resources/errors.ts";
+import { type ApiError, imageFileNotServed, invalidParameter, shown, tooLarge } from "../resources/errors.ts";
 
 type Issue = z.core.$ZodIssue;
 type Path = readonly PropertyKey[];
@@ -37,9 +37,9 @@ function toApiError(issue: Issue, root: unknown, base: Path): ApiError {
     case "invalid_key":
       return nameTooLong(formatPath(path.slice(0, -1)), String(path.at(-1)));
     case "too_big":
-      return outOfBounds("above", param, got, Number(issue.maximum));
+      return outOfBounds("above", param, got, Number(issue.maximum), written(root, path));
     case "too_small":
-      return outOfBounds("below", param, got, Number(issue.minimum));
+      return outOfBounds("below", param, got, Number(issue.minimum), written(root, path));
     case "invalid_format":
       return wrongFormat(param, issue.format === "regex" ? issue.pattern : undefined);
     case "custom":
@@ -56,6 +56,9 @@ function asRead(value: unknown, issue: Issue): unknown {
   const wantsInteger = issue.code === "invalid_type" && issue.expected === "int";
   return typeof value === "string" && (bounded || wantsInteger) ? Number(value) : value;
 }
+
+/** A number of a query is still the text that the client wrote: it may be longer than a number can be exact. */
+const written = (root: unknown, path: Path) => shown(String(valueAt(root, path)));
 
 /** For what is no number at all, zod expects a "number" also where only an integer will do. */
 const numberName = (expected: string, param: string) =>
@@ -115,15 +118,16 @@ function unsupportedValue(param: string, got: string, supported: string[]): ApiE
   return invalidParameter(`Invalid value: '${shown(got)}'. ${values}`, param, "invalid_value");
 }
 
-function outOfBounds(side: "above" | "below", param: string, got: unknown, bound: number): ApiError {
+/** `asWritten`: the number as the client wrote it, as far as that is known. */
+function outOfBounds(side: "above" | "below", param: string, got: unknown, bound: number, asWritten: string): ApiError {
   const above = side === "above";
   const extreme = above ? "maximum" : "minimum";
   const limit = above ? "max" : "min";
   if (typeof got === "number") {
-    const kind = Number.isInteger(bound) && Number.isInteger(got) && !DECIMALS.test(param) ? "integer" : "decimal";
+    const kind = Number.isInteger(bound) && !isFraction(got) && !DECIMALS.test(param) ? "integer" : "decimal";
     return invalidParameter(
       `Invalid '${param}': ${kind} ${side} ${extreme} value. ` +
-        `Expected a value ${above ? "<=" : ">="} ${bound}, but got ${got} instead.`,
+        `Expected a value ${above ? "<=" : ">="} ${bound}, but got ${asWritten} instead.`,
       param,
       `${kind}_${side}_${limit}_value`,
     );
@@ -145,6 +149,8 @@ function outOfBounds(side: "above" | "below", param: string, got: unknown, bound
     `${kind}_${side}_${limit}_length`,
   );
 }
+
+const isFraction = (value: number) => Number.isFinite(value) && !Number.isInteger(value);
 
 /** Two units of JavaScript's that are one character of Unicode. */
 const PAIR = /[\ud800-\udbff][\udc00-\udfff]/;
@@ -200,6 +206,15 @@ function customProblem(issue: Extract<Issue, { code: "custom" }>, param: string,
       param,
       "object_above_max_properties",
     );
+  }
+  if (params.kind === "reserved_name") {
+    const text = `Invalid '${param}': a property cannot be named '${params.name}'.`;
+    return invalidParameter(text, `${param}.${params.name}`, "invalid_value");
+  }
+  if (params.kind === "no_image_files") return imageFileNotServed(param);
+  if (params.kind === "not_a_url") {
+    const text = `Invalid '${param}'. Expected a valid URL, but got a value with an invalid format.`;
+    return invalidParameter(text, param, "invalid_value");
   }
   if (params.kind === "too_large") return tooLarge(param, Number(params.bytes), Number(params.maximum));
   if (params.kind === "not_an_id") {

@@ -5,9 +5,21 @@ import { ID_PREFIXES, type IdKind } from "./ids.ts";
 export const MAX_METADATA_KEY = 64;
 const MAX_METADATA_PAIRS = 16;
 
+/** A record of what a client sends. zod leaves a property `__proto__` out without a word: it is refused instead. */
+function recordOf<Value extends z.ZodType>(value: Value, key = z.string()) {
+  return z.preprocess(withoutProto, z.record(key, value));
+}
+
+function withoutProto(value: unknown, context: z.RefinementCtx): unknown {
+  if (value instanceof Object && Object.hasOwn(value, "__proto__")) {
+    context.addIssue({ code: "custom", params: { kind: "reserved_name", name: "__proto__" }, input: value });
+  }
+  return value;
+}
+
 /** Up to 16 pairs of short strings; `null` means none. */
 export const metadata = z
-  .preprocess(atMostProperties(MAX_METADATA_PAIRS), z.record(z.string().max(MAX_METADATA_KEY), z.string().max(512)))
+  .preprocess(atMostProperties(MAX_METADATA_PAIRS), recordOf(z.string().max(512), z.string().max(MAX_METADATA_KEY)))
   // A rule of our own that zod cannot put into a JSON schema: documents about the API get it from here.
   .meta({ maxProperties: MAX_METADATA_PAIRS })
   .nullable()
@@ -89,7 +101,9 @@ export type Tool = z.output<typeof toolObject>;
 const { function: describedFunction } = functionToolObject.shape;
 const functionTool = functionToolObject.extend({
   function: describedFunction.extend({
-    parameters: describedFunction.shape.parameters.default(() => ({ type: "object", properties: {} })),
+    parameters: recordOf(z.unknown())
+      .default(() => ({ type: "object", properties: {} }))
+      .describe("JSON schema of the arguments"),
     strict: z
       .boolean()
       .nullable()
@@ -119,45 +133,51 @@ export const instructions = z.string().max(256_000);
 export const reasoningEffort = z.enum(["none", "minimal", "low", "medium", "high", "xhigh"]);
 export const model = z.string().min(1).max(256);
 
-const structuredFormat = z.discriminatedUnion("type", [
-  z.strictObject({ type: z.literal("text") }),
-  z.strictObject({ type: z.literal("json_object") }),
-  z.strictObject({
-    type: z.literal("json_schema"),
-    json_schema: z.strictObject({
-      name: functionName,
-      description: z.string().optional(),
-      schema: z.record(z.string(), z.unknown()).optional(),
-      strict: z.boolean().nullable().optional(),
+/** `schema` is the kind of the JSON schema in it. */
+const structuredFormat = <Schema extends z.ZodType>(schema: Schema) =>
+  z.discriminatedUnion("type", [
+    z.strictObject({ type: z.literal("text") }),
+    z.strictObject({ type: z.literal("json_object") }),
+    z.strictObject({
+      type: z.literal("json_schema"),
+      json_schema: z.strictObject({
+        name: functionName,
+        description: z.string().optional(),
+        schema: schema.optional(),
+        strict: z.boolean().nullable().optional(),
+      }),
     }),
-  }),
-]);
+  ]);
 
 /**
  * "none" stands in Azure's specification and means what "auto" means (docs/contract.md 9, row 22); null is "not given".
  */
 export const responseFormat = z
-  .union([z.enum(["auto", "none"]), structuredFormat])
+  .union([z.enum(["auto", "none"]), structuredFormat(recordOf(z.unknown()))])
   .nullable()
   .transform((value) => (value === "none" ? "auto" : value));
 
-export const responseFormatObject = z.union([z.literal("auto"), structuredFormat]);
+export const responseFormatObject = z.union([z.literal("auto"), structuredFormat(z.record(z.string(), z.unknown()))]);
 export type ResponseFormat = z.output<typeof responseFormatObject>;
 
 /** Of files, vector stores and the like: the API's own have some 30 characters. */
 export const MAX_FILE_ID = 256;
 
 const fileIds = z.array(z.string().max(MAX_FILE_ID)).max(20);
+const vectorStoreIds = z.array(z.string().max(MAX_FILE_ID)).max(1);
 
 /** Which files the hosted tools may use. */
 export const toolResourcesObject = z.strictObject({
   code_interpreter: z.strictObject({ file_ids: fileIds }).optional(),
-  file_search: z.strictObject({ vector_store_ids: z.array(z.string().max(MAX_FILE_ID)).max(1).optional() }).optional(),
+  file_search: z.strictObject({ vector_store_ids: vectorStoreIds }).optional(),
 });
 export type ToolResources = z.output<typeof toolResourcesObject>;
 
 export const toolResources = toolResourcesObject
-  .extend({ code_interpreter: z.strictObject({ file_ids: fileIds.default(() => []) }).optional() })
+  .extend({
+    code_interpreter: z.strictObject({ file_ids: fileIds.default(() => []) }).optional(),
+    file_search: z.strictObject({ vector_store_ids: vectorStoreIds.default(() => []) }).optional(),
+  })
   .nullable()
   .transform((value): ToolResources => value ?? {});
 

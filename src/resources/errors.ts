@@ -58,6 +58,30 @@ export function invalidParameter(message: string, param: string | null, code: st
 
 export const routeNotFound = () => gateway(404, "Resource not found");
 
+/**
+ * 404 of our own, where the original had something that Threadkeep does not have (yet). Not 501: clients' libraries ask
+ * again after a 5xx.
+ */
+const notServed = (message: string) => invalidRequest(404, message, null, "not_served");
+
+export const filesNotServed = () =>
+  notServed(
+    "This deployment does not serve files and vector stores yet. Assistants, threads, messages and runs work without " +
+      "them; docs/compatibility.md tells what does not.",
+  );
+
+export const onlyAssistants = () =>
+  notServed(
+    "Threadkeep serves the Assistants API only (assistants, threads, messages, runs). Ask the model's own endpoint " +
+      "for this.",
+  );
+
+export const noBaseInPath = () =>
+  notServed(
+    "There is nothing at this path. A client's base URL ends in /v1 (OpenAI), or is this host without a path (Azure " +
+      "OpenAI).",
+  );
+
 export const accessDenied = () =>
   gateway(
     401,
@@ -125,6 +149,22 @@ export const unparsableBody = () =>
 
 export const reservedHeader = (name: string) =>
   invalidRequest(400, `The header '${name}' is reserved for the service. Send the request without it.`);
+/** 415 of our own: a compressed body; the original's answer to one is not known. */
+export const unsupportedEncoding = (encoding: string) =>
+  invalidRequest(
+    415,
+    `The request body is compressed (content-encoding: ${shown(encoding)}). Send it as it is, without that header.`,
+    null,
+    "unsupported_content_encoding",
+  );
+
+export const unsupportedCharset = (charset: string) =>
+  invalidRequest(
+    415,
+    `The request body is written in ${shown(charset)}. Send it as UTF-8.`,
+    null,
+    "unsupported_charset",
+  );
 
 export const tooDeep = (maximum: number) =>
   invalidRequest(400, `The request body is nested too deeply. Expected at most ${maximum} levels.`, null, "too_deep");
@@ -166,6 +206,26 @@ export const noThreadFound = (id: string) => invalidRequest(404, `No thread foun
 export const noMessageFound = (id: string) => invalidRequest(404, `No message found with id '${id}'.`);
 export const noRunFound = (id: string) => invalidRequest(404, `No run found with id '${id}'.`);
 export const noRunStepFound = (id: string) => invalidRequest(404, `No run step found with id '${id}'.`);
+
+// ---------------------------------------------------------------- what needs files
+
+const NO_FILES = "This deployment does not serve files yet (docs/compatibility.md).";
+
+/** An image by its file, which cannot exist here: the model would never see it. */
+export const imageFileNotServed = (param: string) =>
+  invalidParameter(
+    `Invalid '${param}'. ${NO_FILES} Send the image as image_url, with an https: or a data: URL.`,
+    param,
+    "not_served",
+  );
+
+export const hostedToolNotServed = (tool: string) =>
+  invalidParameter(
+    `Invalid 'tool_choice': the run would have to use ${tool}, which this deployment does not serve yet ` +
+      "(docs/compatibility.md). Without tool_choice it runs with the functions of its tools only.",
+    "tool_choice",
+    "not_served",
+  );
 
 // ---------------------------------------------------------------- life of a run
 

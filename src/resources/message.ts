@@ -70,12 +70,36 @@ const text = z.string().min(1).max(MAX_TEXT);
 /** An image comes back with it, named or not, as recordings of the original show. */
 const detailOrAuto = detail.default("auto");
 
+/** What a model's server can fetch, or has in hand; `data:` URLs are long, so only their beginning is looked at. */
+function isImageUrl(text: string): boolean {
+  if (/^\s*data:/i.test(text)) return /^\s*data:[^,]{0,1000},/i.test(text);
+  const protocol = URL.parse(text)?.protocol;
+  return protocol === "https:" || protocol === "http:";
+}
+
+const imageUrlOfRequest = z
+  .string()
+  .min(1)
+  .refine(isImageUrl, { params: { kind: "not_a_url" } })
+  .describe("An http:, https: or data: URL");
+
+/** There are no files yet, and a thread with an image that the model cannot get would fail every run. */
+const fileOfImage = z
+  .string()
+  .min(1)
+  .max(MAX_FILE_ID)
+  .refine(() => false, { params: { kind: "no_image_files" } })
+  .describe("Refused: files are not served yet");
+
 export const contentPart = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("text"), text: z.string().max(MAX_TEXT) }),
-  z.strictObject({ type: z.literal("image_url"), image_url: imageUrl.extend({ detail: detailOrAuto }) }),
+  z.strictObject({
+    type: z.literal("image_url"),
+    image_url: imageUrl.extend({ url: imageUrlOfRequest, detail: detailOrAuto }),
+  }),
   z.strictObject({
     type: z.literal("image_file"),
-    image_file: imageFile.extend({ file_id: z.string().min(1).max(MAX_FILE_ID), detail: detailOrAuto }),
+    image_file: imageFile.extend({ file_id: fileOfImage, detail: detailOrAuto }),
   }),
 ]);
 

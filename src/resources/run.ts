@@ -213,5 +213,6 @@ function effectiveInstructions(
 ): string | null {
   const base = request.instructions ?? assistant.instructions;
   const parts = [base, request.additional_instructions].filter((part) => part !== null && part !== undefined);
-  return parts.length === 0 ? null : parts.join("\n\n");
+  const said = parts.filter((part) => part !== "");
+  return said.length === 0 ? (parts[0] ?? null) : said.join("\n\n");
 }

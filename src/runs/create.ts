@@ -6,7 +6,7 @@ import { noRunFound, noThreadFound, nothingToRun, overloaded, threadHasActiveRun
 import { mintId, nextSeq } from "../resources/ids.ts";
 import { assertStorable, assertStorableTogether } from "../resources/limits.ts";
 import { type CreateRunRequest, isTerminal, newRun } from "../resources/run.ts";
-import { type RunDoc, runSort, type SnapshotDoc, threadKey } from "../store/documents.ts";
+import { type MessageDoc, type RunDoc, runSort, type SnapshotDoc, threadKey } from "../store/documents.ts";
 import type { Partition, Versioned } from "../store/partition.ts";
 import { snapshotOf } from "../store/snapshots.ts";
 import type { Write } from "../store/writes.ts";
@@ -56,7 +56,7 @@ export async function createRun(draft: RunDraft): Promise<CreatedRun> {
     if (snapshot !== undefined) run.internal.snapshot = snapshot.id;
     const known = snapshot === undefined ? undefined : await knownSnapshots(draft);
     const added = userMessages(messages.docs);
-    const needsUserMessage = run.instructions === null && added === 0;
+    const needsUserMessage = saysNothing(run, added);
     const stored = draft.claim?.(run) ?? run;
     const result = await partition.batch([
       {
@@ -80,11 +80,18 @@ export async function createRun(draft: RunDraft): Promise<CreatedRun> {
   throw overloaded(1);
 }
 
-/** Throws the 400 for a run that is too large: asked before a thread is created for it. */
-export function assertRunStorable(draft: DraftOfRun): void {
+/**
+ * Throws the 400 for a run that is too large, or has nothing to go on: asked before a thread with these messages is
+ * created for it.
+ */
+export function assertCreatable(draft: DraftOfRun, messages: MessageDoc[]): void {
   const run = draftRun(draft, nextSeq(draft.now));
   assertStorable(snapshotOf(run) ?? run, null);
+  if (saysNothing(run, userMessages(messages))) throw nothingToRun();
 }
+
+/** Whether the model would get no words but those of the thread. `added`: messages of the user. */
+const saysNothing = ({ instructions }: RunDoc, added: number) => (instructions ?? "") === "" && added === 0;
 
 /** How many snapshots a thread remembers: with more assistants than that, one is written again now and then. */
 const MOST_SNAPSHOTS = 16;

@@ -166,15 +166,20 @@ export function completedStep(step: StepDoc, now: number): StepDoc {
   return { ...step, status: "completed", completed_at: toSeconds(now), usage: step.internal.usage };
 }
 
-/** A step that was open when its run ended: a run that is cut off by its token budget still completes it. */
+/**
+ * A step that was open when its run ended. A run that is cut off by its token budget completes the step of its message;
+ * a step of function calls is completed by their outputs only, which will never come.
+ */
 export function endedStep(step: StepDoc, ending: Ending, now: number): StepDoc {
   if (step.status !== "in_progress") return step;
   const at = toSeconds(now);
   const { usage } = step.internal;
   switch (ending.status) {
     case "completed":
-    case "incomplete":
       return completedStep(step, now);
+    case "incomplete":
+      if (step.step_details.type !== "tool_calls") return completedStep(step, now);
+      return { ...step, status: "cancelled", cancelled_at: at, usage };
     case "failed":
       return { ...step, status: "failed", failed_at: at, last_error: ending.error, usage };
     case "cancelled":

@@ -39,14 +39,12 @@ test("content in parts keeps its order: texts, pictures by address, pictures by 
   const { threads } = newTenant().azure.beta;
   const thread = await threads.create();
   const image_url = { url: "https://pictures.example/cat.png", detail: "low" as const };
-  const image_file = { file_id: "file-cat", detail: "high" as const };
 
   const message = await threads.messages.create(thread.id, {
     role: "user",
     content: [
       { type: "text", text: "Look:" },
       { type: "image_url", image_url },
-      { type: "image_file", image_file },
       { type: "text", text: "A cat?" },
     ],
   });
@@ -54,7 +52,6 @@ test("content in parts keeps its order: texts, pictures by address, pictures by 
   expect(message.content).toEqual([
     { type: "text", text: { value: "Look:", annotations: [] } },
     { type: "image_url", image_url },
-    { type: "image_file", image_file },
     { type: "text", text: { value: "A cat?", annotations: [] } },
   ]);
   expect(await threads.messages.retrieve(message.id, { thread_id: thread.id })).toEqual(message);

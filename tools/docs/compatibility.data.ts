@@ -23,9 +23,10 @@ const notYet = (note: string): State => ({ state: "not yet", note });
 
 const NO_CODE = "nothing runs code";
 const NO_SEARCH = "nothing searches files";
+const NO_IMAGE_FILES = "refused: there are no files";
 const NO_FILES = "there are no files";
-const FILES = notYet("files are not served");
-const VECTOR_STORES = notYet("vector stores are not served");
+const FILES = notYet("404 `not_served`");
+const VECTOR_STORES = notYet("404 `not_served`");
 const PASSED_ON = served("passed on to the model");
 
 /** By name, or by method and path for those that are not served. */
@@ -176,12 +177,12 @@ export const SECTIONS: Section[] = [
       "text.annotations": notYet("always empty: no tool cites files"),
       "type: image_url": SERVED,
       image_url: SERVED,
-      "image_url.url": PASSED_ON,
+      "image_url.url": served("http:, https: or data:; passed on to the model"),
       "image_url.detail": PASSED_ON,
-      "type: image_file": echoed("the model does not get it"),
-      image_file: echoed("the model does not get it"),
-      "image_file.file_id": echoed("not checked to exist"),
-      "image_file.detail": echoed("the model does not get it"),
+      "type: image_file": notYet(NO_IMAGE_FILES),
+      image_file: notYet(NO_IMAGE_FILES),
+      "image_file.file_id": notYet(NO_IMAGE_FILES),
+      "image_file.detail": notYet(NO_IMAGE_FILES),
     },
   },
   {
@@ -340,8 +341,8 @@ export const SECTIONS: Section[] = [
       "type: function": served("for the first model call of a run"),
       function: SERVED,
       "function.name": SERVED,
-      "type: file_search": echoed(NO_SEARCH),
-      "type: code_interpreter": echoed(NO_CODE),
+      "type: file_search": notYet(`refused: ${NO_SEARCH}`),
+      "type: code_interpreter": notYet(`refused: ${NO_CODE}`),
     },
   },
   {

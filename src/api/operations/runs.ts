@@ -9,8 +9,9 @@ import {
   runObject,
   submitToolOutputsRequest,
 } from "../../resources/run.ts";
+import { assertChoosable } from "../../resources/tool-choice.ts";
 import * as commands from "../../runs/commands.ts";
-import { assertRunStorable } from "../../runs/create.ts";
+import { assertCreatable } from "../../runs/create.ts";
 import type { RunEvent } from "../../runs/events.ts";
 import { type NewRun, startRun, startStreamedRun } from "../../runs/start.ts";
 import { apiObject, type RunDoc, runSort } from "../../store/documents.ts";
@@ -47,6 +48,7 @@ const createRun = operation({
   handler: async ({ app, tenant, params: { thread_id: threadId }, body, now, connection }) => {
     admit(app, tenant, body);
     const assistant = await readAssistantToUse(app.store, tenant, body.assistant_id);
+    assertChoosable(body.tool_choice, body.tools ?? assistant.tools);
     const run = { tenant, threadId, assistant, request: body, now, before: [], isThreadNew: false };
     return start(app, run, connection);
   },
@@ -65,10 +67,12 @@ const createThreadAndRun = operation({
     admit(app, tenant, body);
     // The assistant first: a wrong id must not leave a thread behind.
     const assistant = await readAssistantToUse(app.store, tenant, body.assistant_id);
+    assertChoosable(body.tool_choice, body.tools ?? assistant.tools);
     const { thread: threadRequest, tool_resources: _resources, ...request } = body;
     const { thread, messages } = await draftThread(tenant, threadRequest ?? {}, now);
     // A run that is refused must not leave a thread behind either.
-    assertRunStorable({ tenant, threadId: thread.id, assistant, request, now, lifetime: app.config.runs.lifetime });
+    const { lifetime } = app.config.runs;
+    assertCreatable({ tenant, threadId: thread.id, assistant, request, now, lifetime }, messages);
     await storeThread(app.store, tenant, thread, messages, app.now);
     const before: RunEvent[] = [{ event: "thread.created", data: apiObject(thread) }];
     const run = { tenant, threadId: thread.id, assistant, request, now, before, isThreadNew: true };

@@ -67,7 +67,10 @@ function bodiesOf(operation: Operation, { ids }: Fixture): Rest[] {
   if (operation.body === undefined) return [];
   const { method } = operation;
   const path = pathOf(operation, ids);
-  const places = placesOf(schemaOf(operation.body), { assistant_id: ids.assistant_id });
+  const places = placesOf(schemaOf(operation.body), {
+    assistant_id: ids.assistant_id,
+    url: "https://pictures.example/cat.png",
+  });
   const wrong = places.flatMap(defectsAt).map(({ what, body, expected }): Rest => {
     return { what, method, path, body: JSON.stringify(body), expected, mayBeRight: false };
   });

@@ -175,6 +175,8 @@ const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
 const NOT_FOUND: Complaint = { message: "Resource not found", param: null, code: "404" };
 
+const NOT_SERVED: Complaint = { message: /^(This deployment|Threadkeep) /, param: null, code: "not_served" };
+
 /** Methods that a path does not have. */
 export function wrongMethods(ids: Record<string, string>): BadPath[] {
   const byPath = new Map<string, Set<string>>();
@@ -191,7 +193,9 @@ export function wrongMethods(ids: Record<string, string>): BadPath[] {
   );
 }
 
-/** Paths that are none of the API's. */
+const isElsewhere = (path: string) => /^\/(files|vector_stores|chat)/.test(path);
+
+/** Paths that are none of the API's, or none that are served. */
 export const NO_ROUTES: BadPath[] = [
   "/",
   "/assistant",
@@ -204,4 +208,9 @@ export const NO_ROUTES: BadPath[] = [
   "/deployments/gpt/threads",
   "/__proto__",
   "/constructor/prototype",
-].map((path) => ({ what: `GET ${path}`, method: "GET", path, expected: NOT_FOUND }));
+].map((path) => ({
+  what: `GET ${path}`,
+  method: "GET",
+  path,
+  expected: isElsewhere(path) ? NOT_SERVED : NOT_FOUND,
+}));

@@ -100,12 +100,16 @@ export function alternativesOf(schema: Schema): Schema[] {
   const union = schema.anyOf ?? schema.oneOf;
   if (union !== undefined) return union.flatMap(alternativesOf);
   if (Array.isArray(schema.type)) return schema.type.map((type) => ({ ...schema, type }));
-  return [schema];
+  return isRefusedAlways(schema) ? [] : [schema];
 }
+
+/** An image by its file: the schema has it, and there are no files yet. */
+const isRefusedAlways = ({ properties }: Schema) => properties?.type?.const === "image_file";
 
 /** The smallest value that a schema allows. */
 export function simplest(schema: Schema, known: Known, name = ""): unknown {
   if (name in known) return known[name];
+  if (name === "url") return "https://pictures.example/cat.png";
   const [first = {}] = alternativesOf(schema);
   if (first.const !== undefined) return first.const;
   if (first.enum !== undefined) return first.enum[0];

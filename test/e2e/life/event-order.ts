@@ -94,9 +94,10 @@ function endOf(plan: TurnPlan, outcome: Outcome | undefined): string[] {
   const status = outcome?.status ?? "requires_action";
   if (status === "requires_action") return [PAUSED];
   const failed = status === "failed";
-  const step = `thread.run.step.${failed ? "failed" : "completed"}`;
   const run = `thread.run.${status}`;
-  if (plan.calls.length > 0) return [step, run];
+  // Cut off within its calls: no output will complete their step.
+  if (plan.calls.length > 0) return [`thread.run.step.${status === "incomplete" ? "cancelled" : status}`, run];
+  const step = `thread.run.step.${failed ? "failed" : "completed"}`;
   if (!makesMessage(plan)) return [run];
   return [`thread.message.${outcome?.incomplete === null ? "completed" : "incomplete"}`, step, run];
 }

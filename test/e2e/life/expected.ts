@@ -135,7 +135,8 @@ function takeTurn(
 }
 
 function stepOfCalls(run: Run, outcome: Outcome, outputs: Map<string, string> | undefined): RunStep["status"] {
-  if (outputs !== undefined || outcome.status === "incomplete") return "completed";
+  if (outputs !== undefined) return "completed";
+  if (outcome.status === "incomplete") return "cancelled";
   if (outcome.status === "failed") return "failed";
   return run.status === "requires_action" ? "in_progress" : "cancelled";
 }

@@ -39,6 +39,21 @@ describe.each(["on", "off"])("an app with HTTP streaming %s", (streaming) => {
     expect(await json(path)).toEqual({ name, params });
   });
 
+  it("takes the connection's next request when the app has not read the body of the one before", async () => {
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    const status = (path: string, method: string, body: Buffer) =>
+      new Promise<number | undefined>((resolve, reject) => {
+        const request = http.request(`${host.url}${path}`, { method, agent }, (response) => {
+          response.resume().once("end", () => resolve(response.statusCode));
+        });
+        request.once("error", reject).end(body);
+      });
+    for (const body of [Buffer.alloc(3_000_000), Buffer.alloc(0)]) {
+      expect(await status("/api/items", "POST", body)).toBe(200);
+    }
+    agent.destroy();
+  });
+
   it("picks the function by method on a shared route", async () => {
     expect(await json("/api/items", { method: "POST" })).toMatchObject({ name: "create" });
     expect((await get("/api/items", { method: "DELETE" })).status).toBe(404);

@@ -31,11 +31,9 @@ describe("a message that a client adds", () => {
 
   test("stores text parts with their annotations, and images as they are", () => {
     const image = { type: "image_url", image_url: { url: "http://example.com/a.png", detail: "low" } };
-    const file = { type: "image_file", image_file: { file_id: "file-1", detail: "high" } };
-    expect(create({ content: [{ type: "text", text: "Look:" }, image, file] }).content).toEqual([
+    expect(create({ content: [{ type: "text", text: "Look:" }, image] }).content).toEqual([
       { type: "text", text: { value: "Look:", annotations: [] } },
       image,
-      file,
     ]);
   });
 

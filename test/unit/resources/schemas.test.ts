@@ -77,7 +77,7 @@ describe("a message fits its schema", () => {
     { content: "Hi" },
     { content: [{ type: "text", text: "" }], role: "assistant" },
     { content: [{ type: "image_url", image_url: { url: "https://example.test/a.png" } }] },
-    { content: [{ type: "image_file", image_file: { file_id: "file-1", detail: "low" } }], metadata: { a: "b" } },
+    { content: "Hi", metadata: { a: "b" } },
     { content: "Hi", attachments: [{ file_id: "file-1" }, { file_id: "file-2", tools: [{ type: "file_search" }] }] },
   ])("made from %j", (request) => {
     const parsed = createMessageRequest.parse({ role: "user", ...request });

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Tool } from "../../../src/resources/common.ts";
 import { impossibleChoice, modelRequest, windowSize } from "../../../src/runs/context.ts";
-import { seqOf } from "../../../src/store/documents.ts";
+import { type MessageDoc, seqOf } from "../../../src/store/documents.ts";
 import { callsStep, functionCall, type MessageRequest, messageDoc, messageStep, place, runDoc } from "../documents.ts";
 
 const user = (content: MessageRequest["content"], number = 1) => messageDoc({ content }, number);
@@ -81,10 +81,11 @@ describe("the conversation", () => {
     ).toEqual([{ role: "user", content: "Hello" }]);
   });
 
-  // An empty list of parts is refused by models, and the run fails with words that help no user.
+  // Models refuse an empty list of parts. No request makes such a message, but stores of older builds have some.
   test("leaves out a message that is nothing but an image file", () => {
-    const image: MessageRequest["content"] = [{ type: "image_file", image_file: { file_id: "file-1" } }];
-    expect(chat(runDoc(), [user(image, 1), user("Hello", 2)])).toEqual([{ role: "user", content: "Hello" }]);
+    const content: MessageDoc["content"] = [{ type: "image_file", image_file: { file_id: "file-1" } }];
+    const image = { ...user("Look", 1), content };
+    expect(chat(runDoc(), [image, user("Hello", 2)])).toEqual([{ role: "user", content: "Hello" }]);
   });
 });
 

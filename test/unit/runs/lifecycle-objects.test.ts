@@ -12,6 +12,8 @@ import { callsStep, functionCall, messageStep, NOW, NOW_IN_SECONDS, replyDoc, US
 
 const ERROR = { code: "rate_limit_exceeded", message: "Rate limit is exceeded. Try again in 60 seconds." };
 const FAILED: Ending = { status: "failed", error: ERROR };
+const CUT_OFF: Ending = { status: "incomplete", reason: "max_completion_tokens" };
+
 const ENDINGS: Ending[] = [
   { status: "completed" },
   { status: "incomplete", reason: "max_completion_tokens" },
@@ -37,6 +39,11 @@ describe("the step that is open when its run ends:", () => {
     const { expires_at: _before, ...before } = apiObject(messageStep());
     const { expires_at: _after, ...after } = apiObject(endedStep(messageStep(), ending, NOW));
     expect(after).toEqual({ ...before, usage: USAGE, ...written });
+  });
+
+  test("is cancelled, when the run is cut off within its calls: their outputs complete it, or nothing", () => {
+    const step = endedStep(callsStep([functionCall("call_1", null)]), CUT_OFF, NOW);
+    expect(step).toMatchObject({ status: "cancelled", cancelled_at: NOW_IN_SECONDS, completed_at: null, usage: USAGE });
   });
 
   test("keeps calls that have no outputs", () => {

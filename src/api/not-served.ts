@@ -1,0 +1,43 @@
+/** What a request is told that no operation answers. Most of them belong to another part of OpenAI's API. */
+import { type ApiError, filesNotServed, noBaseInPath, onlyAssistants, routeNotFound } from "../resources/errors.ts";
+import { BASES } from "./bases.ts";
+
+/** First segments of paths below the base. */
+const OF_FILES = new Set(["files", "uploads", "vector_stores"]);
+const OF_OTHERS = new Set([
+  "audio",
+  "batches",
+  "chat",
+  "completions",
+  "conversations",
+  "embeddings",
+  "images",
+  "models",
+  "responses",
+]);
+
+/** A client that asks for one of these from the root has no base in its URL. */
+const OF_CLIENTS = new Set(["assistants", "threads", "files", "vector_stores"]);
+
+const prefixes = BASES.map(({ prefix }) => new RegExp(`^/${prefix.replace("{project}", "[^/]+")}/`));
+
+/** The refusal for a path from the root. */
+export function refusalOfPath(path: string): ApiError {
+  const prefix = prefixes.map((each) => each.exec(path)?.[0]).find((found) => found !== undefined);
+  const [first = ""] = path.slice(prefix?.length ?? 1).split("/");
+  if (prefix === undefined) return OF_CLIENTS.has(first) ? noBaseInPath() : routeNotFound();
+  if (OF_FILES.has(first)) return filesNotServed();
+  return OF_OTHERS.has(first) ? onlyAssistants() : routeNotFound();
+}
+
+const HOSTED = ["file_search", "code_interpreter"];
+
+/** The header for an answer with something in it that is kept and shown, and that runs go without. */
+export function warningOf(answer: object): Record<string, string> {
+  const tools: unknown = Reflect.get(answer, "tools");
+  const attachments: unknown = Reflect.get(answer, "attachments");
+  const unused = Array.isArray(tools) ? HOSTED.filter((type) => tools.some((tool) => tool?.type === type)) : [];
+  if (Array.isArray(attachments) && attachments.length > 0) unused.push("attachments");
+  if (unused.length === 0) return {};
+  return { "x-threadkeep-warning": `not served yet, so runs go without it: ${unused.join(", ")}` };
+}
