@@ -80,7 +80,8 @@ export interface Outcome {
   error: RunError | null;
   /** of the message, if it is not completed */
   incomplete: MessageIncompleteReason | null;
-  usage: Usage;
+  /** absent if the model sent none: then the app counts it */
+  usage: Usage | undefined;
 }
 
 const FILTERED: RunError = {
@@ -93,7 +94,7 @@ export const breaksOff = (turn: TurnPlan, streamed: boolean) => streamed && turn
 
 /** `model` is its name; the turn must not be one that is stuck. */
 export function outcomeOf(turn: TurnPlan, streamed: boolean, model: string): Outcome {
-  const usage = turn.usage ?? NO_USAGE;
+  const usage = turn.usage ?? undefined;
   const failed = (code: string, message: string, incomplete: Outcome["incomplete"] = null): Outcome => {
     return { status: "failed", error: { code, message }, incomplete, usage: NO_USAGE };
   };
@@ -130,7 +131,7 @@ const call: fc.Arbitrary<PlannedCall> = fc.record({
 });
 
 const usage = fc.option(
-  fc.tuple(fc.nat({ max: 900 }), fc.nat({ max: 90 })).map(([prompt, completion]) => ({
+  fc.tuple(fc.integer({ min: 1, max: 900 }), fc.integer({ min: 1, max: 90 })).map(([prompt, completion]) => ({
     prompt_tokens: prompt,
     completion_tokens: completion,
     total_tokens: prompt + completion,
