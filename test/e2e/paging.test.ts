@@ -50,7 +50,7 @@ test("a page of large objects ends early, in either direction, and a client that
   const last = await messages.create(id, { role: "user", content });
 
   const page = await messages.list(id, { limit: 100, order: "asc" });
-  expect(page).toMatchObject({ has_more: true, last_id: page.data[9]?.id });
+  expect(page.has_more).toBe(true);
   expect(page.data).toHaveLength(10);
   expect(page.data.map((each) => each.id)).not.toContain(last.id);
   const everything = [...page.data.map((each) => each.id), last.id];
