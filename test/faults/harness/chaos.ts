@@ -45,10 +45,12 @@ const QUEUE_FAULTS: QueueFault[] = [
   { fault: "delay", rate: 0.15, ms: 1_500 },
   { fault: "expire-lock", rate: 0.08, ms: 300 },
   { fault: "send-error", rate: 0.03 },
-  { fault: "server-busy", rate: 0.01 },
-  { fault: "cut", rate: 0.01 },
-  { fault: "close", rate: 0.005 },
-  { fault: "detach", rate: 0.005 },
+  { fault: "server-busy", rate: 0.005 },
+  // Each takes the locks of all messages of a connection, and a delivery of each of them: at higher rates, wake-ups use up
+  // their ten deliveries in seconds, which no connection of the service does.
+  { fault: "cut", rate: 0.001 },
+  { fault: "close", rate: 0.0005 },
+  { fault: "detach", rate: 0.0005 },
 ];
 
 /** What happens to processes, and how often among each other. */
