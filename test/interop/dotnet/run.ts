@@ -1,74 +1,47 @@
-/** `npm run test:dotnet`: runs the .NET client of Service Bus, which the real Functions host uses, against the broker. */
-import { spawn, spawnSync } from "node:child_process";
+/**
+ * `npm run test:dotnet`: unmodified .NET libraries against the local stack. The client of Service Bus, which the real
+ * Functions host uses, talks to the broker; the clients of the API, `OpenAI` and `Azure.AI.OpenAI`, talk to the app. An
+ * argument chooses the checks whose names contain it.
+ */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { startControl } from "../../../local/service-bus/control.ts";
-import { addressOf, type QueueOptions, ServiceBusBroker } from "../../../local/service-bus/server.ts";
+import { withApp } from "./app.ts";
+import { withBroker } from "./broker.ts";
+import { build, type Counts, hindrance, run } from "./programs.ts";
 
-const PROJECT = path.join(import.meta.dirname, "service-bus", "service-bus.csproj");
-const OLDEST_SDK = 10;
+const CLIENTS = ["openai-assistants", "openai-early-assistants", "azure-assistants"] as const;
 
-/** Each check has a queue of its own. */
-const QUEUES: Record<string, QueueOptions> = {
-  ...Object.fromEntries(
-    ["send", "list", "batch", "large", "ids", "schedule", "cancel", "complete", "abandon", "defer", "dead", "mixed"]
-      .concat(["drain", "empty", "wait", "waits", "prefetch", "delete", "peek", "processor", "stopping", "letters"])
-      .concat(["busy", "held"])
-      .map((name) => [name, {}]),
-  ),
-  duplicates: { dupWindow: 60_000 },
-  last: { maxDeliveryCount: 3 },
-  throwing: { maxDeliveryCount: 3 },
-  short: { lockDuration: 2000 },
-  lost: { lockDuration: 500 },
-  slow: { lockDuration: 2000 },
-  kill: { lockDuration: 2000 },
-  cut: { lockDuration: 1000, dupWindow: 60_000, maxDeliveryCount: 100 },
-};
-
-/** Why the tests cannot run on this machine; undefined if they can. */
-function hindrance(): string | undefined {
-  const { status, stdout } = spawnSync("dotnet", ["--version"], { encoding: "utf8" });
-  if (status !== 0) return "there is no .NET SDK";
-  const version = stdout.trim();
-  return Number.parseInt(version, 10) >= OLDEST_SDK ? undefined : `the .NET SDK ${version} is older than ${OLDEST_SDK}`;
+async function check(folder: string, filter: string): Promise<Counts[]> {
+  const serviceBus = await withBroker((connection, control) => {
+    console.log("\nAzure.Messaging.ServiceBus against the broker");
+    return run(folder, "service-bus", [connection, control, filter]);
+  });
+  const clients = await withApp([...CLIENTS], async (app) => {
+    const counts: Counts[] = [];
+    for (const program of CLIENTS) {
+      counts.push(await run(folder, program, [JSON.stringify(app.addressesFor(program)), filter]));
+    }
+    return counts;
+  });
+  return [serviceBus, ...clients];
 }
 
-/** Builds the program outside of the repository. Returns its path, or undefined if its packages cannot be had here. */
-function build(folder: string): string | undefined {
-  const options = ["--configuration", "Release", "--artifacts-path", folder, "-p:RestoreLockedMode=true"];
-  const { status, stdout } = spawnSync("dotnet", ["build", PROJECT, ...options], { encoding: "utf8" });
-  if (status === 0) return path.join(folder, "bin", "service-bus", "release", "service-bus");
-  // NuGet: the source cannot be reached, or does not have the package.
-  if (/error NU(1301|1101|1102)/.test(stdout)) return undefined;
-  throw new Error(`The .NET program could not be built.\n${stdout}`);
-}
-
-async function check(program: string, filter: string): Promise<number> {
-  const queues = Object.entries(QUEUES).map(([name, settings]) => ({ name, ...settings }));
-  const broker = await new ServiceBusBroker({ queues, tier: "standard", log: console.error }).start();
-  const control = await startControl(broker, 0);
+async function main(): Promise<void> {
+  const reason = hindrance();
+  if (reason !== undefined) return console.log(`test:dotnet skipped: ${reason}.`);
+  const folder = mkdtempSync(path.join(tmpdir(), "threadkeep-dotnet-"));
   try {
-    const address = `http://127.0.0.1:${addressOf(control).port}`;
-    const child = spawn(program, [broker.connectionString(), address, filter], { stdio: "inherit" });
-    return await new Promise((resolve, reject) => {
-      child.once("error", reject);
-      child.once("close", (code) => resolve(code ?? 1));
-    });
+    if (!(await build(folder))) return console.log("test:dotnet skipped: NuGet does not have its packages here.");
+    const counts = await check(folder, process.argv[2] ?? "");
+    const sum = (key: keyof Counts) => counts.reduce((total, each) => total + each[key], 0);
+    console.log(`\nIn all:\n${sum("passed")} passed, ${sum("failed")} failed`);
+    const none = sum("passed") + sum("failed") === 0;
+    if (none) console.log("No check has such a name.");
+    if (none || sum("failed") > 0) process.exitCode = 1;
   } finally {
-    control.close();
-    control.closeAllConnections();
-    await broker.stop();
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 
-const reason = hindrance();
-const folder = mkdtempSync(path.join(tmpdir(), "threadkeep-dotnet-"));
-try {
-  const program = reason === undefined ? build(folder) : undefined;
-  if (program === undefined) console.log(`test:dotnet skipped: ${reason ?? "its NuGet packages cannot be had here"}.`);
-  else process.exitCode = await check(program, process.argv[2] ?? "");
-} finally {
-  rmSync(folder, { recursive: true, force: true });
-}
+await main();
