@@ -13,9 +13,16 @@ const LANES = 8;
 /** An answer beyond the bound keeps at least so many characters. */
 const KEPT = 300_000;
 
+/**
+ * The share of the runs whose model says more than a run takes that may fail. A stream fails whose model falls silent after
+ * it has begun, be it because its process was frozen; the size of the answer must fail none.
+ */
+const FAILED_BEYOND = 0.1;
+
 export async function brokenPromises(client: OpenAI, memory: Memory, watchers: Watchers): Promise<string[]> {
   const problems: string[] = [];
   const known = [...memory.runs.values()];
+  const beyond: Run[] = [];
   const threads = [...new Set(known.map((run) => run.threadId))];
   const messages = new Map<string, Message[]>();
   await eachInLanes(threads, LANES, async (id) => {
@@ -28,8 +35,13 @@ export async function brokenPromises(client: OpenAI, memory: Memory, watchers: W
   });
   await eachInLanes(known, LANES, async (run) => {
     const stored = messages.get(run.threadId);
-    if (stored !== undefined) problems.push(...(await complaints(client, memory, watchers, run, stored)));
+    if (stored !== undefined) problems.push(...(await complaints(client, memory, watchers, beyond, run, stored)));
   });
+  const failed = beyond.filter(({ status }) => status === "failed");
+  if (failed.length > FAILED_BEYOND * beyond.length) {
+    const ids = failed.map(({ id }) => id).join(", ");
+    problems.push(`${failed.length} of ${beyond.length} runs fail whose model says more than a run takes: ${ids}`);
+  }
   return [...problems, ...memory.contradictions, ...watchers.problems];
 }
 
@@ -49,6 +61,7 @@ async function complaints(
   client: OpenAI,
   memory: Memory,
   watchers: Watchers,
+  beyond: Run[],
   known: KnownRun,
   messages: Message[],
 ): Promise<string[]> {
@@ -64,6 +77,7 @@ async function complaints(
     return [`${about} is cancelled, and no client asked for that`];
   const answers = messages.filter((message) => message.run_id === id);
   if (BEYOND.some((model) => run.model.startsWith(`${model}${MARK}`))) {
+    beyond.push(run);
     return complaintsBeyond(run, answers, known.text).map((complaint) => `${about} ${complaint}`);
   }
   if (run.status !== "completed" || known.text === undefined || memory.touchedThreads.has(threadId)) return [];
@@ -74,7 +88,7 @@ async function complaints(
 /** Of a run whose model says more than a run takes. */
 function complaintsBeyond(run: Run, answers: Message[], text?: string): string[] {
   const { status, incomplete_details: details } = run;
-  if (status === "expired") return [];
+  if (status === "expired" || status === "failed") return [];
   if (status !== "incomplete" || details?.reason !== "max_completion_tokens") {
     const why = details?.reason ?? run.last_error?.message;
     return [`is ${status} (${why}), though its model says more than a run takes`];
