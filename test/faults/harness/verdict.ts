@@ -38,7 +38,7 @@ export async function brokenPromises(client: OpenAI, memory: Memory, watchers: W
     if (stored !== undefined) problems.push(...(await complaints(client, memory, watchers, beyond, run, stored)));
   });
   const failed = beyond.filter(({ status }) => status === "failed");
-  if (failed.length > FAILED_BEYOND * beyond.length) {
+  if (failed.length > Math.max(1, FAILED_BEYOND * beyond.length)) {
     const ids = failed.map(({ id }) => id).join(", ");
     problems.push(`${failed.length} of ${beyond.length} runs fail whose model says more than a run takes: ${ids}`);
   }
