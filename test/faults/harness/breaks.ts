@@ -47,6 +47,7 @@ const edit = (file: string, from: string, to: string): Edit => ({ file, from, to
 const ATTEMPTS = { caughtBy: "test/faults/attempts.test.ts" };
 const DELETES = { caughtBy: "test/faults/named-deletes.test.ts" };
 const OUTAGES = { caughtBy: "test/faults/outages.test.ts" };
+const CLAIMS = { caughtBy: "test/unit/runs/claim.test.ts" };
 const PURGES = { caughtBy: "test/unit/threads/purge.test.ts" };
 const LARGE_REQUESTS = { caughtBy: "test/settings/large-requests.test.ts" };
 
@@ -89,7 +90,7 @@ export const BREAKS: Break[] = [
   ]),
   of(0, "any run can be claimed, whatever its status", [edit("runs/claim.ts", "`c.status = 'queued' AND ", "`")]),
   of(0, "the sweep finds nothing", [
-    edit("store/store.ts", '"WHERE c.internal.due < @now', '"WHERE c.internal.due < 0 AND c.internal.due < @now'),
+    edit("store/store.ts", '"WHERE c.internal.due >= @from', '"WHERE c.internal.due < 0 AND c.internal.due >= @from'),
   ]),
   of(0, "a locked thread takes runs and messages", [
     edit("threads/lock.ts", "`c.internal.active_run = null AND ", "`"),
@@ -143,9 +144,18 @@ export const BREAKS: Break[] = [
       'news: [runEvent(pause(owned.run), "requires_action")],',
     ),
   ]),
-  of(2, "a worker takes an expired lease for a dead driver, though the store was just in trouble", [
-    edit("runs/claim.ts", "return isTroubled && now <", "return false && now <"),
-  ]),
+  of(
+    2,
+    "a worker takes an expired lease for a dead driver, though the store was just in trouble",
+    [edit("runs/claim.ts", "if (isTroubled && now <", "if (false && now <")],
+    CLAIMS,
+  ),
+  of(
+    2,
+    "a worker takes a run over at its first look",
+    [edit("runs/claim.ts", "|| job.seen === run._etag) return", "|| true) return")],
+    CLAIMS,
+  ),
   of(
     2,
     "a store that is over its throughput counts as a final answer",
