@@ -37,7 +37,7 @@ export async function startStreamedRun(engine: Engine, start: NewRun): Promise<S
   const partition = engine.store.thread(start.tenant, start.threadId);
   let window: Promise<MessageDoc[]> | undefined;
   const { queued, stored } = await create(engine, start, (run) => {
-    window = readAhead(engine, partition, run, start.request);
+    window = readAhead(engine, start, run);
     const claimed = claimedHere(engine, run);
     if (start.before.length === 0) return claimed;
     return { ...claimed, internal: { ...claimed.internal, begins_with_thread: true as const } };
@@ -56,15 +56,13 @@ function create(engine: Engine, start: NewRun, claim?: (queued: RunDoc) => RunDo
 
 /**
  * Reads what the model gets while the run is still being stored: one round trip less before its first token. A message
- * that comes in between has a later place than the run and makes the store refuse it (docs/architecture.md).
+ * that comes in between has a later place than the run and makes the store refuse it (docs/architecture.md). Nothing has
+ * been written yet that tells the store how new the read must be, and another instance may have written the last message:
+ * the read is as fresh as the account, and where that is not enough the window is read when the run is stored.
  */
-function readAhead(
-  engine: Engine,
-  partition: Partition,
-  run: RunDoc,
-  request: CreateRunRequest,
-): Promise<MessageDoc[]> | undefined {
-  if (request.additional_messages?.length) return undefined;
+function readAhead(engine: Engine, start: NewRun, run: RunDoc): Promise<MessageDoc[]> | undefined {
+  if (start.request.additional_messages?.length || !engine.store.consistency.isStrong) return undefined;
+  const partition = engine.store.with("account").thread(start.tenant, start.threadId);
   const window = readWindow(run, partition, engine.config.model.contextTokens);
   // The store may refuse the run: then the window is not asked for, and its failure is not news.
   window.catch(() => undefined);

@@ -8,7 +8,8 @@ import { ConsistencyLevel } from "@azure/cosmos";
  * - "account": reads are as fresh as the account's default (which should be Strong): what one instance wrote, every other
  *   sees at once. The HTTP face needs that, since a client's next call may reach any instance.
  * - "session": a process that has just written to a partition reads its own writes there, and all that came before them,
- *   at half the price of Strong. The engine writes to a run before it reads anything, so this is enough for it.
+ *   at half the price of Strong. The engine writes to a run before it reads anything (but in `readAhead`), so this is enough
+ *   for it.
  */
 export type Freshness = "account" | "session";
 
