@@ -78,14 +78,10 @@ test("a client that deletes a run's thread finds nothing, and the run asks the m
   await until(async () => (await Promise.all(scenes.map(documentsOf))).every((ids) => ids.length === 0), PATIENCE);
   await until(async () => (await openStreams()) === 0, PATIENCE);
   const calls = await Promise.all(scenes.map((scene) => scene.modelCalls()));
-  expect(Object.fromEntries(scenes.map(({ name }, index) => [name, calls[index]]))).toEqual(
-    Object.fromEntries(
-      cases.map(({ scene, point }, index) => [
-        scene.name,
-        (before[index] ?? 0) + (point.asksInVain.includes(scene.way) ? 1 : 0),
-      ]),
-    ),
-  );
+  // A driver that was about to ask may do so once, unless it reads before that that its thread is gone.
+  const inVain = cases.map(({ scene, point }) => (point.asksInVain.includes(scene.way) ? 1 : 0));
+  const tooMany = scenes.filter((_, index) => (calls[index] ?? 0) > (before[index] ?? 0) + (inVain[index] ?? 0));
+  expect(tooMany.map(({ name }) => name)).toEqual([]);
   // A driver that writes once more would leave what no client can see or delete.
   expect((await Promise.all(scenes.map(documentsOf))).flat()).toEqual([]);
   expect(await violationsOf(scenes)).toEqual([]);
