@@ -3,8 +3,9 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { azuriteSpec, blobConnectionString } from "./azurite-spec.ts";
-import { Child, type ChildSpec, type Exit, type Ready } from "./child.ts";
+import { Child, type Exit } from "./child.ts";
 import { PROJECT } from "./options.ts";
+import { cosmosSpec, modelSpec, SEEN_DELAYS, serviceBusSpec } from "./server-specs.ts";
 import type { StackPorts } from "./stack.ts";
 
 export type ServerPorts = Omit<StackPorts, "functions">;
@@ -25,8 +26,6 @@ export interface Servers {
   stop(): Promise<void>;
 }
 
-/** Slow enough to see an answer being streamed. */
-const MODEL_DELAYS = ["--first-token-ms", "200", "--token-ms", "20"];
 const BLOB_PORT = 10_000;
 const SAMPLE = path.join(PROJECT, "local.settings.sample.json");
 
@@ -34,9 +33,9 @@ const SAMPLE = path.join(PROJECT, "local.settings.sample.json");
 export async function startServers({ ports, dataDir, apiKeys, onDeath }: ServersOptions): Promise<Servers> {
   const sample = await sampleSettings();
   const specs = [
-    cosmosSpec(ports, dataDir),
-    serviceBusSpec(ports, dataDir),
-    modelSpec(ports, sample.MODEL_KEY ?? ""),
+    cosmosSpec(ports.cosmos, dataDir),
+    serviceBusSpec({ port: ports.serviceBus, controlPort: ports.serviceBusControl }, dataDir),
+    modelSpec(ports.model, sample.MODEL_KEY ?? "", SEEN_DELAYS),
     azuriteSpec(ports.blobs, dataDir),
   ];
   const children = specs.map(
@@ -74,35 +73,4 @@ export async function startServers({ ports, dataDir, apiKeys, onDeath }: Servers
 async function sampleSettings(): Promise<Record<string, string>> {
   const { Values } = JSON.parse(await readFile(SAMPLE, "utf8")) as { Values: Record<string, string> };
   return Values;
-}
-
-type ServerSpec = Pick<ChildSpec, "name" | "ports" | "args">;
-
-function cosmosSpec({ cosmos }: ServerPorts, dataDir: string): ServerSpec {
-  const data = ["--data", path.resolve(dataDir, "cosmos")];
-  return {
-    name: "cosmos",
-    ports: { port: cosmos },
-    args: ({ port }: Ready) => ["local/cosmos/main.ts", "--port", String(port), ...data],
-  };
-}
-
-function serviceBusSpec({ serviceBus, serviceBusControl }: ServerPorts, dataDir: string): ServerSpec {
-  const data = ["--data", path.resolve(dataDir, "service-bus")];
-  return {
-    name: "service-bus",
-    ports: { port: serviceBus, controlPort: serviceBusControl },
-    args: ({ port, controlPort = 0 }: Ready) => {
-      const listen = ["--port", String(port), "--control-port", String(controlPort)];
-      return ["local/service-bus/main.ts", "--config", "local/service-bus/config.json", ...listen, ...data];
-    },
-  };
-}
-
-function modelSpec({ model }: ServerPorts, key: string): ServerSpec {
-  return {
-    name: "model",
-    ports: { port: model },
-    args: ({ port }: Ready) => ["local/model/main.ts", "--port", String(port), "--key", key, ...MODEL_DELAYS],
-  };
 }

@@ -5,6 +5,7 @@ import path from "node:path";
 import { azuriteSpec, blobConnectionString } from "./azurite-spec.ts";
 import { Child, type ChildSpec, type Exit, type Ready } from "./child.ts";
 import { keepLocalTrafficLocal } from "./proxy.ts";
+import { cosmosSpec, modelSpec, serviceBusSpec } from "./server-specs.ts";
 import {
   addressOf,
   beside,
@@ -136,10 +137,11 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     azurite?.catch(() => {});
     const plan = settings.identity;
     const identity = plan && addressOf(plan, (await start(identitySpec(plan))).ports);
+    const issuer = issuerArgs(identity);
     const [cosmos, serviceBus, model] = await Promise.all([
-      start(cosmosSpec(options, settings, identity)),
-      start(serviceBusSpec(options, settings, identity)),
-      settings.modelEndpoint === undefined ? start(modelSpec(options, settings.modelKey, identity)) : undefined,
+      start(cosmosOf(options, settings, issuer)),
+      start(serviceBusOf(options, settings, issuer)),
+      settings.modelEndpoint === undefined ? start(modelOf(options, settings.modelKey, issuer)) : undefined,
     ]);
     const addresses = {
       ...addressesOf(cosmos.ports, serviceBus.ports, model?.ports, settings),
@@ -278,57 +280,25 @@ function appSettings({ cosmos, serviceBus, model, identity }: Addresses, { env }
   };
 }
 
-function cosmosSpec(
-  { ports, dataDir, cosmosArgs = [] }: StackOptions,
-  { certificateFile }: Settings,
-  identity: StackIdentity | undefined,
-) {
-  const data = dataDir === undefined ? [] : ["--data", path.resolve(dataDir, "cosmos")];
+function cosmosOf({ ports, dataDir, cosmosArgs = [] }: StackOptions, { certificateFile }: Settings, issuer: string[]) {
   const https = certificateFile === undefined ? [] : ["--https", "--certificate", certificateFile];
-  const more = [...https, ...issuerArgs(identity), ...cosmosArgs];
-  return {
-    name: "cosmos",
-    ports: { port: ports?.cosmos ?? 0 },
-    args: ({ port }: Ready) => ["local/cosmos/main.ts", "--port", String(port), ...data, ...more],
-  };
+  return cosmosSpec(ports?.cosmos ?? 0, dataDir, [...https, ...issuer, ...cosmosArgs]);
 }
 
-function serviceBusSpec(
+function serviceBusOf(
   { ports, dataDir, lockDuration }: StackOptions,
-  { certificateFile }: Settings,
-  identity: StackIdentity | undefined,
+  { certificateFile, identity }: Settings,
+  issuer: string[],
 ) {
   const tls =
     identity && certificateFile ? ["--tls", "--certificate", beside(certificateFile, SERVICE_BUS_CERTIFICATE)] : [];
-  const data = dataDir === undefined ? [] : ["--data", path.resolve(dataDir, "service-bus")];
   const lock = lockDuration === undefined ? [] : ["--lock-duration", String(lockDuration), "--lenient"];
-  const config = ["--config", "local/service-bus/config.json"];
-  return {
-    name: "service-bus",
-    ports: { port: ports?.serviceBus ?? 0, controlPort: ports?.serviceBusControl ?? 0 },
-    args: ({ port, controlPort }: Ready) => {
-      const listen = ["--port", String(port), "--control-port", String(controlPort ?? 0)];
-      return ["local/service-bus/main.ts", ...config, ...listen, ...data, ...lock, ...tls, ...issuerArgs(identity)];
-    },
-  };
+  const listen = { port: ports?.serviceBus ?? 0, controlPort: ports?.serviceBusControl ?? 0 };
+  return serviceBusSpec(listen, dataDir, [...lock, ...tls, ...issuer]);
 }
 
-function modelSpec({ ports, modelDelays }: StackOptions, key: string, identity: StackIdentity | undefined) {
-  const { firstTokenMs, tokenMs } = modelDelays ?? { firstTokenMs: 0, tokenMs: 0 };
-  const delays = ["--first-token-ms", String(firstTokenMs), "--token-ms", String(tokenMs)];
-  return {
-    name: "model",
-    ports: { port: ports?.model ?? 0 },
-    args: ({ port }: Ready) => [
-      "local/model/main.ts",
-      "--port",
-      String(port),
-      "--key",
-      key,
-      ...delays,
-      ...issuerArgs(identity),
-    ],
-  };
+function modelOf({ ports, modelDelays }: StackOptions, key: string, issuer: string[]) {
+  return modelSpec(ports?.model ?? 0, key, modelDelays ?? { firstTokenMs: 0, tokenMs: 0 }, issuer);
 }
 
 function functionsSpec(options: StackOptions, env: NodeJS.ProcessEnv) {

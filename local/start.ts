@@ -4,11 +4,10 @@ import { type Child, type Exit, exitText } from "./child.ts";
 import { askEndpoint, type Finding } from "./endpoint.ts";
 import { fail } from "./fail.ts";
 import { readOptions } from "./options.ts";
+import { SEEN_DELAYS } from "./server-specs.ts";
 import { type Stack, startStack } from "./stack.ts";
 import { apiKeys, refuseBusyPorts, remarks, stopWithParent, takeDataFolder } from "./workplace.ts";
 
-/** Slow enough to see an answer being streamed. */
-const MODEL_DELAYS = { firstTokenMs: 200, tokenMs: 20 };
 const GRACE_SECONDS = 5;
 /** Lines of output shown of a server that died. */
 const LAST_LINES = 10;
@@ -37,7 +36,7 @@ try {
     blobs: true,
     appDir: options.appDir,
     env: { API_KEYS: await apiKeys(options.dataDir) },
-    modelDelays: MODEL_DELAYS,
+    modelDelays: SEEN_DELAYS,
     graceSeconds: GRACE_SECONDS,
     log: "inherit",
     onDeath: (child, exit) => void reportDeath(child, exit),
