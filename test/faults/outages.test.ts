@@ -134,22 +134,45 @@ test("a store over its throughput makes clients wait: 429 with retry-after", asy
   expect(Number(headers?.get("retry-after"))).toBeGreaterThan(0);
 });
 
-test("while the queue is down runs are created and stay queued, and afterwards the sweep wakes them", {
-  timeout: 60_000,
-}, async () => {
-  const { serviceBus } = stack.processes;
-  await serviceBus.kill("SIGKILL");
-  const created = await Promise.all([startRun(), startRun(), startRun()]);
-  expect(created.map(({ status }) => status)).toEqual(["queued", "queued", "queued"]);
-  await serviceBus.start();
+/** What ends it gives the queue back. */
+const QUEUE_TROUBLE: [string, () => Promise<() => Promise<unknown>>][] = [
+  [
+    "down",
+    async () => {
+      const { serviceBus } = stack.processes;
+      await serviceBus.kill("SIGKILL");
+      return () => serviceBus.start();
+    },
+  ],
+  [
+    "throttled: its namespace has no credits left",
+    async () => {
+      const { controlUrl } = stack.serviceBus;
+      await putFaults(controlUrl, [{ fault: "server-busy", rate: 1 }]);
+      return () => putFaults(controlUrl, []);
+    },
+  ],
+];
 
-  const { origin } = new URL(stack.baseUrl);
-  const due = Date.now() + WAKE_UP_GRACE;
-  await until(async () => {
-    // The timer would do it, too, a little later.
-    if (Date.now() > due) await fetch(`${origin}/admin/functions/sweep`, { method: "POST" });
-    const { data } = await client.beta.threads.runs.list(created[0].thread_id);
-    return data[0]?.status !== "queued";
-  }, 40_000);
-  expect(await Promise.all(created.map(nextStatus))).toEqual(["completed", "completed", "completed"]);
-});
+test.each(QUEUE_TROUBLE)(
+  "while the queue is %s, runs are created and stay queued, and afterwards the sweep wakes them",
+  {
+    timeout: 60_000,
+  },
+  async (_, begin) => {
+    const end = await begin();
+    const created = await Promise.all([startRun(), startRun(), startRun()]);
+    expect(created.map(({ status }) => status)).toEqual(["queued", "queued", "queued"]);
+    await end();
+
+    const { origin } = new URL(stack.baseUrl);
+    const due = Date.now() + WAKE_UP_GRACE;
+    await until(async () => {
+      // The timer would do it, too, a little later.
+      if (Date.now() > due) await fetch(`${origin}/admin/functions/sweep`, { method: "POST" });
+      const { data } = await client.beta.threads.runs.list(created[0]?.thread_id ?? "");
+      return data[0]?.status !== "queued";
+    }, 40_000);
+    expect(await Promise.all(created.map(nextStatus))).toEqual(["completed", "completed", "completed"]);
+  },
+);
