@@ -14,7 +14,8 @@ const openAi = (message: string, param: string | null, code: string | null) => (
 export const VOCABULARIES: Vocabulary[] = [
   {
     isMain: true,
-    name: "OpenAI's unsupported parameter (langchain#29704, fast-agent#279, inspect_ai#1023)",
+    // Also fast-agent#279, inspect_ai#1023, llama_index#20865 and semantic-kernel#10365.
+    name: "OpenAI's unsupported parameter (langchain#29704)",
     body: (name) =>
       openAi(`Unsupported parameter: '${name}' is not supported with this model.`, name, "unsupported_parameter"),
   },
@@ -29,7 +30,7 @@ export const VOCABULARIES: Vocabulary[] = [
   },
   {
     isMain: true,
-    name: "Mistral's validator (eca#231)",
+    name: "Mistral's validator (eca#231, llxprt-code#114, litellm#11696, hindsight#852, OpenOats#319)",
     body: (name) => ({
       object: "error",
       message: {

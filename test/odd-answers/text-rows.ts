@@ -78,7 +78,7 @@ const CHUNKS: Row[] = [
     text: HELLO,
   },
   {
-    name: "a chunk without choices (pydantic-ai#5170, DeepInfra)",
+    name: "a chunk without choices (pydantic-ai#5170, earendil-works/pi#1671, DeepInfra)",
     sends: textStream(says("Hello"), { id: "1", object: "chat.completion.chunk" }, says(" there")),
     text: HELLO,
   },
