@@ -30,8 +30,8 @@ subscribe("tracing:net.server.listen:asyncEnd", (message) => {
 /** What Azurite may take to write what it holds. Milliseconds. */
 const LONGEST_STOP = 3_000;
 
-// Azurite closes its service on these signals, once it has started. It listens to its parent as well, which would keep the
-// process alive.
+// Azurite closes its service on these signals, once it has started. It listens to its parent as well, which would keep
+// the process alive.
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   process.on(signal, () => {
     if (process.connected) process.disconnect();

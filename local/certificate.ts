@@ -16,8 +16,8 @@ const SET = 0x31;
 const OID = { ecdsaWithSha256: "2a8648ce3d040302", commonName: "550403", constraints: "551d13", names: "551d11" };
 
 /**
- * The certificate of a file and the key beside it (`FILE.key`), made unless they are there: a server that starts again is
- * still trusted.
+ * The certificate of a file and the key beside it (`FILE.key`), made unless they are there: a server that starts again
+ * is still trusted.
  */
 export function certificateOf(file: string): Certificate {
   const keyFile = `${file}.key`;

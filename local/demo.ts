@@ -8,9 +8,8 @@ const MODEL_DELAYS = { firstTokenMs: 300, tokenMs: 30 };
 const opened = performance.now();
 console.log("Starting Cosmos DB, Service Bus, the model and the Functions host on free ports …");
 const stack = await startStack({ modelDelays: MODEL_DELAYS });
-console.log(
-  `Ready after ${since(opened)}: ${stack.baseUrl} (${stack.model.isSimulated ? "simulated model" : stack.model.baseUrl})\n`,
-);
+const model = stack.model.isSimulated ? "simulated model" : stack.model.baseUrl;
+console.log(`Ready after ${since(opened)}: ${stack.baseUrl} (${model})\n`);
 
 try {
   await converse(new OpenAI({ baseURL: stack.baseUrl, apiKey: stack.apiKey }));

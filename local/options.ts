@@ -1,4 +1,5 @@
-// The command line of the commands that start the local servers: what an option does not say, an environment variable may.
+// The command line of the commands that start the local servers: what an option does not say, an environment variable
+// may.
 
 import path from "node:path";
 import { parseArgs } from "node:util";

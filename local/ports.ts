@@ -32,7 +32,9 @@ export async function portHolder(port: number): Promise<PortHolder | undefined> 
 
 const LISTENING = "0A";
 
-/** /proc/net/tcp: `sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode …`, ports in hexadecimal. */
+/**
+ * /proc/net/tcp: `sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode …`, ports in hexadecimal.
+ */
 async function listeningInodes(port: number): Promise<Set<string>> {
   const inodes = new Set<string>();
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;

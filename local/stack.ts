@@ -51,7 +51,9 @@ export interface StackOptions {
   appDir?: string;
   /** Further instances, each with settings of its own on top of the others', and of another build if it names one. */
   moreHosts?: { name: string; env: Record<string, string>; appDir?: string }[];
-  /** Further arguments of the Cosmos DB server, such as `["--partitions", "3"]`: local/cosmos/README.md has them all. */
+  /**
+   * Further arguments of the Cosmos DB server, such as `["--partitions", "3"]`: local/cosmos/README.md has them all.
+   */
   cosmosArgs?: string[];
   /** The app talks to Cosmos DB over https, as in Azure, and trusts the server's own certificate. */
   https?: boolean;

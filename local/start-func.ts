@@ -15,8 +15,10 @@ const options = readOptions("npm run start:func");
 /** How long func may take to stop. Milliseconds. */
 const LONGEST_STOP = 15_000;
 
-const MISSING = `Azure Functions Core Tools 4 are not on the PATH. To get them: npm install -g azure-functions-core-tools@4
-Other ways: https://learn.microsoft.com/azure/azure-functions/functions-run-local. \`npm start\` runs the app without them.`;
+const MISSING =
+  "Azure Functions Core Tools 4 are not on the PATH. To get them: npm install -g azure-functions-core-tools@4\n" +
+  "Other ways: https://learn.microsoft.com/azure/azure-functions/functions-run-local. " +
+  "`npm start` runs the app without them.";
 
 /** Settings that say which servers are used: local.settings.json decides, whatever the environment is for. */
 const OF_SERVERS = [

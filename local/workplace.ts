@@ -1,4 +1,5 @@
-// What the commands that start the local servers have in common: the folder of data, free ports, the API key, and when to stop.
+// What the commands that start the local servers have in common: the folder of data, free ports, the API key, and when
+// to stop.
 
 import { randomBytes } from "node:crypto";
 import { existsSync, rmSync } from "node:fs";

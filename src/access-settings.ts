@@ -1,4 +1,6 @@
-/** Who may call, as the settings say it: API keys and callers with tokens of Microsoft Entra ID, each with its tenant. */
+/**
+ * Who may call, as the settings say it: API keys and callers with tokens of Microsoft Entra ID, each with its tenant.
+ */
 import { hash } from "node:crypto";
 import { z } from "zod";
 

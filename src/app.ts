@@ -27,7 +27,8 @@ const CONSISTENCY_PAUSE = 5_000;
 
 /**
  * How long a process that is stopped may release its runs, and take leave of the queue. In Azure the process ends 5 s
- * after it was told to (https://github.com/Azure/azure-functions-host, WorkerTerminateGracePeriodInSeconds). Milliseconds.
+ * after it was told to (https://github.com/Azure/azure-functions-host, WorkerTerminateGracePeriodInSeconds).
+ * Milliseconds.
  */
 export const RELEASE_TIMEOUT = 3_000;
 export const DISCONNECT_TIMEOUT = 1_000;
@@ -51,7 +52,8 @@ export class App {
   constructor(config: Config, log: Log) {
     this.config = config;
     this.log = log;
-    // One client: its session knows every write of this process, so that the engine reads what the HTTP face has written.
+    // One client: its session knows every write of this process, so that the engine reads what the HTTP face has
+    // written.
     const health = new StoreHealth(this.now);
     const consistency = new AccountConsistency();
     this.#cosmos = connectCosmos(config, this.cost, health);
@@ -111,8 +113,8 @@ export class App {
   }
 
   /**
-   * Loads what the first run will need and the first request did not. Called once that request is answered, so that only
-   * requests of the same moment wait for it.
+   * Loads what the first run will need and the first request did not. Called once that request is answered, so that
+   * only requests of the same moment wait for it.
    */
   warmUp(): void {
     if (this.#warm) return;
@@ -124,8 +126,8 @@ export class App {
   }
 
   /**
-   * The process is being stopped: its runs go to others, and its connections end. Takes no longer than the platform waits
-   * before it ends the process, also if the store does not answer: then the leases of its runs end by themselves.
+   * The process is being stopped: its runs go to others, and its connections end. Takes no longer than the platform
+   * waits before it ends the process, also if the store does not answer: then the leases of its runs end by themselves.
    */
   async close(): Promise<void> {
     const { drives } = this.#engine ?? {};
@@ -144,12 +146,12 @@ function isDoneWithin(milliseconds: number, work: Promise<unknown> | undefined):
 }
 
 const ONLY_SESSION =
-  "The Cosmos DB account has Session consistency, not Strong: an instance reads its own writes, but another instance may " +
-  "read them later. Set the account's default consistency to Strong (docs/operations.md, Consistency)";
+  "The Cosmos DB account has Session consistency, not Strong: an instance reads its own writes, but another instance " +
+  "may read them later. Set the account's default consistency to Strong (docs/operations.md, Consistency)";
 
 const tooWeak = (level: string | undefined) =>
-  `The Cosmos DB account has ${level} consistency: clients would not read what they have just written. Set the account's ` +
-  "default consistency to Strong (docs/operations.md, Consistency).";
+  `The Cosmos DB account has ${level} consistency: clients would not read what they have just written. Set the ` +
+  "account's default consistency to Strong (docs/operations.md, Consistency).";
 
 let app: App | undefined;
 

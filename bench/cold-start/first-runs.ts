@@ -1,4 +1,6 @@
-/** How long the first run of a process takes, and later ones: some things are opened and loaded when they are needed. */
+/**
+ * How long the first run of a process takes, and later ones: some things are opened and loaded when they are needed.
+ */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Bench, Cell, Table } from "../lib/measurement.ts";
 import { median } from "../lib/quantiles.ts";

@@ -22,8 +22,8 @@ export function environment({ cosmos, serviceBus, model, apiKey }: Stack, role: 
   return {
     ...process.env,
     ...without(role === "http" ? [...WORKERS, ...OTHERS] : OTHERS),
-    // Azure's host needs no compilation, so the local one may use a cache. The app gets nothing into it: Node writes the
-    // cache when a process exits, and these are killed.
+    // Azure's host needs no compilation, so the local one may use a cache. The app gets nothing into it: Node writes
+    // the cache when a process exits, and these are killed.
     NODE_COMPILE_CACHE: COMPILE_CACHE,
     API_KEYS: `local:${apiKey}`,
     COSMOS_ENDPOINT: cosmos.endpoint,

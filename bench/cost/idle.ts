@@ -54,7 +54,7 @@ const granted = (): number =>
 const whole = (value: number) => Math.round(value).toLocaleString("en-US");
 
 /**
- * How often the platform asks for the lengths of the queues is not published: this is what one look a second at each would
- * come to, in millions.
+ * How often the platform asks for the lengths of the queues is not published: this is what one look a second at each
+ * would come to, in millions.
  */
 export const looksAMonth = (): number => (QUEUES * MONTH_SECONDS) / 1e6;

@@ -1,6 +1,6 @@
 /**
- * List prices of Azure. The figures on azure.microsoft.com/pricing load only in a browser and were not read there: each was
- * found the same in several public texts that quote that page or Azure's price list.
+ * List prices of Azure. The figures on azure.microsoft.com/pricing load only in a browser and were not read there: each
+ * was found the same in several public texts that quote that page or Azure's price list.
  */
 
 /** When they were last looked up. */
@@ -47,8 +47,8 @@ export const INSTANCE_GIGABYTES = 2;
 export const OPERATIONS_PER_MESSAGE = 3;
 
 /**
- * What a namespace of Service Bus Standard may do in a second, and what a message takes of it: one credit for sending and
- * one for receiving. Whether completing counts is not said ("Throttling operations on Azure Service Bus").
+ * What a namespace of Service Bus Standard may do in a second, and what a message takes of it: one credit for sending
+ * and one for receiving. Whether completing counts is not said ("Throttling operations on Azure Service Bus").
  */
 export const CREDITS_A_SECOND = 1_000;
 export const CREDITS_PER_MESSAGE = { atLeast: 2, atMost: 3 };

@@ -1,4 +1,6 @@
-/** The largest request of each kind that the API takes, and larger ones that it refuses: none may hold up the others. */
+/**
+ * The largest request of each kind that the API takes, and larger ones that it refuses: none may hold up the others.
+ */
 import type OpenAI from "openai";
 import type { controlModel } from "../../local/model/control.ts";
 

@@ -15,7 +15,9 @@ const TENANT = "capacity";
 /** Runs a second that find out what a run needs. */
 const SLOWLY = 4;
 
-/** Behind the offer without a 429, with runs that take so much longer: then the machine is at its limit. Milliseconds. */
+/**
+ * Behind the offer without a 429, with runs that take so much longer: then the machine is at its limit. Milliseconds.
+ */
 const LATER = 500;
 
 export const capacity: Measurement = {

@@ -1,6 +1,6 @@
 /**
- * From the start of a process to its first answer, with HTTP functions only, on servers that are up already; and how much
- * longer the first run of a process takes than later ones.
+ * From the start of a process to its first answer, with HTTP functions only, on servers that are up already; and how
+ * much longer the first run of a process takes than later ones.
  */
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";

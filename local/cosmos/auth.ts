@@ -16,8 +16,8 @@ export interface Claimed {
 }
 
 /**
- * Checks who sent a request: by its signature with the account key (HMAC-SHA256 over verb, resource type, resource link and
- * date), or by a token of Microsoft Entra ID. Throws 401. `now` is in milliseconds.
+ * Checks who sent a request: by its signature with the account key (HMAC-SHA256 over verb, resource type, resource link
+ * and date), or by a token of Microsoft Entra ID. Throws 401. `now` is in milliseconds.
  */
 export function checkAuthorization(key: Buffer, request: Claimed, now: number): void {
   const { method, path, date, authorization } = request;
@@ -42,7 +42,8 @@ export function checkAuthorization(key: Buffer, request: Claimed, now: number): 
   });
   if (!valid) {
     throw unauthorized(
-      "The input authorization token can't serve the request. The wrong key is being used or the expected payload is not built as per the protocol.",
+      "The input authorization token can't serve the request. The wrong key is being used or the expected payload is " +
+        "not built as per the protocol.",
     );
   }
 }

@@ -1,6 +1,8 @@
 import type { Item } from "./item.ts";
 
-/** Every version written, oldest first; versions that are no longer current are dropped once they outnumber the rest. */
+/**
+ * Every version written, oldest first; versions that are no longer current are dropped once they outnumber the rest.
+ */
 export class ChangeLog {
   #versions: Item[] = [];
   #outdated = 0;

@@ -3,10 +3,12 @@
  * publish (Azure Cosmos DB documentation, "Request units" and "Find the request unit charge"):
  *
  * - point read: 1 KB costs 1 RU, 100 KB costs 10 RU, linear between;
- * - insert: about 5 RU for 1 KB and 50 RU for 100 KB before indexing, plus 0.1 RU for each indexed leaf path (each array
- *   element is a leaf), so a small item under the default policy costs 5 to 6 RU and an excluded path costs nothing;
+ * - insert: about 5 RU for 1 KB and 50 RU for 100 KB before indexing, plus 0.1 RU for each indexed leaf path (each
+ *   array element is a leaf), so a small item under the default policy costs 5 to 6 RU and an excluded path costs
+ *   nothing;
  * - delete: as its insert did;
- * - replace, and patch, which the service does as one: the delete of the old item and the insert of the new, about 10 RU;
+ * - replace, and patch, which the service does as one: the delete of the old item and the insert of the new, about 10
+ *   RU;
  * - batch: the sum of its operations;
  * - query and change feed: 2.3 RU, plus 0.03 RU for each item that was examined, plus 0.1 RU for each KB returned, plus
  *   0.03 RU for each value of an IN list, which is a look-up of its own. An item counts as examined when no index could
@@ -14,8 +16,8 @@
  *   query in each of them;
  * - reads (all of point reads, queries and the change feed) at Strong or BoundedStaleness: twice as much, because two
  *   replicas answer. A request that asks for Session or less pays once ("Consistency levels and throughput");
- * - an item that expires: a delete. On a serverless account it is on the bill, on a provisioned one it uses what is left
- *   over ("Time to live"). It is counted as the operation `ttl-delete` and throttles no request;
+ * - an item that expires: a delete. On a serverless account it is on the bill, on a provisioned one it uses what is
+ *   left over ("Time to live"). It is counted as the operation `ttl-delete` and throttles no request;
  * - a conditional read that answers 304: 1 RU. The documentation does not say; the setting `notModified` makes it as
  *   dear as reading the document;
  * - an operation that fails (404, 409, 412): what it cost to look, 1 RU for a read and 1.24 RU for a write.

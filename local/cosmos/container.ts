@@ -19,7 +19,9 @@ export interface Partition {
   indexes: SortedIndexes;
 }
 
-/** One write: the version that it makes current (absent for a delete) and the one that it ends (absent for a create). */
+/**
+ * One write: the version that it makes current (absent for a delete) and the one that it ends (absent for a create).
+ */
 export interface Change {
   before?: Item;
   after?: Item;

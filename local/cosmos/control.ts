@@ -5,8 +5,8 @@ import { type CosmosRequest, jsonBody } from "./request.ts";
 import { parseSettings } from "./settings.ts";
 
 /**
- * The server's own endpoints, under /_local/: health, statistics, injected faults, the account's settings, and the split
- * of a physical partition (`POST split/{database}/{container}/{range}`). Returns what to answer as JSON.
+ * The server's own endpoints, under /_local/: health, statistics, injected faults, the account's settings, and the
+ * split of a physical partition (`POST split/{database}/{container}/{range}`). Returns what to answer as JSON.
  */
 export function answerControl(request: CosmosRequest, { faults, counters, service }: Context): unknown {
   const { account } = service;

@@ -8,8 +8,8 @@ import { columnNames } from "./sql/select.ts";
 
 /**
  * The query plan: how a client runs a query over several physical partitions. The client sends `rewrittenQuery` to each
- * range and merges what comes back; the other fields tell it how. The shape is what @azure/cosmos and the .NET SDK parse
- * (`PartitionedQueryExecutionInfo`).
+ * range and merges what comes back; the other fields tell it how. The shape is what @azure/cosmos and the .NET SDK
+ * parse (`PartitionedQueryExecutionInfo`).
  */
 export interface QueryPlan {
   partitionedQueryExecutionInfoVersion: 2;
@@ -47,8 +47,8 @@ const AGGREGATE_TYPES: Record<string, string> = {
 };
 
 /**
- * Plans a query. `key` is the effective partition key, where the query names one partition. Throws 400 for a query that is
- * wrong, and for combinations that have no plan.
+ * Plans a query. `key` is the effective partition key, where the query names one partition. Throws 400 for a query that
+ * is wrong, and for combinations that have no plan.
  */
 export function planOf(text: string, parameters: Parameters, key: string | undefined): QueryPlan {
   const query = prepare(text);
@@ -133,6 +133,7 @@ function orderedPlan(
   const rid = select.distinct ? "" : `${root}._rid, `;
   const payload = payloadOf(select, root);
   const where = select.where ? `(${printExpression(select.where)}) AND (${FILTER})` : `(${FILTER})`;
+  const orderByItems = expressions.map((text) => `{"item": ${text}}`).join(", ");
   return {
     distinctType: !select.distinct
       ? "None"
@@ -142,7 +143,7 @@ function orderedPlan(
     orderBy: orderBy.map(({ descending }) => (descending ? "Descending" : "Ascending")),
     orderByExpressions: expressions,
     rewrittenQuery: join(
-      `SELECT ${head}${rid}[${expressions.map((text) => `{"item": ${text}}`).join(", ")}] AS orderByItems, ${payload} AS payload`,
+      `SELECT ${head}${rid}[${orderByItems}] AS orderByItems, ${payload} AS payload`,
       printSources(select.sources),
       `WHERE ${where}`,
       printOrder(orderBy),
@@ -204,7 +205,8 @@ function partial(value: Expression): string {
     case "MIN":
     case "MAX": {
       const name = value.name.toLowerCase();
-      return `{"item": ${printExpression(value)}, "item2": {"${name}": ${printExpression(value)}, "count": COUNT(${argument})}}`;
+      const printed = printExpression(value);
+      return `{"item": ${printed}, "item2": {"${name}": ${printed}, "count": COUNT(${argument})}}`;
     }
   }
   return `{"item": ${printExpression(value)}}`;

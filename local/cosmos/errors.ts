@@ -27,7 +27,9 @@ export class CosmosError extends Error {
 export const badRequest = (message: string, substatus?: number) =>
   new CosmosError(400, "BadRequest", message, substatus === undefined ? {} : { substatus });
 
-/** What the real service has and this server does not: refused by name, so that no client gets a silently wrong answer. */
+/**
+ * What the real service has and this server does not: refused by name, so that no client gets a silently wrong answer.
+ */
 export const unsupported = (feature: string) => badRequest(`Not supported by the local Cosmos DB server: ${feature}.`);
 
 export const unauthorized = (message: string) => new CosmosError(401, "Unauthorized", message);
@@ -67,7 +69,8 @@ export const needsQueryPlan = (plan: unknown) =>
   new CosmosError(
     400,
     "BadRequest",
-    "The provided cross partition query can not be directly served by the gateway. This is a first chance (internal) exception that all newer clients will know how to handle gracefully.",
+    "The provided cross partition query can not be directly served by the gateway. This is a first chance (internal) " +
+      "exception that all newer clients will know how to handle gracefully.",
     { substatus: 1004, additionalErrorInfo: JSON.stringify(plan) },
   );
 

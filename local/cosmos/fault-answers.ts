@@ -75,4 +75,5 @@ function errorOf(description: Description, rule: FaultRule): CosmosError {
 
 /** What a proxy in front of the service sends for an error of its own. */
 export const htmlPage = ({ status, message }: CosmosError) =>
-  `<html><head><title>${status} ${message}</title></head><body><center><h1>${status} ${message}</h1></center></body></html>`;
+  `<html><head><title>${status} ${message}</title></head>` +
+  `<body><center><h1>${status} ${message}</h1></center></body></html>`;

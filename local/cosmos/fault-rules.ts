@@ -33,9 +33,9 @@ export const BATCH_FAULTS = [
 export const PAGE_FAULTS = ["empty-page", "short-page", "partial-aggregate"] as const;
 
 /**
- * "before" and "after" say whether the work is done. A held request waits until the rules are replaced; one that was held
- * before its work and whose client has disconnected meanwhile is forgotten, as if it had never arrived. A request that
- * hangs is never answered; its connection is cut when the rules are replaced.
+ * "before" and "after" say whether the work is done. A held request waits until the rules are replaced; one that was
+ * held before its work and whose client has disconnected meanwhile is forgotten, as if it had never arrived. A request
+ * that hangs is never answered; its connection is cut when the rules are replaced.
  */
 export const CONNECTION_FAULTS = ["latency", "hang", "cut-before", "cut-after", "hold-before", "hold-after"] as const;
 
@@ -62,7 +62,9 @@ export interface FaultRule {
   times?: number;
   /** How long it strikes, in milliseconds from when it was set; without end unless given. */
   forMs?: number;
-  /** All of `COMMON_OPERATIONS` unless given; page faults strike queries only, batch faults batches and bulk requests. */
+  /**
+   * All of `COMMON_OPERATIONS` unless given; page faults strike queries only, batch faults batches and bulk requests.
+   */
   operations?: FaultOperation[];
   /** All unless given. */
   container?: string;

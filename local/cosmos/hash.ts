@@ -2,10 +2,10 @@ import type { PartitionKey } from "./item.ts";
 import type { Value } from "./sql/values.ts";
 
 /**
- * Where a partition key lies in the space that physical partitions divide: its "effective partition key", 32 hexadecimal
- * digits for each value of the key. This is the service's version 2 hash: MurmurHash3 (x64, 128 bits) of the typed bytes
- * of a value, lower half first, without its two highest bits. The SDKs compute it too (for bulk requests and feed ranges),
- * so both sides must agree on every bit.
+ * Where a partition key lies in the space that physical partitions divide: its "effective partition key", 32
+ * hexadecimal digits for each value of the key. This is the service's version 2 hash: MurmurHash3 (x64, 128 bits) of
+ * the typed bytes of a value, lower half first, without its two highest bits. The SDKs compute it too (for bulk
+ * requests and feed ranges), so both sides must agree on every bit.
  */
 export function effectivePartitionKey({ values }: PartitionKey): string {
   return values.map(hashOfValue).join("");

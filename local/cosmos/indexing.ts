@@ -28,7 +28,9 @@ export function pathSegments(path: string): string[] {
   return segments.map((segment) => (segment.startsWith('"') ? segment.slice(1, -1) : segment));
 }
 
-/** Which leaf paths are indexed: the longest matching rule decides, and a container with mode "none" indexes nothing. */
+/**
+ * Which leaf paths are indexed: the longest matching rule decides, and a container with mode "none" indexes nothing.
+ */
 export class Indexing {
   readonly #rules: Rule[];
   readonly #none: boolean;

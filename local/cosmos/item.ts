@@ -56,7 +56,8 @@ export function checkedBody(body: Value): JsonObject & { id: string } {
   checkDepth(body);
   if (ttl !== undefined && ttl !== null && !isTimeToLive(ttl)) {
     throw badRequest(
-      "The input ttl is invalid. Ensure to provide a nonzero positive integer less than or equal to '2147483647', or -1.",
+      "The input ttl is invalid. Ensure to provide a nonzero positive integer less than or equal to '2147483647', " +
+        "or -1.",
     );
   }
   return Object.assign(body, { id });

@@ -139,7 +139,8 @@ export function fullPartitionKey(key: PartitionKey | undefined, paths: number): 
   throw new CosmosError(
     400,
     "BadRequest",
-    "Partition key provided either doesn't correspond to definition in the collection or doesn't match partition key field values specified in the document.",
+    "Partition key provided either doesn't correspond to definition in the collection or doesn't match partition key " +
+      "field values specified in the document.",
     { substatus: 1001 },
   );
 }

@@ -39,7 +39,9 @@ export class Journal {
     this.#isRefusing = false;
   }
 
-  /** Rewrites the file as the given records once more than half of it is out of date. `liveBytes` is their rough size. */
+  /**
+   * Rewrites the file as the given records once more than half of it is out of date. `liveBytes` is their rough size.
+   */
   compactIfDue(liveBytes: number, records: () => Iterable<string>): void {
     const { size } = this.#file;
     if (size < this.#compactFrom || size < 2 * liveBytes) return;

@@ -2,8 +2,8 @@ import { badRequest } from "./errors.ts";
 import type { Value } from "./sql/values.ts";
 
 /**
- * What the service refuses by size ("Azure Cosmos DB service quotas", learn.microsoft.com/azure/cosmos-db/concepts-limits).
- * Where that page says bytes, bytes of UTF-8 are counted.
+ * What the service refuses by size ("Azure Cosmos DB service quotas",
+ * learn.microsoft.com/azure/cosmos-db/concepts-limits). Where that page says bytes, bytes of UTF-8 are counted.
  */
 
 /** Of a request's body, whatever it is: a document, a batch, a query. */

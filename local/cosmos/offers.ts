@@ -8,7 +8,9 @@ import type { Settings } from "./settings.ts";
 import { isObject, type JsonObject } from "./sql/values.ts";
 import type { Offer } from "./throughput.ts";
 
-/** What the headers of a new container ask for. Throws 400 for what is no throughput, or if the account is serverless. */
+/**
+ * What the headers of a new container ask for. Throws 400 for what is no throughput, or if the account is serverless.
+ */
 export function requestedOffer({ headers }: CosmosRequest, { capacity }: Settings): Offer | undefined {
   const manual = header(headers, "x-ms-offer-throughput");
   const autoscale = /"maxThroughput"\s*:\s*(\d+)/.exec(
@@ -49,7 +51,9 @@ function throughputOf({ content }: JsonObject): number {
 
 const offerId = (rid: string) => `o${rid}`;
 
-/** An autoscale container is billed for a tenth of its maximum at least, and that is what its offer calls throughput. */
+/**
+ * An autoscale container is billed for a tenth of its maximum at least, and that is what its offer calls throughput.
+ */
 const AUTOSCALE_LEAST = 10;
 
 function offerJson(account: Account, container: Container): JsonObject {

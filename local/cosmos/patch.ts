@@ -106,7 +106,8 @@ function parentOf(document: JsonObject, path: string[], text: string): Node {
     const next: Value = childOf(node, name);
     if (next === null || typeof next !== "object") {
       throw badRequest(
-        `Operation can only create a child object of an existing node (array or object), no path found beyond: '${text}'.`,
+        "Operation can only create a child object of an existing node (array or object), " +
+          `no path found beyond: '${text}'.`,
       );
     }
     node = next;

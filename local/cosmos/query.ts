@@ -45,7 +45,8 @@ export function runQuery(container: Container, request: QueryRequest): QueryPage
   const access = scope.empty ? undefined : accessFor(container, query, scope, request.parameters);
   // The index is part of the name: a token of before a change of the indexing policy must not be read with another one.
   const order = JSON.stringify(access?.index.fields ?? []);
-  // The SDK goes on in a range with another filter in place of the one before: there the order alone has to be the same.
+  // The SDK goes on in a range with another filter in place of the one before: there the order alone has to be the
+  // same.
   const text = request.ranged && query.streams ? "" : request.text;
   const name = fingerprint(text, query.streams ? order : "");
   const after = request.continuation === undefined ? undefined : decodeContinuation(request.continuation, name);

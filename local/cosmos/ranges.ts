@@ -70,7 +70,9 @@ export class Ranges {
     return found;
   }
 
-  /** Throws 410 with substatus 1002 for a range that was split or never existed: the SDKs then read the ranges again. */
+  /**
+   * Throws 410 with substatus 1002 for a range that was split or never existed: the SDKs then read the ranges again.
+   */
   byId(id: string): Range {
     const range = this.#ranges.find((candidate) => candidate.id === id);
     if (!range) throw rangeGone(id);

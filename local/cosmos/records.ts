@@ -25,7 +25,9 @@ export interface StoredContainer {
   ranges?: Range[];
 }
 
-/** `puts` has the sequence, the LSN and the body of each item, `deletes` the ids, `lsn` the number of the latest write. */
+/**
+ * `puts` has the sequence, the LSN and the body of each item, `deletes` the ids, `lsn` the number of the latest write.
+ */
 export interface Commit {
   lsn?: number;
   changes: { key: unknown[]; puts: [number, number, JsonObject & { id: string }][]; deletes: string[] }[];
@@ -45,7 +47,9 @@ export function containerRecord({ database, number, definition, offer, ranges }:
 export const offerOf = ({ throughput, autoscale = false }: Pick<StoredContainer, "throughput" | "autoscale">) =>
   throughput === undefined ? undefined : ({ throughput, autoscale } satisfies Offer);
 
-/** Text put together from the items' own, because they are JSON already. Of several writes to an item the last counts. */
+/**
+ * Text put together from the items' own, because they are JSON already. Of several writes to an item the last counts.
+ */
 export function commitRecord(container: Container, changes: Change[]): string {
   const byPartition = new Map<string, Map<string, Item | undefined>>();
   for (const { before, after } of changes) {

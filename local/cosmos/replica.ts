@@ -10,8 +10,8 @@ interface Write {
 }
 
 /**
- * A second copy of a container that applies each write some time after the first one did. Weak reads get it: what a client
- * of the real service sees when its read reaches a replica that is behind.
+ * A second copy of a container that applies each write some time after the first one did. Weak reads get it: what a
+ * client of the real service sees when its read reaches a replica that is behind.
  */
 export class Replica implements Copy {
   readonly #copy: Container;

@@ -7,8 +7,8 @@ import { EVERYTHING, type Interval, overlaps, type Range } from "./ranges.ts";
 export const RANGE_ID = "x-ms-documentdb-partitionkeyrangeid";
 
 /**
- * The part of a container that the headers ask for: a physical partition by its id, a part of one by effective partition
- * keys, or undefined for whatever else the request says. Throws 410/1002 for a range that is no more.
+ * The part of a container that the headers ask for: a physical partition by its id, a part of one by effective
+ * partition keys, or undefined for whatever else the request says. Throws 410/1002 for a range that is no more.
  */
 export function targetInterval(container: Container, headers: IncomingHttpHeaders): Interval | undefined {
   const id = header(headers, RANGE_ID);

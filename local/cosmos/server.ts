@@ -147,7 +147,10 @@ function listen(server: HttpServer | HttpsServer, port: number): Promise<void> {
   });
 }
 
-/** Answers what is under way. A connection that is kept alive would hold the server open, so each is closed once it is idle. */
+/**
+ * Answers what is under way. A connection that is kept alive would hold the server open, so each is closed once it is
+ * idle.
+ */
 function close(server: HttpServer | HttpsServer): Promise<void> {
   return new Promise((resolve) => {
     const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);

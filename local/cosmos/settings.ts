@@ -9,23 +9,30 @@ export type Consistency = (typeof CONSISTENCIES)[number];
 export const CAPACITIES = ["unlimited", "provisioned", "serverless"] as const;
 export type Capacity = (typeof CAPACITIES)[number];
 
-/** How this account behaves where accounts of the real service differ. All of it can be changed while the server runs. */
+/**
+ * How this account behaves where accounts of the real service differ. All of it can be changed while the server runs.
+ */
 export interface Settings {
   /** The account's consistency, as its document reports it. */
   consistency: Consistency;
   /**
-   * How far the replica that serves weak reads is behind, in milliseconds. A weak read asks for Session without a token,
-   * ConsistentPrefix or Eventual. With 0 there is one copy of the data and every read is strong.
+   * How far the replica that serves weak reads is behind, in milliseconds. A weak read asks for Session without a
+   * token, ConsistentPrefix or Eventual. With 0 there is one copy of the data and every read is strong.
    */
   lagMs: number;
-  /** A read whose session token is ahead of that replica is served by an up-to-date one, or refused with 404 and substatus 1002. */
+  /**
+   * A read whose session token is ahead of that replica is served by an up-to-date one, or refused with 404 and
+   * substatus 1002.
+   */
   behindToken: "serve" | "refuse";
   capacity: Capacity;
   /** With provisioned capacity: request units per second of a container that was created without its own. */
   throughput: number;
   /** Whether that throughput is the maximum of autoscale. The limit is the same; the offer says so. */
   autoscale: boolean;
-  /** What a conditional read that answers 304 costs: 1 RU, or as much as reading the document. The service does not say. */
+  /**
+   * What a conditional read that answers 304 costs: 1 RU, or as much as reading the document. The service does not say.
+   */
   notModified: "flat" | "document";
 }
 

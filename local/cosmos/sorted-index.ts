@@ -87,7 +87,9 @@ export class SortedIndex {
   }
 }
 
-/** The indexes of a partition or a container: built at first use, and the least recently used dropped beyond a limit. */
+/**
+ * The indexes of a partition or a container: built at first use, and the least recently used dropped beyond a limit.
+ */
 export class SortedIndexes {
   readonly #indexes = new Map<string, SortedIndex>();
   readonly #limit: number;

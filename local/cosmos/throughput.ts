@@ -12,8 +12,8 @@ export const defaultOffer = ({ capacity, throughput, autoscale }: Settings): Off
   capacity === "provisioned" ? { throughput, autoscale } : undefined;
 
 /**
- * The request units per second of one physical partition; undefined for no limit. The throughput of a container is shared
- * out evenly between its physical partitions, so a hot one is throttled while the others are idle.
+ * The request units per second of one physical partition; undefined for no limit. The throughput of a container is
+ * shared out evenly between its physical partitions, so a hot one is throttled while the others are idle.
  */
 export function limitOf(offer: Offer | undefined, ranges: number, settings: Settings): number | undefined {
   if (settings.capacity === "serverless") return SERVERLESS_THROUGHPUT;
@@ -36,7 +36,10 @@ export class Throughput {
     this.#now = now;
   }
 
-  /** Throws 429 while earlier requests have used up more than there is; a single request may overdraw, as in the service. */
+  /**
+   * Throws 429 while earlier requests have used up more than there is; a single request may overdraw, as in the
+   * service.
+   */
   check(range: string, perSecond: number | undefined): void {
     if (perSecond === undefined) return;
     const now = this.#now();

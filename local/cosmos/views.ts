@@ -38,7 +38,8 @@ function levelOf({ consistency }: Settings, headers: IncomingHttpHeaders): Consi
   const level = parseConsistency(asked);
   if (CONSISTENCIES.indexOf(level) < CONSISTENCIES.indexOf(consistency)) {
     throw badRequest(
-      `The requested consistency level '${level}' is invalid for the account, whose own is '${consistency}': it is stronger.`,
+      `The requested consistency level '${level}' is invalid for the account, whose own is '${consistency}': ` +
+        "it is stronger.",
     );
   }
   return level;

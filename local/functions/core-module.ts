@@ -97,7 +97,9 @@ function coreModule(registrations: Registrations): object {
   };
 }
 
-/** Makes `require("@azure/functions-core")` answer with our module, as the real worker does. Call the result to undo. */
+/**
+ * Makes `require("@azure/functions-core")` answer with our module, as the real worker does. Call the result to undo.
+ */
 export function provideCoreModule(registrations: Registrations): () => void {
   const core = coreModule(registrations);
   const original = Module.prototype.require;

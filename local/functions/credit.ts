@@ -1,7 +1,7 @@
 /**
  * How many messages a receiver may still be sent, so that the host holds no more than its settings say, those from
- * earlier receivers included. The SDK asks for a number of messages when a subscription begins, and for one more for each
- * callback that returns. So a callback returns when any message is done, not just its own.
+ * earlier receivers included. The SDK asks for a number of messages when a subscription begins, and for one more for
+ * each callback that returns. So a callback returns when any message is done, not just its own.
  */
 export class Credit {
   readonly #limit: number;

@@ -19,7 +19,9 @@ import { describeError } from "./log.ts";
 import type { Outcome, TypedData } from "./protocol.ts";
 import type { Worker } from "./worker.ts";
 
-/** How long bytes that the library has written may take through the loopback interface, before a call counts as hung. */
+/**
+ * How long bytes that the library has written may take through the loopback interface, before a call counts as hung.
+ */
 const loopbackMs = 50;
 
 /** A request on which neither side says anything for so long is given up by the host. */
@@ -55,7 +57,8 @@ export class StreamTransport implements HttpTransport {
   #forward(call: HttpCall, invocationId: string): ClientRequest {
     const { request, response } = call;
     const headers = endToEndHeaders(request.headers);
-    // A client that sends such a header itself gets no answer, as the library waits for the other id: the host only adds.
+    // A client that sends such a header itself gets no answer, as the library waits for the other id: the host only
+    // adds.
     headers["x-ms-invocation-id"] ??= invocationId;
     headers["x-forwarded-host"] = request.headers.host ?? "localhost";
     headers["x-forwarded-proto"] = "http";

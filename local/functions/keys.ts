@@ -12,7 +12,10 @@ export interface KeyOptions {
 
 export type AuthLevel = "anonymous" | "function" | "admin";
 
-/** Checks keys. Without any key configured everything is open, as Azure Functions Core Tools have it on a developer's machine. */
+/**
+ * Checks keys. Without any key configured everything is open, as Azure Functions Core Tools have it on a developer's
+ * machine.
+ */
 export class FunctionKeys {
   readonly #master: Buffer | undefined;
   readonly #function: Buffer | undefined;

@@ -14,8 +14,9 @@ export interface RenewalReports {
 }
 
 /**
- * The renewal of one delivery's lock. Not the SDK's: that tells messages apart by their ids, so of two deliveries of one
- * message to the same host, the end of the first one's handler ends the renewal of the second, whose lock is lost in turn.
+ * The renewal of one delivery's lock. Not the SDK's: that tells messages apart by their ids, so of two deliveries of
+ * one message to the same host, the end of the first one's handler ends the renewal of the second, whose lock is lost
+ * in turn.
  */
 export class LockRenewal {
   readonly #receiver: ServiceBusReceiver;

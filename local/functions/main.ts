@@ -100,7 +100,8 @@ try {
     keys: { master: options.masterKey, function: options.functionKey },
     log: consoleLog(options.quiet ? "warning" : "information"),
     scaleGroup: options.scaleGroup,
-    // The app runs in this process: where the host in Azure starts another worker, the process that started this one must.
+    // The app runs in this process: where the host in Azure starts another worker, the process that started this one
+    // must.
     killWorker: () => process.exit(TIMED_OUT),
   });
   await run(host, options, parentGone);

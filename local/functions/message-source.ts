@@ -4,8 +4,8 @@ import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/servi
 
 /**
  * A session of rhea (under @azure/service-bus) keeps its last 2,048 deliveries, from the oldest that is not settled on.
- * Behind a message that is held for long, a receiver would get 2,047 others and then no more. (The .NET host in Azure has no
- * such limit.) So after half as many another receiver takes its place, and this one is kept for its messages.
+ * Behind a message that is held for long, a receiver would get 2,047 others and then no more. (The .NET host in Azure
+ * has no such limit.) So after half as many another receiver takes its place, and this one is kept for its messages.
  */
 const WORN_AFTER = 1000;
 

@@ -33,7 +33,9 @@ const factories: Record<string, ConstraintFactory> = {
   },
 };
 
-/** The check for one constraint as it stands in a template, such as `int` or `range(1,9)`. Throws if there is no such. */
+/**
+ * The check for one constraint as it stands in a template, such as `int` or `range(1,9)`. Throws if there is no such.
+ */
 export function parseConstraint(text: string): Constraint {
   const [, name = "", argument = ""] = /^(\w+)(?:\((.*)\))?$/.exec(text) ?? [];
   const factory = factories[name.toLowerCase()];

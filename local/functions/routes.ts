@@ -28,7 +28,9 @@ export interface Route<T> {
 
 export type RouteParams = Record<string, string>;
 
-/** Parses a template such as `v1/threads/{id:length(1,64)}/{*rest}` below a prefix. Throws on what we do not support. */
+/**
+ * Parses a template such as `v1/threads/{id:length(1,64)}/{*rest}` below a prefix. Throws on what we do not support.
+ */
 export function parseRoute<T>(prefix: string, template: string, value: T): Route<T> {
   const full = [prefix, template].map(withoutSlashes).filter(Boolean).join("/");
   return { template: full, segments: full === "" ? [] : splitTemplate(full).map(parseSegment), value };
@@ -45,8 +47,9 @@ export function findRoute<T>(routes: Route<T>[], path: string): { route: Route<T
 }
 
 /**
- * Sorts as the host does: by the functions' names, without regard to case (.NET's OrdinalIgnoreCase). How specific a route
- * is does not matter: a catch-all whose function has an early name hides every route behind it, as it does in Azure.
+ * Sorts as the host does: by the functions' names, without regard to case (.NET's OrdinalIgnoreCase). How specific a
+ * route is does not matter: a catch-all whose function has an early name hides every route behind it, as it does in
+ * Azure.
  */
 export function inHostOrder<Named extends { name: string }>(functions: readonly Named[]): Named[] {
   const key = ({ name }: Named) => name.toUpperCase();

@@ -27,8 +27,8 @@ const DEFAULT_FUNCTION_TIMEOUT_MS = 30 * 60_000;
 const DEFAULT_MAX_REQUEST_BODY = 100 * 1024 * 1024;
 
 /**
- * Reads host.json of the app and the settings `AzureFunctionsJobHost__…`, which go before it; what both leave out has the
- * defaults of the host and its extensions. Throws if a value is none that .NET would take.
+ * Reads host.json of the app and the settings `AzureFunctionsJobHost__…`, which go before it; what both leave out has
+ * the defaults of the host and its extensions. Throws if a value is none that .NET would take.
  */
 export async function readHostSettings(appDir: string): Promise<HostSettings> {
   const read = new HostConfiguration(await readJsonFile(path.join(appDir, "host.json")));
@@ -128,8 +128,8 @@ export function isDisabled(functionName: string): boolean {
 }
 
 /**
- * Milliseconds of a TimeSpan such as `00:05:00` or `1.12:00:00`; undefined if the text is none. Hours go to 23: .NET takes
- * `24:00:00` for 24 days.
+ * Milliseconds of a TimeSpan such as `00:05:00` or `1.12:00:00`; undefined if the text is none. Hours go to 23: .NET
+ * takes `24:00:00` for 24 days.
  */
 export function parseTimeSpan(text: string): number | undefined {
   const match = /^(?:(\d+)\.)?([01]?\d|2[0-3]):([0-5]?\d):([0-5]?\d(?:\.\d+)?)$/.exec(text.trim());

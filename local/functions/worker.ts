@@ -20,7 +20,9 @@ export interface WorkerLimits {
 /** setTimeout's limit, 24 days: longer timeouts count as none. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** A loaded app. One a process: @azure/functions keeps its set-up in module state, as a real worker also has one app. */
+/**
+ * A loaded app. One a process: @azure/functions keeps its set-up in module state, as a real worker also has one app.
+ */
 export class Worker {
   readonly #registrations: Registrations;
   readonly #model: ProgrammingModel;

@@ -1,6 +1,6 @@
 /**
- * The identities of a local stack: an identity endpoint as App Service gives it to an app, and a directory that publishes
- * the keys which its tokens can be checked with. /_local/ is for tests.
+ * The identities of a local stack: an identity endpoint as App Service gives it to an app, and a directory that
+ * publishes the keys which its tokens can be checked with. /_local/ is for tests.
  */
 import { randomUUID, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";

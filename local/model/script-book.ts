@@ -52,8 +52,8 @@ export class ScriptBook {
   }
 
   /**
-   * Takes the model's next turn; undefined means the default behaviour. `steady#1` follows the script of `steady` unless
-   * it has one of its own, and its requests are recorded on their own.
+   * Takes the model's next turn; undefined means the default behaviour. `steady#1` follows the script of `steady`
+   * unless it has one of its own, and its requests are recorded on their own.
    */
   take(model: string): Turn | undefined {
     const own = this.#entries.get(model);

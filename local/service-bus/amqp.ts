@@ -42,9 +42,9 @@ import { BATCH_FORMAT, keepMessagesRaw, Wire } from "./wire.ts";
 const SESSION_FILTER = "com.microsoft:session-filter";
 
 /**
- * How many deliveries of a session are kept, from the oldest that is not settled on. The service knows no such limit: behind
- * a message that its receiver holds for hours this many others pass by. With rhea's own 2,048, a busy receiver stood still
- * after minutes.
+ * How many deliveries of a session are kept, from the oldest that is not settled on. The service knows no such limit:
+ * behind a message that its receiver holds for hours this many others pass by. With rhea's own 2,048, a busy receiver
+ * stood still after minutes.
  */
 const KEPT_DELIVERIES = 1_000_000;
 

@@ -18,7 +18,8 @@ export interface Clock {
 const LONGEST_TIMEOUT = 0x7fffffff;
 
 /**
- * The real time. One timer serves all deadlines: a queue with 100 000 locks and expiries would otherwise hold as many timers.
+ * The real time. One timer serves all deadlines: a queue with 100 000 locks and expiries would otherwise hold as many
+ * timers.
  */
 export class SystemClock implements Clock {
   readonly #heap = new Heap<Deadline>((a, b) => a.at < b.at);

@@ -40,7 +40,9 @@ export interface Stamp {
 /** In characters: a quota of the service. */
 const MAX_MESSAGE_ID = 128;
 
-/** Annotations that only the broker writes: a message that was received and is sent again still carries the old ones. */
+/**
+ * Annotations that only the broker writes: a message that was received and is sent again still carries the old ones.
+ */
 const BROKER_ANNOTATIONS = new Set([
   "x-opt-sequence-number",
   "x-opt-enqueued-time",

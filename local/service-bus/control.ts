@@ -1,4 +1,6 @@
-/** The control plane over HTTP: look into the queues, inject faults. It is for people and tests; the app never uses it. */
+/**
+ * The control plane over HTTP: look into the queues, inject faults. It is for people and tests; the app never uses it.
+ */
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { z } from "zod";
 import { applicationPropertiesOf, bodyOf } from "./codec.ts";

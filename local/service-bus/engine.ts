@@ -1,7 +1,7 @@
 /**
- * A Service Bus queue and its dead-letter queue, free of AMQP: locks, delivery counts, schedule, time to live, duplicate
- * detection. Time, faults and the journal are passed in. Every change that must survive a crash is handed to the journal
- * in the same call that makes it.
+ * A Service Bus queue and its dead-letter queue, free of AMQP: locks, delivery counts, schedule, time to live,
+ * duplicate detection. Time, faults and the journal are passed in. Every change that must survive a crash is handed to
+ * the journal in the same call that makes it.
  */
 import type { Clock } from "./clock.ts";
 import { type Content, withApplicationProperties } from "./codec.ts";
@@ -264,7 +264,8 @@ export class Queue {
   settle(key: string, outcome: Outcome, details: SettlementDetails = {}): void {
     const message = this.locks.get(key);
     if (!message) throw messageLockLost();
-    const bare = withApplicationProperties(message.bare, details.properties ?? {}); // may throw: nothing has changed yet
+    // May throw: nothing has changed yet.
+    const bare = withApplicationProperties(message.bare, details.properties ?? {});
     const changed = bare !== message.bare;
     this.#held.release(message);
     if (outcome === "complete") {

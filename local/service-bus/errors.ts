@@ -1,4 +1,6 @@
-/** Every error that a client of the broker can see. The conditions and the texts matter: SDKs map them to their codes. */
+/**
+ * Every error that a client of the broker can see. The conditions and the texts matter: SDKs map them to their codes.
+ */
 
 export class ServiceBusError extends Error {
   readonly condition: string;
@@ -37,7 +39,8 @@ export const malformed = (description: string) => new ServiceBusError("amqp:deco
 export const messageTooLarge = (size: number, limit: number) =>
   new ServiceBusError(
     "amqp:link:message-size-exceeded",
-    `The received message (delivery-id:0, size:${size} bytes) exceeds the limit (${limit} bytes) currently allowed on the link.`,
+    `The received message (delivery-id:0, size:${size} bytes) exceeds the limit (${limit} bytes) ` +
+      "currently allowed on the link.",
     403,
   );
 

@@ -1,4 +1,6 @@
-/** Links and connections that are not used: the service ends both after a while, and clients have to open them again. */
+/**
+ * Links and connections that are not used: the service ends both after a while, and clients have to open them again.
+ */
 import type { Clock, Deadline } from "./clock.ts";
 import type { RheaLink } from "./rhea-internals.ts";
 

@@ -57,7 +57,10 @@ export class Journal {
     });
   }
 
-  /** Notes a change. It is in the file after the next flush, which comes within this turn of the event loop at the latest. */
+  /**
+   * Notes a change. It is in the file after the next flush, which comes within this turn of the event loop at the
+   * latest.
+   */
   append(record: JournalRecord): void {
     this.#pending.push(JSON.stringify(record));
     this.#backstop ??= setImmediate(() => this.flush());

@@ -33,8 +33,8 @@ export class LinkConsumer implements Consumer {
   }
 
   /**
-   * rhea lowers the link's credit only when it writes a transfer, on the next tick: what it still holds counts as spent.
-   * One slot of its ring of unsettled deliveries stays free, because a full ring makes send() throw.
+   * rhea lowers the link's credit only when it writes a transfer, on the next tick: what it still holds counts as
+   * spent. One slot of its ring of unsettled deliveries stays free, because a full ring makes send() throw.
    */
   credit(): number {
     const sender = this.#sender;
@@ -64,8 +64,8 @@ export class LinkConsumer implements Consumer {
   }
 
   /**
-   * The receiver takes what is there and wants the rest of its credit back. It must get an answer even if it has no credit
-   * left: without one the SDK waits, gives the link up, and the messages in it stay locked.
+   * The receiver takes what is there and wants the rest of its credit back. It must get an answer even if it has no
+   * credit left: without one the SDK waits, gives the link up, and the messages in it stay locked.
    */
   drain(): void {
     this.queue.pump();

@@ -3,7 +3,9 @@ import type { Content } from "./codec.ts";
 
 export type MessageState = "active" | "deferred" | "scheduled";
 
-/** The part of a message that outlives the broker process. Locks do not: after a restart every message is free again. */
+/**
+ * The part of a message that outlives the broker process. Locks do not: after a restart every message is free again.
+ */
 export interface DurableMessage extends Content {
   sequenceNumber: number;
   state: MessageState;
@@ -24,7 +26,10 @@ export type JournalRecord =
   | { op: "put"; queue: string; message: StoredMessage; seenUntil?: number | undefined }
   | { op: "update"; queue: string; number: number; state: MessageState; deliveryCount: number; bare?: string }
   | { op: "delete"; queue: string; number: number }
-  /** Leaves `queue` and enters `to` in one record, so that a crash can neither lose nor double it: activation, dead-lettering. */
+  /**
+   * Leaves `queue` and enters `to` in one record, so that a crash can neither lose nor double it: activation,
+   * dead-lettering.
+   */
   | { op: "move"; queue: string; number: number; to: string; message: StoredMessage }
   | { op: "seen"; queue: string; messageId: string; until: number }
   | { op: "next"; queue: string; number: number };

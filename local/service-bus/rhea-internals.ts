@@ -1,6 +1,7 @@
 /**
  * The parts of rhea that the broker uses, with types. rhea's own typings are mostly `any` and leave out what a server
- * needs (credit, raw transfers, frames); everything of it that we touch is named here, so that an upgrade is one file's diff.
+ * needs (credit, raw transfers, frames); everything of it that we touch is named here, so that an upgrade is one file's
+ * diff.
  */
 import { createRequire } from "node:module";
 import type { Socket } from "node:net";

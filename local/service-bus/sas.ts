@@ -6,8 +6,9 @@ import { unauthorized } from "./errors.ts";
 export type SharedAccessKeys = Readonly<Record<string, string>>;
 
 /**
- * Checks a token for an audience such as `sb://host/queue`. Returns when it expires (ms). Throws amqp:unauthorized-access.
- * The signature covers the resource as the token spells it, so that it is checked before decoding.
+ * Checks a token for an audience such as `sb://host/queue`. Returns when it expires (ms). Throws
+ * amqp:unauthorized-access. The signature covers the resource as the token spells it, so that it is checked before
+ * decoding.
  */
 export function checkToken(token: string, audience: string, keys: SharedAccessKeys, now: number): number {
   const [scheme, encoded] = token.split(" ", 2);

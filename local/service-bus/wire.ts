@@ -52,8 +52,9 @@ export class Wire {
   }
 
   /**
-   * rhea would join adjacent deliveries of one turn in one frame even if their outcomes differ (write_dispositions compares
-   * the second delivery of a range with nothing): a refused message would be reported as accepted. So the frames are ours.
+   * rhea would join adjacent deliveries of one turn in one frame even if their outcomes differ (write_dispositions
+   * compares the second delivery of a range with nothing): a refused message would be reported as accepted. So the
+   * frames are ours.
    */
   #settle(delivery: RheaDelivery, role: Role, state: Typed): void {
     const fromSettledSender = role === "receiver" && delivery.remote_settled;
@@ -109,8 +110,9 @@ function follows(next: Disposition, first: Disposition, last: number): boolean {
 }
 
 /**
- * The SDKs' sockets use Nagle's algorithm: a frame that gets no answer (a flow, a disposition) holds their next one back
- * until our kernel's delayed acknowledgement, up to 40 ms later. An empty frame carries the acknowledgement at once.
+ * The SDKs' sockets use Nagle's algorithm: a frame that gets no answer (a flow, a disposition) holds their next one
+ * back until our kernel's delayed acknowledgement, up to 40 ms later. An empty frame carries the acknowledgement at
+ * once.
  */
 function acknowledgePromptly(connection: RheaConnection): void {
   const { input } = connection;

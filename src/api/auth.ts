@@ -1,6 +1,6 @@
 /**
- * Who calls: a key in `api-key` or `Authorization: Bearer`, or an access token of Microsoft Entra ID in the latter, mapped
- * to its tenant.
+ * Who calls: a key in `api-key` or `Authorization: Bearer`, or an access token of Microsoft Entra ID in the latter,
+ * mapped to its tenant.
  */
 import { hash, timingSafeEqual } from "node:crypto";
 import type { ApiKey, EntraSettings } from "../access-settings.ts";

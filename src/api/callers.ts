@@ -9,7 +9,8 @@ export function tenantOfCaller(claims: Claims, rules: CallerRule[]): string | un
     role: textsOf(claims.roles),
     group: textsOf(claims.groups),
     app: isAppItself(claims) ? textsOf(clientOf(claims)) : [],
-    // The object id is the same in all tokens of a user, service principal or managed identity; `sub` is one for each app.
+    // The object id is the same in all tokens of a user, service principal or managed identity; `sub` is one for each
+    // app.
     subject: textsOf([claims.oid, claims.sub]),
   };
   return rules.find(({ kind, value }) => values[kind].includes(value))?.tenant;
@@ -19,8 +20,8 @@ export function tenantOfCaller(claims: Claims, rules: CallerRule[]): string | un
 export const clientOf = ({ appid, azp }: Claims): unknown => appid ?? azp;
 
 /**
- * Whether an application or managed identity got the token for itself. An application that a user has signed in to counts
- * by that user: any user of the directory could sign in to a public one.
+ * Whether an application or managed identity got the token for itself. An application that a user has signed in to
+ * counts by that user: any user of the directory could sign in to a public one.
  */
 const isAppItself = ({ scp, idtyp }: Claims) => scp === undefined && (idtyp === undefined || idtyp === "app");
 

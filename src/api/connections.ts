@@ -78,7 +78,10 @@ export class Connections {
     subscribe(CHANNEL, this.#listener);
   }
 
-  /** The connection of an invocation, which asks for it once. Undefined where the host does not stream: it does not tell. */
+  /**
+   * The connection of an invocation, which asks for it once. Undefined where the host does not stream: it does not
+   * tell.
+   */
   take(invocationId: string): Connection | undefined {
     const waiting = this.#waiting.get(invocationId);
     clearTimeout(waiting?.timer);
@@ -111,8 +114,8 @@ interface Waiting {
 }
 
 /**
- * Answers a request that no invocation will ever take: its client has sent the host's own header, which the host then does
- * not replace, and the library waits for a request with the invocation's real id.
+ * Answers a request that no invocation will ever take: its client has sent the host's own header, which the host then
+ * does not replace, and the library waits for a request with the invocation's real id.
  */
 function refuse(response: ServerResponse): void {
   const { status, body } = reservedHeader(INVOCATION);

@@ -11,8 +11,8 @@ const FRESH = 1_000;
 export const PATIENCE = 2_500;
 
 /**
- * GET /healthz: whether this instance is up, reaches its store, and can rely on what it reads there. Asks the store once a
- * second at most.
+ * GET /healthz: whether this instance is up, reaches its store, and can rely on what it reads there. Asks the store
+ * once a second at most.
  */
 export async function health(app: App): Promise<HttpResponseInit> {
   const doctor = doctors.get(app) ?? new Doctor(app);
@@ -76,7 +76,8 @@ let stalls: Stalls | undefined;
 
 /**
  * GET /costs: the Cosmos DB requests of this process since its start with their charge, as the answers themselves say,
- * the messages that Service Bus took, what the process holds at the moment, and its longest stall since the last call. Only where the settings allow it.
+ * the messages that Service Bus took, what the process holds at the moment, and its longest stall since the last call.
+ * Only where the settings allow it.
  */
 export async function costs(app: App): Promise<HttpResponseInit> {
   const holds = { ...app.load.report(), runs: app.engine.drives.count };

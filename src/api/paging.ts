@@ -33,7 +33,10 @@ export interface Listing {
   runId?: string | undefined;
 }
 
-/** One page, shorter where its objects are large. `before` gives the page that ends just before its object, in the order asked for. */
+/**
+ * One page, shorter where its objects are large. `before` gives the page that ends just before its object, in the order
+ * asked for.
+ */
 export async function page<D extends ObjectDoc>(listing: Listing, query: PageQuery, now: number): Promise<List<D>> {
   const { partition, sort, runId } = listing;
   const descending = query.order === "desc";

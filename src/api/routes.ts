@@ -29,8 +29,8 @@ export function nameAfter(others: readonly string[], wish: string): string {
 
 /**
  * Returns the routes as they are. Throws if the host would answer a path that one route is for by another, more general
- * one: of two routes that match the same path, the earlier one must be a special case of the later one. Throws as well if a
- * route has what nothing here can judge, such as an optional parameter or a constraint.
+ * one: of two routes that match the same path, the earlier one must be a special case of the later one. Throws as well
+ * if a route has what nothing here can judge, such as an optional parameter or a constraint.
  */
 export function unshadowed<Route extends HttpRoute>(routes: readonly Route[]): readonly Route[] {
   for (const { name, route } of routes) {
@@ -44,8 +44,8 @@ export function unshadowed<Route extends HttpRoute>(routes: readonly Route[]): r
       if (!overlap(first.segments, second.segments)) continue;
       if (covers(second.segments, first.segments) && !covers(first.segments, second.segments)) continue;
       throw new Error(
-        `The function "${second.name}" (${second.route}) is hidden by "${first.name}" (${first.route}), which the host ` +
-          "tries first because of its name: rename one of them.",
+        `The function "${second.name}" (${second.route}) is hidden by "${first.name}" (${first.route}), ` +
+          "which the host tries first because of its name: rename one of them.",
       );
     }
   }

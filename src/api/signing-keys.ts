@@ -1,4 +1,7 @@
-/** The keys that a directory signs tokens with: fetched when the first token comes, kept, and fetched again as they change. */
+/**
+ * The keys that a directory signs tokens with: fetched when the first token comes, kept, and fetched again as they
+ * change.
+ */
 import { createLocalJWKSet, errors, type FlattenedJWSInput, type JWSHeaderParameters, type LocalJWKSet } from "jose";
 import { z } from "zod";
 

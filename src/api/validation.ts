@@ -137,14 +137,15 @@ function outOfBounds(side: "above" | "below", param: string, got: unknown, bound
   const article = kind === "array" ? "an array" : "a string";
   if (length === 0) {
     return invalidParameter(
-      `Invalid '${param}': empty ${kind}. Expected ${article} with minimum length ${bound}, but got an empty ${kind} instead.`,
+      `Invalid '${param}': empty ${kind}. Expected ${article} with minimum length ${bound}, ` +
+        `but got an empty ${kind} instead.`,
       param,
       `empty_${kind}`,
     );
   }
   return invalidParameter(
-    `Invalid '${param}': ${kind} too ${above ? "long" : "short"}. Expected ${article} with ${extreme} length ${bound}, ` +
-      `but got ${article} with length ${length} instead.`,
+    `Invalid '${param}': ${kind} too ${above ? "long" : "short"}. ` +
+      `Expected ${article} with ${extreme} length ${bound}, but got ${article} with length ${length} instead.`,
     param,
     `${kind}_${side}_${limit}_length`,
   );
@@ -156,8 +157,8 @@ const isFraction = (value: number) => Number.isFinite(value) && !Number.isIntege
 const PAIR = /[\ud800-\udbff][\udc00-\udfff]/;
 
 /**
- * Characters of Unicode, as zod counts a text against its bound. The text may have 8 MB: most have no pairs, which a search
- * finds out in a fraction of the time that it takes to count.
+ * Characters of Unicode, as zod counts a text against its bound. The text may have 8 MB: most have no pairs, which a
+ * search finds out in a fraction of the time that it takes to count.
  */
 function charactersOf(text: string): number {
   if (!PAIR.test(text)) return text.length;

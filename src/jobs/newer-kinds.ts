@@ -1,14 +1,14 @@
 /**
- * Wake-ups of kinds or versions that this build does not know: a newer build beside it has sent them, and the queue gives
- * them to either. They go back unchanged, for later, until an instance of the newer build gets them.
+ * Wake-ups of kinds or versions that this build does not know: a newer build beside it has sent them, and the queue
+ * gives them to either. They go back unchanged, for later, until an instance of the newer build gets them.
  */
 import { createHash } from "node:crypto";
 import type { Log } from "../log.ts";
 import type { AnyWakeUp, WakeUps } from "./wake-ups.ts";
 
 /**
- * How long one waits in the queue before the next instance gets it: at first an update is probably under way, and the next
- * instance is one of the newer build. Doubled each time, up to the longest. Milliseconds.
+ * How long one waits in the queue before the next instance gets it: at first an update is probably under way, and the
+ * next instance is one of the newer build. Doubled each time, up to the longest. Milliseconds.
  */
 const FIRST_PAUSE = 1_000;
 const LONGEST_PAUSE = 30_000;

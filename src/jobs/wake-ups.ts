@@ -1,8 +1,8 @@
 /**
- * Wake-ups: "look at this run", "look at this deleted thread". A message is never a command, so one that is lost, late or
- * doubled costs only time. Instances of an older and a newer build share the queue: a kind that a build does not know is
- * left for a newer one (newer-kinds.ts), and so is one of a newer version. What else a wake-up says that a build does not
- * know stays in it when it is sent again.
+ * Wake-ups: "look at this run", "look at this deleted thread". A message is never a command, so one that is lost, late
+ * or doubled costs only time. Instances of an older and a newer build share the queue: a kind that a build does not
+ * know is left for a newer one (newer-kinds.ts), and so is one of a newer version. What else a wake-up says that a
+ * build does not know stays in it when it is sent again.
  */
 import { createHash } from "node:crypto";
 import type { ServiceBusClient, ServiceBusMessage, ServiceBusMessageBatch, ServiceBusSender } from "@azure/service-bus";
@@ -25,7 +25,9 @@ export const wakeUp = z.looseObject({
   look: z.boolean().optional(),
   /** how often it has met trouble so far */
   tries: z.int().optional(),
-  /** the version of the run that a worker has found with an expired lease: its driver is dead if it is still this one */
+  /**
+   * the version of the run that a worker has found with an expired lease: its driver is dead if it is still this one
+   */
   seen: z.string().optional(),
 });
 export type WakeUp = z.output<typeof wakeUp>;
@@ -40,8 +42,8 @@ const purgeWakeUp = z.object({
 export type PurgeWakeUp = z.output<typeof purgeWakeUp>;
 
 /**
- * The name of a run that no thread has. Builds that know no kinds take every message for a run's: they read this run, do
- * not find it, and are done. The sweep sends the wake-up again.
+ * The name of a run that no thread has. Builds that know no kinds take every message for a run's: they read this run,
+ * do not find it, and are done. The sweep sends the wake-up again.
  */
 const NO_RUN = "purge";
 
@@ -87,8 +89,8 @@ const MAX_MESSAGE_ID = 128;
 export const SEND_TIMEOUT = 3_000;
 
 /**
- * The same where the connection is not open: name, TLS, sign-in, a token of the identity and the link take their time. Service
- * Bus closes a link that was not used for ten minutes. Milliseconds.
+ * The same where the connection is not open: name, TLS, sign-in, a token of the identity and the link take their time.
+ * Service Bus closes a link that was not used for ten minutes. Milliseconds.
  */
 export const FIRST_SEND_TIMEOUT = 8_000;
 const IDLE = 300_000;
@@ -118,8 +120,8 @@ export class WakeUps {
 
   /**
    * Sends, or gives up after a while: never throws, since the sweep sends every wake-up again that did not arrive.
-   * `id` is for duplicate detection: the same occasion has the same id. `at` in milliseconds since 1970. Answers whether
-   * Service Bus has it.
+   * `id` is for duplicate detection: the same occasion has the same id. `at` in milliseconds since 1970. Answers
+   * whether Service Bus has it.
    */
   async send(job: WakeUp, id: string, at?: number): Promise<boolean> {
     return this.sendAll([{ job, id, at }]);
@@ -130,7 +132,9 @@ export class WakeUps {
     return this.sendAll([{ job, id }], OVERFLOW_QUEUE);
   }
 
-  /** As `send`, in as many batches as Service Bus wants; one that it does not take stops no other. Whether it has all. */
+  /**
+   * As `send`, in as many batches as Service Bus wants; one that it does not take stops no other. Whether it has all.
+   */
   async sendAll(wakeUps: WakeUpToSend[], queue: string = QUEUE): Promise<boolean> {
     const rest = wakeUps.map(toMessage);
     const [only] = rest;
@@ -209,8 +213,8 @@ function toMessage({ job, id, at }: WakeUpToSend): ServiceBusMessage {
 
 async function connect(config: Config): Promise<ServiceBusClient> {
   const { ServiceBusClient } = await import("@azure/service-bus");
-  // Longer than this app waits: where the SDK's own time is over first and its link is gone, its timer throws, which ends
-  // the process (rhea-promise 3.0.3, AwaitableSender.send).
+  // Longer than this app waits: where the SDK's own time is over first and its link is gone, its timer throws, which
+  // ends the process (rhea-promise 3.0.3, AwaitableSender.send).
   const retryOptions = { maxRetries: 1, retryDelayInMs: 200, timeoutInMs: FIRST_SEND_TIMEOUT + 5_000 };
   const { serviceBus } = config;
   if ("connectionString" in serviceBus) return new ServiceBusClient(serviceBus.connectionString, { retryOptions });

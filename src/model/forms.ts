@@ -1,6 +1,6 @@
 /**
- * The forms in which servers write an answer: events, one JSON document although a stream was asked for, or a document a
- * line.
+ * The forms in which servers write an answer: events, one JSON document although a stream was asked for, or a document
+ * a line.
  */
 import { createParser, type EventSourceMessage } from "eventsource-parser";
 import { APIError } from "openai";

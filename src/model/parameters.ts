@@ -74,8 +74,14 @@ export class Parameters {
 const valueEntry = (name: string, value: unknown) => `${name}=${JSON.stringify(value)}`;
 
 /** What a server writes that does not take a parameter; not what it writes about a value out of its range. */
-const NOT_TAKEN =
-  /unsupported|not support|unrecogni[sz]ed|unknown|unexpected|extra[ _-]?(input|field|param|forbidden|argument)|not permitted|not allowed|forbidden|invalid (parameter|argument|field|key|property)|additional propert/i;
+const NOT_TAKEN = new RegExp(
+  [
+    "unsupported|not support|unrecogni[sz]ed|unknown|unexpected|not permitted|not allowed|forbidden",
+    "extra[ _-]?(input|field|param|forbidden|argument)",
+    "invalid (parameter|argument|field|key|property)|additional propert",
+  ].join("|"),
+  "i",
+);
 
 /** A model that takes the parameter, but not this value; unless it takes no other than the default. */
 const VALUE_NOT_TAKEN = /unsupported[ _]value/i;
@@ -97,7 +103,9 @@ function refusedEntries({ status, code, message, places }: Refusal, sent: SentRe
   return isExtra ? [...entries, "call_extras"] : entries;
 }
 
-/** Paths into the request: where the server has named some they count, else the words in its message that may be some. */
+/**
+ * Paths into the request: where the server has named some they count, else the words in its message that may be some.
+ */
 function namedParts(places: string[], words: string, sent: SentRequest): string[][] {
   const paths = places.map(partsOf).filter(([first]) => first !== undefined && first in sent);
   return paths.length > 0 ? paths : (words.match(/[A-Za-z_][\w.[\]]*/g) ?? []).map(partsOf);

@@ -129,8 +129,8 @@ export const overloaded = (retryAfter: number) =>
   });
 
 /**
- * 503 of our own: while instances are updated, one of the older build got a request that changes what only the newer one
- * understands. Clients' libraries ask again, and so reach another instance. `retryAfter` in seconds.
+ * 503 of our own: while instances are updated, one of the older build got a request that changes what only the newer
+ * one understands. Clients' libraries ask again, and so reach another instance. `retryAfter` in seconds.
  */
 export const updating = (retryAfter: number) =>
   gateway(503, `The service is being updated. Try again in ${retryAfter} seconds.`, {

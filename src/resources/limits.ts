@@ -40,8 +40,8 @@ export const MAX_THREAD_AND_RUN_BODY = MAX_THREAD_BODY + MAX_BODY;
 export const MAX_BODY_VALUES = 30_000;
 
 /**
- * Of the objects of one list together: a longer one is answered with fewer than its limit, and `has_more`. Twenty messages, as
- * many as a list has by default, fit whatever 256,000 ASCII characters each of them has. Bytes of JSON.
+ * Of the objects of one list together: a longer one is answered with fewer than its limit, and `has_more`. Twenty
+ * messages, as many as a list has by default, fit whatever 256,000 ASCII characters each of them has. Bytes of JSON.
  */
 export const MAX_LIST_BYTES = 8_000_000;
 

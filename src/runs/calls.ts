@@ -71,7 +71,9 @@ export class CallSorter {
     return call;
   }
 
-  /** Marks a call as told to clients: gives it its place, and the id that the server gave it if no other call has that. */
+  /**
+   * Marks a call as told to clients: gives it its place, and the id that the server gave it if no other call has that.
+   */
   tell(call: SortedCall, place: number, freshId: () => string): { place: number; id: string } {
     const id = call.serverId === "" || this.#ids.has(call.serverId) ? freshId() : call.serverId;
     this.#ids.add(id);
@@ -112,7 +114,9 @@ export class CallSorter {
     return name === "" || going?.serverId === "" ? going : undefined;
   }
 
-  /** The last call, for a piece whose index is not known: one with a name, or behind complete arguments, is another's. */
+  /**
+   * The last call, for a piece whose index is not known: one with a name, or behind complete arguments, is another's.
+   */
   #lastFor({ index, name, arguments: text }: CallPiece): SortedCall | undefined {
     const last = this.#calls.at(-1);
     if (index === undefined || last === undefined) return last;
@@ -128,7 +132,8 @@ export class CallSorter {
     const hasSameId = piece.id !== "" && piece.id === call.serverId;
     if (call.chunk === this.#chunk && !hasSameId) return true;
     if (isComplete(call)) return piece.arguments !== "" && !(hasSameId && call.isEmpty);
-    // A name that comes again is a call that goes on; without a number and arguments, it is all that there is of a call.
+    // A name that comes again is a call that goes on; without a number and arguments, it is all that there is of a
+    // call.
     return !hasSameId && piece.index === undefined && call.arguments === "" && piece.arguments === "";
   }
 }

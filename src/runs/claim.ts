@@ -4,9 +4,9 @@
  *
  * What happens when a worker dies: it stops renewing its lease (`RUN_LEASE` seconds). The wake-up that it held comes
  * back from Service Bus, or the sweep sends another one, since the run's `due` has passed. The worker that gets it
- * finds the lease expired (`takeOver`), looks again after a moment, counts another attempt, and asks the model again with
- * the ids that the dead worker had reserved: so the new answer replaces what the dead one had saved. A driver that lives
- * has changed the run by the second look, unless the store is in trouble. If the dead worker was only slow, its
+ * finds the lease expired (`takeOver`), looks again after a moment, counts another attempt, and asks the model again
+ * with the ids that the dead worker had reserved: so the new answer replaces what the dead one had saved. A driver that
+ * lives has changed the run by the second look, unless the store is in trouble. If the dead worker was only slow, its
  * next batch is refused, because the run has another etag now (owned-run.ts). After `MODEL_MAX_ATTEMPTS` attempts the
  * run fails.
  */
@@ -25,26 +25,29 @@ import { lookAt } from "./wake.ts";
 const CLOCK_TOLERANCE = 1_000;
 
 /**
- * After trouble with the store, the driver of an expired lease gets so much time to renew it or to write its answer: longer
- * than a request that hangs, and the pause or the beat after it (docs/operations.md, "Waits"). Milliseconds.
+ * After trouble with the store, the driver of an expired lease gets so much time to renew it or to write its answer:
+ * longer than a request that hangs, and the pause or the beat after it (docs/operations.md, "Waits"). Milliseconds.
  */
 export const TAKEOVER_GRACE = 8_000;
 
 /**
- * But no longer than this after the lease's end, so that a store which is always in some trouble does not keep runs from
- * going on whose drivers are dead. Milliseconds.
+ * But no longer than this after the lease's end, so that a store which is always in some trouble does not keep runs
+ * from going on whose drivers are dead. Milliseconds.
  */
 const LONGEST_GRACE = 60_000;
 
 /**
- * How long a driver has, from a worker's look at its expired lease on, to show that it lives: this part of the lease, and
- * at most half as much again. After an outage that was longer than a lease, a worker that has not asked the store meanwhile
- * knows nothing of it; but the store works when that worker looks, so a driver that lives writes within a beat. More would
- * keep the runs of dead drivers waiting.
+ * How long a driver has, from a worker's look at its expired lease on, to show that it lives: this part of the lease,
+ * and at most half as much again. After an outage that was longer than a lease, a worker that has not asked the store
+ * meanwhile knows nothing of it; but the store works when that worker looks, so a driver that lives writes within a
+ * beat. More would keep the runs of dead drivers waiting.
  */
 export const SECOND_LOOK = 1 / 10;
 
-/** How long an older build leaves a run that only a newer one understands, before the queue offers it again. Milliseconds. */
+/**
+ * How long an older build leaves a run that only a newer one understands, before the queue offers it again.
+ * Milliseconds.
+ */
 const NEWER_PAUSE = 1_000;
 
 /** The run of a wake-up if this process is to drive it now; else does what is due, or leaves it. */
@@ -100,8 +103,8 @@ async function takeOver(engine: Engine, partition: Partition, job: WakeUp): Prom
 }
 
 /**
- * When this run should be looked at again instead of now, if so, and why. Milliseconds since 1970. Wake-ups of the same run
- * that come within one pause get the same time, and so the same id: Service Bus drops all but one of them.
+ * When this run should be looked at again instead of now, if so, and why. Milliseconds since 1970. Wake-ups of the same
+ * run that come within one pause get the same time, and so the same id: Service Bus drops all but one of them.
  */
 function lookLater(
   engine: Engine,
@@ -110,7 +113,8 @@ function lookLater(
   job: WakeUp,
 ): { at: number; why: string } | undefined {
   const until = run.internal.lease?.until;
-  // Its driver is alive, as far as this process can tell. A wake-up that came early was for the lease's end: its id is taken.
+  // Its driver is alive, as far as this process can tell. A wake-up that came early was for the lease's end: its id is
+  // taken.
   if (until !== undefined && !isUnowned(run, now)) {
     return { at: until - now > CLOCK_TOLERANCE ? until : until + CLOCK_TOLERANCE, why: "lease" };
   }
@@ -134,7 +138,9 @@ const isForNewerDriver = (run: RunDoc, now: number) =>
   !isExpired(run, now) &&
   !isResting(run, now + CLOCK_TOLERANCE);
 
-/** How a run without a driver must end, if it must. Any build ends what is cancelled or expired: no thread stays locked. */
+/**
+ * How a run without a driver must end, if it must. Any build ends what is cancelled or expired: no thread stays locked.
+ */
 function overdueEnding(engine: Engine, run: RunDoc, now: number): Ending | undefined {
   if (run.status === "cancelling") return { status: "cancelled" };
   if (isExpired(run, now)) return { status: "expired" };

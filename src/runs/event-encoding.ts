@@ -177,8 +177,8 @@ export class EventDecoder {
   }
 
   /**
-   * The events of a chunk; undefined stands for one that this build does not know, or cannot tell. `run` is the one that the
-   * events are of, in any version; `steps` are the documents that `stepsOf` asks for.
+   * The events of a chunk; undefined stands for one that this build does not know, or cannot tell. `run` is the one
+   * that the events are of, in any version; `steps` are the documents that `stepsOf` asks for.
    */
   decode(entries: unknown[], run: RunDoc, steps: (StepDoc | undefined)[]): (RunEvent | undefined)[] {
     const known = new Map<string, Fields>();

@@ -4,8 +4,8 @@ import type { AnswerPiece } from "../model/pieces.ts";
 import type { Turn } from "./turn.ts";
 
 /**
- * Resolves when the answer is whole, or as long as it may be; or with what went wrong at the model. What the turn itself
- * throws is a fault of this code, and is thrown.
+ * Resolves when the answer is whole, or as long as it may be; or with what went wrong at the model. What the turn
+ * itself throws is a fault of this code, and is thrown.
  */
 export async function hear(answer: AsyncGenerator<AnswerPiece>, turn: Turn): Promise<{ error: unknown } | undefined> {
   let begun = false;

@@ -30,7 +30,9 @@ export class LogChunks {
     this.#runId = runId;
   }
 
-  /** The next chunk of a log that has `count` of them; undefined if none is there yet, or none that this build can read. */
+  /**
+   * The next chunk of a log that has `count` of them; undefined if none is there yet, or none that this build can read.
+   */
   async next(count: number): Promise<Chunk | undefined> {
     if (this.#next >= count) return undefined;
     const found = (await this.#soon(this.#next)) ?? (await this.#firstAfterGap(count - 1));
@@ -51,8 +53,8 @@ export class LogChunks {
   }
 
   /**
-   * The first chunk that is there after missing ones; undefined if not even the last one is. Chunks expire in their order: a
-   * run may go on for longer than its first events are kept.
+   * The first chunk that is there after missing ones; undefined if not even the last one is. Chunks expire in their
+   * order: a run may go on for longer than its first events are kept.
    */
   async #firstAfterGap(last: number): Promise<Found | undefined> {
     let there = await this.#at(last);

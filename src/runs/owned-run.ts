@@ -120,7 +120,10 @@ export class OwnedRun {
     throw new Error(`the store refused write ${failed} of a run's batch with status ${status}`);
   }
 
-  /** `isAnother`: the store has another version of the run. One that still shows this driver's is a replica that is behind. */
+  /**
+   * `isAnother`: the store has another version of the run. One that still shows this driver's is a replica that is
+   * behind.
+   */
   async #readAfterRefusal(isAnother: boolean): Promise<Versioned<RunDoc> | undefined> {
     const found = await this.partition.readNewest<RunDoc>(this.#run.id, NO_PATIENCE);
     if (!isAnother || found?._etag !== this.#etag) return found;
@@ -134,7 +137,8 @@ export class OwnedRun {
     const owner = this.#run.internal.lease?.owner;
     if (found === undefined || owner === undefined || found.internal.lease?.owner !== owner) return "lost";
     if (found.status !== "cancelling" && found.status !== "in_progress") return "lost";
-    // Only a run's driver writes its log: what has been added to it are the oldest events of a batch whose answer got lost.
+    // Only a run's driver writes its log: what has been added to it are the oldest events of a batch whose answer got
+    // lost.
     this.#unlogged.splice(0, found.internal.log.events - this.#run.internal.log.events);
     this.#accept(found);
     return found.status === "cancelling" ? "cancelling" : "ours";

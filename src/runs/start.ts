@@ -56,9 +56,9 @@ function create(engine: Engine, start: NewRun, claim?: (queued: RunDoc) => RunDo
 
 /**
  * Reads what the model gets while the run is still being stored: one round trip less before its first token. A message
- * that comes in between has a later place than the run and makes the store refuse it (docs/architecture.md). Nothing has
- * been written yet that tells the store how new the read must be, and another instance may have written the last message:
- * the read is as fresh as the account, and where that is not enough the window is read when the run is stored.
+ * that comes in between has a later place than the run and makes the store refuse it (docs/architecture.md). Nothing
+ * has been written yet that tells the store how new the read must be, and another instance may have written the last
+ * message: the read is as fresh as the account, and where that is not enough the window is read when the run is stored.
  */
 function readAhead(engine: Engine, start: NewRun, run: RunDoc): Promise<MessageDoc[]> | undefined {
   if (start.request.additional_messages?.length || !engine.store.consistency.isStrong) return undefined;

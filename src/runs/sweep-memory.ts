@@ -6,8 +6,8 @@
 import type { OverdueRun } from "../store/store.ts";
 
 /**
- * While a sweep cannot take all that is overdue: how long a run is left alone after Service Bus has taken its wake-up. Its
- * due time is the proof that no worker has looked at it since. Milliseconds.
+ * While a sweep cannot take all that is overdue: how long a run is left alone after Service Bus has taken its wake-up.
+ * Its due time is the proof that no worker has looked at it since. Milliseconds.
  */
 const PATIENCE = 300_000;
 

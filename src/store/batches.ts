@@ -4,9 +4,9 @@ import { MAX_BATCH_BYTES, MAX_BATCH_WRITES } from "./limits.ts";
 import type { Write } from "./writes.ts";
 
 /**
- * In their order, each when it is asked for: to find the sizes of many large documents takes time, and other requests get
- * their turn while a batch is written. `maxWrites`: how many writes a batch may have, if the caller adds some of its own
- * to each.
+ * In their order, each when it is asked for: to find the sizes of many large documents takes time, and other requests
+ * get their turn while a batch is written. `maxWrites`: how many writes a batch may have, if the caller adds some of
+ * its own to each.
  */
 export function* inBatches(writes: Write[], maxWrites = MAX_BATCH_WRITES): Generator<Write[], undefined> {
   let batch: Write[] = [];

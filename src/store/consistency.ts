@@ -5,17 +5,17 @@
 import { ConsistencyLevel } from "@azure/cosmos";
 
 /**
- * - "account": reads are as fresh as the account's default (which should be Strong): what one instance wrote, every other
- *   sees at once. The HTTP face needs that, since a client's next call may reach any instance.
- * - "session": a process that has just written to a partition reads its own writes there, and all that came before them,
- *   at half the price of Strong. The engine writes to a run before it reads anything (but in `readAhead`), so this is enough
- *   for it.
+ * - "account": reads are as fresh as the account's default (which should be Strong): what one instance wrote, every
+ *   other sees at once. The HTTP face needs that, since a client's next call may reach any instance.
+ * - "session": a process that has just written to a partition reads its own writes there, and all that came before
+ *   them, at half the price of Strong. The engine writes to a run before it reads anything (but in `readAhead`), so
+ *   this is enough for it.
  */
 export type Freshness = "account" | "session";
 
 /**
- * Bounded staleness counts as strong: in the region that takes the writes (and this app needs one region only) its reads
- * go to as many replicas as Strong's do.
+ * Bounded staleness counts as strong: in the region that takes the writes (and this app needs one region only) its
+ * reads go to as many replicas as Strong's do.
  */
 const STRONG: string[] = [ConsistencyLevel.Strong, ConsistencyLevel.BoundedStaleness];
 
@@ -37,7 +37,9 @@ export class AccountConsistency {
     return this.#level !== undefined && STRONG.includes(this.#level);
   }
 
-  /** A process reads its own writes only if it says so with each read: a Session account does not demand it by itself. */
+  /**
+   * A process reads its own writes only if it says so with each read: a Session account does not demand it by itself.
+   */
   get isSession(): boolean {
     return this.#level === ConsistencyLevel.Session;
   }

@@ -18,7 +18,10 @@ import { REQUEST_TIMEOUT, THROTTLED_WAIT } from "./waits.ts";
 export interface Containers {
   threads: Container;
   catalog: Container;
-  /** The threads again, for queries over several partitions: of a newer client after a split, which knows the new ranges. */
+  /**
+   * The threads again, for queries over several partitions: of a newer client after a split, which knows the new
+   * ranges.
+   */
   allThreads: Container;
 }
 
@@ -117,8 +120,8 @@ class Connection implements CosmosConnection {
 type RequestPlugin = Plugin<unknown>;
 
 /**
- * Beside every query the SDK asks for a query plan, and looks at it only if the query turns out to cross partitions, which
- * one with a partition key cannot: it gets an empty one.
+ * Beside every query the SDK asks for a query plan, and looks at it only if the query turns out to cross partitions,
+ * which one with a partition key cannot: it gets an empty one.
  */
 const sparePlans: RequestPlugin = async (context, _diagnostics, next) => {
   const isPlan = "x-ms-cosmos-is-query-plan-request" in (context.headers ?? {});
@@ -127,9 +130,10 @@ const sparePlans: RequestPlugin = async (context, _diagnostics, next) => {
 };
 
 /**
- * Trouble passes the SDK's own retries by: with endpoint discovery (as over https) it repeats a read that hangs 120 times,
- * and for two minutes what finds no host, no connection or no write region; and a read whose session is not available
- * loses its session token on the way. The app tries again itself, within its own time. Only 429 is left to the SDK.
+ * Trouble passes the SDK's own retries by: with endpoint discovery (as over https) it repeats a read that hangs 120
+ * times, and for two minutes what finds no host, no connection or no write region; and a read whose session is not
+ * available loses its session token on the way. The app tries again itself, within its own time. Only 429 is left to
+ * the SDK.
  */
 const endRetries =
   (renew: () => void): RequestPlugin =>

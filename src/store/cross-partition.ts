@@ -1,7 +1,7 @@
 /**
- * Queries, within bounds that the SDK does not have: of time, of pages, and of what it does between two pages. Those over
- * several partitions are special: after a split of a physical partition, @azure/cosmos 4.10.1 asks for the old one without
- * end, so the request plugin turns that answer into `RangeGone` and renews the client (cosmos.ts).
+ * Queries, within bounds that the SDK does not have: of time, of pages, and of what it does between two pages. Those
+ * over several partitions are special: after a split of a physical partition, @azure/cosmos 4.10.1 asks for the old one
+ * without end, so the request plugin turns that answer into `RangeGone` and renews the client (cosmos.ts).
  */
 import { setImmediate } from "node:timers/promises";
 import type { Container, FeedOptions, SqlQuerySpec } from "@azure/cosmos";
@@ -20,8 +20,8 @@ export interface QueryTools {
 }
 
 /**
- * The first `limit` results, from all partitions. Aggregates must not be asked for: an empty page makes the SDK tell their
- * value again and again. Throws `StoreTrouble`.
+ * The first `limit` results, from all partitions. Aggregates must not be asked for: an empty page makes the SDK tell
+ * their value again and again. Throws `StoreTrouble`.
  */
 export async function queryThreads<T>(tools: QueryTools, query: SqlQuerySpec, limit: number): Promise<T[]> {
   try {

@@ -30,8 +30,8 @@ export interface Listable {
 }
 
 /**
- * The first `limit` documents, and fewer if these have more bytes than a list may have: then the others are not even read.
- * One document is always taken.
+ * The first `limit` documents, and fewer if these have more bytes than a list may have: then the others are not even
+ * read. One document is always taken.
  */
 export async function takePage<D>(docs: AsyncIterable<D> | Iterable<D>, limit: number): Promise<Page<D>> {
   const taken: D[] = [];

@@ -8,7 +8,9 @@ import type { SnapshotCache } from "./snapshots.ts";
 import { TenantThreads } from "./tenant-threads.ts";
 import type { StoreHealth } from "./trouble.ts";
 
-/** A run that is overdue, or a mark that an older build wrote; its id is the thread's. `due` in milliseconds since 1970. */
+/**
+ * A run that is overdue, or a mark that an older build wrote; its id is the thread's. `due` in milliseconds since 1970.
+ */
 export type OverdueRun =
   | { kind: "run"; tenant: string; thread: string; id: string; due: number }
   | { kind: "deleted_thread"; tenant: string; id: string; due: number };
@@ -91,14 +93,14 @@ export class Store {
   }
 
   /**
-   * Of all tenants, the runs that should have been looked at before `now`, but not before `from` (milliseconds); the most
-   * overdue first.
+   * Of all tenants, the runs that should have been looked at before `now`, but not before `from` (milliseconds); the
+   * most overdue first.
    */
   async overdueRuns(now: number, limit: number, from = 0): Promise<OverdueRun[]> {
     const query = {
       query:
-        `SELECT TOP ${limit} c.kind, c.internal.tenant AS tenant, c.thread_id AS thread, c.id, c.internal.due AS due FROM c ` +
-        "WHERE c.internal.due >= @from AND c.internal.due < @now ORDER BY c.internal.due",
+        `SELECT TOP ${limit} c.kind, c.internal.tenant AS tenant, c.thread_id AS thread, c.id, c.internal.due AS due ` +
+        "FROM c WHERE c.internal.due >= @from AND c.internal.due < @now ORDER BY c.internal.due",
       parameters: [
         { name: "@from", value: from },
         { name: "@now", value: now },

@@ -3,8 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { CALL_TIMEOUT, LONGEST_PAUSE, SHORT_PATIENCE_TIME } from "./waits.ts";
 
 /**
- * Cosmos DB did not do what it was asked, or its answer got lost: only a look at the documents tells which. The same request
- * may work later.
+ * Cosmos DB did not do what it was asked, or its answer got lost: only a look at the documents tells which. The same
+ * request may work later.
  */
 export class StoreTrouble extends Error {
   constructor(message: string, cause?: unknown) {
@@ -49,7 +49,9 @@ export function statusOf(error: unknown): number | undefined {
   return error instanceof Error && error.cause !== undefined ? statusOf(error.cause) : undefined;
 }
 
-/** The trouble that an error tells of, if the request plugin has named it so before (cosmos.ts). The SDK may wrap it. */
+/**
+ * The trouble that an error tells of, if the request plugin has named it so before (cosmos.ts). The SDK may wrap it.
+ */
 function troubleIn(error: unknown): StoreTrouble | undefined {
   if (error instanceof StoreTrouble) return error;
   return error instanceof Error && error.cause !== undefined ? troubleIn(error.cause) : undefined;
@@ -122,8 +124,8 @@ export function substatusOf(error: unknown): number | undefined {
 }
 
 /**
- * How long to wait before the next try, after the `attempt`-th one (from 1) failed and `elapsed` is over since the first one
- * began; undefined gives up. Milliseconds.
+ * How long to wait before the next try, after the `attempt`-th one (from 1) failed and `elapsed` is over since the
+ * first one began; undefined gives up. Milliseconds.
  */
 export type Patience = (attempt: number, trouble: StoreTrouble, elapsed: number) => number | undefined;
 
@@ -131,8 +133,8 @@ const FIRST_PAUSE = 50;
 const ATTEMPTS = 5;
 
 /**
- * For a request that a client waits for: tries again after 50, 100, 200 and 400 ms. The SDK has waited out 429 already. A
- * store that hangs is not asked twice: the client would wait too long.
+ * For a request that a client waits for: tries again after 50, 100, 200 and 400 ms. The SDK has waited out 429 already.
+ * A store that hangs is not asked twice: the client would wait too long.
  */
 export const SHORT_PATIENCE: Patience = (attempt, trouble, elapsed) =>
   trouble instanceof StoreBusy || attempt >= ATTEMPTS || elapsed >= SHORT_PATIENCE_TIME

@@ -24,8 +24,9 @@ export class WaitingRuns {
   }
 
   /**
-   * How many runs a worker should have looked at before `now` (milliseconds). The query reads the index only. Whose they
-   * are stands in the documents: if there are more than `enough`, a sample tells it, the oldest and the newest of them.
+   * How many runs a worker should have looked at before `now` (milliseconds). The query reads the index only. Whose
+   * they are stands in the documents: if there are more than `enough`, a sample tells it, the oldest and the newest of
+   * them.
    */
   async count(now: number, enough: number): Promise<Waiting> {
     const total = await this.#count(now, 2 * enough + 1);

@@ -1,6 +1,6 @@
 /**
- * How long the app waits for Cosmos DB, in milliseconds. Each wait is shorter than the one around it; docs/operations.md
- * has the whole table ("Waits"), and test/unit/waits.test.ts compares them.
+ * How long the app waits for Cosmos DB, in milliseconds. Each wait is shorter than the one around it;
+ * docs/operations.md has the whole table ("Waits"), and test/unit/waits.test.ts compares them.
  */
 
 /** One HTTP request. Longer than Cosmos DB itself takes for anything that it does. */

@@ -48,8 +48,9 @@ export async function addMessage(
 }
 
 /**
- * Deletes a message; throws the contract's 404, 503 if only a newer build understands it, or 400 while a run is writing it. A message that was there and is gone
- * when it is to be deleted counts as deleted: by a try of this request whose answer got lost, or by another request.
+ * Deletes a message; throws the contract's 404, 503 if only a newer build understands it, or 400 while a run is writing
+ * it. A message that was there and is gone when it is to be deleted counts as deleted: by a try of this request whose
+ * answer got lost, or by another request.
  */
 export async function deleteMessage(partition: Partition, threadId: string, id: string): Promise<void> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {

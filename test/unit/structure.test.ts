@@ -164,6 +164,17 @@ test("a cold start loads no library that only tokens and identities need", () =>
   for (const name of ["jose", "@azure/identity", "@azure/core-rest-pipeline"]) expect([...loaded]).not.toContain(name);
 });
 
+test("no line is longer than 120 columns, comments and texts included, which the formatter leaves as they are", () => {
+  const long = ["functions", "src", "local", "infra", "tools"].flatMap((folder) =>
+    [...importGraph([folder]).keys()].flatMap((file) =>
+      readFileSync(path.join(PROJECT, file), "utf8")
+        .split("\n")
+        .flatMap((line, index) => (Array.from(line).length > 120 ? [`${file}:${index + 1}`] : [])),
+    ),
+  );
+  expect(long).toEqual([]);
+});
+
 test("src holds the app only: the functions reach each of its files", () => {
   const roots = [...graph.keys()].filter((file) => file.startsWith("functions/") || STARTED_BY_URL.includes(file));
   const reached = reachableFrom(graph, roots);

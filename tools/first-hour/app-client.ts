@@ -112,7 +112,10 @@ export class AppClient {
     return { thread, run: id };
   }
 
-  /** Waits until the run has one of these statuses, or has ended otherwise; the last status, with the milliseconds waited. */
+  /**
+   * Waits until the run has one of these statuses, or has ended otherwise; the last status, with the milliseconds
+   * waited.
+   */
   async waitFor(ref: { thread: string; run: string }, statuses: string[], longest: number): Promise<[string, number]> {
     const started = performance.now();
     for (;;) {

@@ -96,7 +96,10 @@ export class Place {
     return this.#cosmos.containers;
   }
 
-  /** A partition of the app's own container, of a tenant that does not exist: no request and no sweep sees what is in it. */
+  /**
+   * A partition of the app's own container, of a tenant that does not exist: no request and no sweep sees what is in
+   * it.
+   */
   partition(what: string): string {
     return this.use(`${this.name}:${what}`);
   }

@@ -18,8 +18,8 @@ Checks what Threadkeep relies on, against a real account, and prints what was ex
   --only A,B       these checks only, by their numbers
   --json           one JSON object instead of the table
 
-What it creates is called "first-hour-…" and is deleted at the end, also after Ctrl-C; documents that it could not delete
-expire after 15 minutes. It changes no setting, and touches nothing that was there.
+What it creates is called "first-hour-…" and is deleted at the end, also after Ctrl-C; documents that it could not
+delete expire after 15 minutes. It changes no setting, and touches nothing that was there.
 Exit code: 0 all is as expected, 1 something is not, 2 it could not check.`;
 
 export interface Options {

@@ -1,6 +1,9 @@
 import { compare, type Value } from "./values.ts";
 
-/** Folds the values of a group. Undefined values do not count; one value that is not a number makes SUM and AVG undefined. */
+/**
+ * Folds the values of a group. Undefined values do not count; one value that is not a number makes SUM and AVG
+ * undefined.
+ */
 export function aggregate(name: string, all: Value[]): Value {
   const values = all.filter((value) => value !== undefined);
   switch (name) {

@@ -60,7 +60,8 @@ export function printSources(sources: Source[]): string {
 }
 
 export function printOrder(orderBy: NonNullable<Select["orderBy"]>): string {
-  return `ORDER BY ${orderBy.map(({ value, descending }) => `${printExpression(value)} ${descending ? "DESC" : "ASC"}`).join(", ")}`;
+  const items = orderBy.map(({ value, descending }) => `${printExpression(value)} ${descending ? "DESC" : "ASC"}`);
+  return `ORDER BY ${items.join(", ")}`;
 }
 
 export function printProjection({ projection }: Select): string {

@@ -62,7 +62,9 @@ type SequenceNumber = NonNullable<PeekMessagesOptions["fromSequenceNumber"]>;
 const peekFrom = (receiver: ServiceBusReceiver, fromSequenceNumber: SequenceNumber) =>
   receiver.peekMessages(100, { fromSequenceNumber });
 
-/** How long after its time a scheduled message is gone from the queue; undefined if no worker takes it. Milliseconds. */
+/**
+ * How long after its time a scheduled message is gone from the queue; undefined if no worker takes it. Milliseconds.
+ */
 async function lateness({ serviceBus, name }: Place): Promise<number | undefined> {
   const message = wakeUpForNoRun(name, "later");
   const sender = serviceBus.createSender(QUEUE);
