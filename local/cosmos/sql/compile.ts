@@ -1,10 +1,9 @@
 import { badRequest } from "../errors.ts";
 import { aggregate } from "./aggregates.ts";
-import { AGGREGATES, type Expression } from "./ast.ts";
+import { AGGREGATES, type Expression, type Select } from "./ast.ts";
 import { builtIn } from "./functions.ts";
 import { arithmetic, comparison } from "./operators.ts";
 import { likePattern } from "./patterns.ts";
-import { type CompiledSelect, compileSelect } from "./select.ts";
 import { compare, define, equal, type Json, type JsonObject, property, typeRank, type Value } from "./values.ts";
 
 export type Parameters = ReadonlyMap<string, Json>;
@@ -18,14 +17,23 @@ export interface Row {
 
 export type Evaluate = (row: Row) => Value;
 
-/** Which slot each alias has. A subquery sees the aliases around it. */
+/** A SELECT inside an expression: its results for a row of the query around it. */
+export interface Subquery {
+  evaluate(row: Row): Json[];
+}
+
+export type CompileSubquery = (select: Select, around: Scope) => Subquery;
+
+/** Which slot each alias has, and how a subquery is compiled. A subquery sees the aliases around it. */
 export class Scope {
+  readonly compileSubquery: CompileSubquery;
   readonly #slots: Map<string, number>;
   size: number;
 
-  constructor(parent?: Scope) {
-    this.#slots = new Map(parent ? parent.#slots : []);
-    this.size = parent?.size ?? 0;
+  constructor(compileSubquery: CompileSubquery, around?: Scope) {
+    this.compileSubquery = compileSubquery;
+    this.#slots = new Map(around ? around.#slots : []);
+    this.size = around?.size ?? 0;
   }
 
   add(alias: string): number {
@@ -84,7 +92,7 @@ export function compile(expression: Expression, scope: Scope): Evaluate {
             expression.args.map((arg) => compile(arg, scope)),
           );
     case "subquery":
-      return compileSubquery(expression.form, compileSelect(expression.select, scope));
+      return subqueryValue(expression.form, scope.compileSubquery(expression.select, scope));
   }
 }
 
@@ -234,9 +242,9 @@ function compileAggregate(name: string, args: Expression[], scope: Scope): Evalu
   };
 }
 
-function compileSubquery(form: "exists" | "array" | "scalar", select: CompiledSelect): Evaluate {
+function subqueryValue(form: "exists" | "array" | "scalar", subquery: Subquery): Evaluate {
   return (row) => {
-    const values = select.evaluate(row);
+    const values = subquery.evaluate(row);
     if (form === "exists") return values.length > 0;
     if (form === "array") return values;
     return values[0];

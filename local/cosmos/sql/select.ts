@@ -29,7 +29,7 @@ export class CompiledSelect {
   readonly project: Evaluate;
 
   constructor(select: Select, parent?: Scope) {
-    const scope = new Scope(parent);
+    const scope = new Scope(compileSelect, parent);
     this.select = select;
     const [first, ...joined] = select.sources;
     const root = parent ? undefined : containerSource(first);
