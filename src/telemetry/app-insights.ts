@@ -8,7 +8,7 @@ export async function appInsightsExporters(
   credential: TokenCredential | undefined,
 ): Promise<Exporters> {
   // Measurements of the library itself, for its makers.
-  process.env.APPLICATIONINSIGHTS_STATSBEAT_DISABLED ??= "true";
+  process.env.APPLICATION_INSIGHTS_NO_STATSBEAT ??= "true";
   const { AzureMonitorLogExporter, AzureMonitorMetricExporter, AzureMonitorTraceExporter } = await import(
     "@azure/monitor-opentelemetry-exporter"
   );

@@ -32,12 +32,15 @@ beforeAll(async () => {
   collector = await Collector.start();
   stack = await startStack({
     log: path.join(folder, "log"),
+    lockDuration: 2,
     env: {
       API_KEYS: `${TENANT}:a-key-of-this-test`,
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
       OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
       OTEL_BSP_SCHEDULE_DELAY: "100",
       OTEL_METRIC_EXPORT_INTERVAL: "500",
+      MAX_STREAMS: "1",
+      RUN_LEASE: "2",
     },
   });
   client = new OpenAI({ baseURL: stack.baseUrl, apiKey: stack.apiKey, maxRetries: 0 });
@@ -135,7 +138,11 @@ test("a background run with a tool call is one tree, from the request through th
       },
     },
   ]);
-  expect(of(spans, "send runs")).toMatchObject([{ kind: PRODUCER }]);
+  // One for a worker, and one for later: the run's expiry.
+  expect(of(spans, "send runs")).toMatchObject([
+    { kind: PRODUCER, attributes: { "messaging.message.id": `${id}/created` } },
+    { kind: PRODUCER, attributes: { "messaging.message.id": `${id}/expiry` } },
+  ]);
   expect(of(spans, "process runs")).toMatchObject([
     { kind: CONSUMER, attributes: { "messaging.system": "servicebus", "messaging.message.id": `${id}/created` } },
   ]);
@@ -197,7 +204,7 @@ test("a wake-up for later begins a trace of its own", async () => {
 });
 
 test("metrics tell of runs, times, tokens, request units, refusals and the model's errors", async () => {
-  await script("broken", [{ error: { status: 400 } }] as never);
+  await script("broken", [{ status: 400, error: { message: `${MARK} is refused` } }]);
   const assistant = await assistantOf("broken");
   const thread = await newThread();
   const failed = await client.beta.threads.runs.createAndPoll(
@@ -215,6 +222,8 @@ test("metrics tell of runs, times, tokens, request units, refusals and the model
     await until(async () => find(name, attributes) !== undefined);
     return find(name, attributes);
   };
+  await refusedStream();
+  expect((await told("threadkeep.refusals"))?.value).toBeGreaterThan(0);
   for (const status of ["requires_action", "completed", "failed"])
     expect(await told("threadkeep.runs", { "threadkeep.run.status": status })).toMatchObject({ unit: "{run}" });
   expect(await told("threadkeep.run.time_in_queue")).toMatchObject({ unit: "s" });
@@ -225,6 +234,43 @@ test("metrics tell of runs, times, tokens, request units, refusals and the model
   expect((await told(charge, { "db.operation.name": "execute_batch" }))?.value).toBeGreaterThan(0);
   const requests = { "http.route": "/threads/{thread_id}/runs", "http.response.status_code": 200 };
   expect((await told("http.server.request.duration", requests))?.count).toBeGreaterThan(0);
+});
+
+/** One stream more than the settings allow. */
+async function refusedStream(): Promise<void> {
+  await script("slow", [{ text: ["a ", "b ", "c"], firstTokenMs: 500 }]);
+  const assistant = await assistantOf("slow");
+  const [first, second] = [await newThread(), await newThread()];
+  const stream = client.beta.threads.runs.stream(first.id, { assistant_id: assistant.id });
+  await new Promise((resolve) => stream.once("event", resolve));
+  const refused = await client.beta.threads.runs.create(second.id, { assistant_id: assistant.id, stream: true }).then(
+    () => 200,
+    (error: { status: number }) => error.status,
+  );
+  expect(refused).toBe(429);
+  await stream.finalRun();
+}
+
+test("a run that is taken over stays in its trace, and says what made its second driver look at it", async () => {
+  await script("dying", [{ text: Array(100).fill("word "), tokenMs: 100 }, { text: "It lives." }]);
+  const assistant = await assistantOf("dying");
+  const thread = await newThread();
+  const { id } = await client.beta.threads.runs.create(thread.id, { assistant_id: assistant.id });
+  await until(async () => {
+    const { data } = await client.beta.threads.messages.list(thread.id);
+    return data.length > 1;
+  });
+  await stack.processes.functions.kill("SIGKILL");
+  await stack.processes.functions.restart();
+  const spans = await traceOf(id, "completed");
+  // What the first driver was doing died with it.
+  const [request] = of(spans, "POST /threads/{thread_id}/runs");
+  const [drive] = of(spans, "invoke_agent");
+  expect(drive).toMatchObject({ parentSpanId: request?.spanId, attributes: { "threadkeep.run.attempt": 2 } });
+  const [link] = drive?.links ?? [];
+  await until(async () => collector.spans.some(({ spanId }) => spanId === link?.spanId));
+  expect(collector.spans.find(({ spanId }) => spanId === link?.spanId)).toMatchObject({ name: "process runs" });
+  await until(async () => collector.points.some(({ name, value }) => name === "threadkeep.run.takeovers" && value > 0));
 });
 
 test("lines of the log carry the ids of their trace, in the console and at the collector", async () => {
