@@ -149,7 +149,7 @@ test.each([
 const loadedBy = (source: string) =>
   Array.from(source.matchAll(/^(?:import|export)\s(?!type\b)[^;]*?from\s+"([^"]+)"/gm), ([, name = ""]) => name);
 
-test("a cold start loads no library that only tokens and identities need", () => {
+test("a cold start loads no library that only tokens, identities and telemetry need", () => {
   const loaded = new Set<string>();
   const load = (file: string) => {
     if (loaded.has(file)) return;
@@ -162,6 +162,8 @@ test("a cold start loads no library that only tokens and identities need", () =>
   for (const file of graph.keys()) if (file.startsWith("functions/")) load(file);
   expect([...loaded]).toEqual(expect.arrayContaining(["src/api/auth.ts", "src/identity.ts", "@azure/cosmos", "zod"]));
   for (const name of ["jose", "@azure/identity", "@azure/core-rest-pipeline"]) expect([...loaded]).not.toContain(name);
+  expect([...loaded].filter((name) => /opentelemetry|telemetry\/(start|recorder)/.test(name))).toEqual([]);
+  expect([...loaded]).toContain("src/telemetry/telemetry.ts");
 });
 
 test("src holds the app only: the functions reach each of its files", () => {
