@@ -1,6 +1,7 @@
 /** Takes the wake-ups that Service Bus has given up on, fails their runs and frees their threads. */
 import { app } from "@azure/functions";
 import { theApp } from "../src/app.ts";
+import { inProcessSpan } from "../src/jobs/wake-up-spans.ts";
 import { OVERFLOW_QUEUE, QUEUE } from "../src/jobs/wake-ups.ts";
 import { buryWakeUp } from "../src/runs/worker.ts";
 
@@ -11,6 +12,7 @@ for (const [name, queue] of [
   app.serviceBusQueue(name, {
     connection: "ServiceBusConnection",
     queueName: `${queue}/$DeadLetterQueue`,
-    handler: (message) => buryWakeUp(theApp().engine, message),
+    handler: (message, context) =>
+      inProcessSpan(`${queue}/$DeadLetterQueue`, context, () => buryWakeUp(theApp().engine, message)),
   });
 }

@@ -8,10 +8,11 @@ import { operations } from "../src/api/operations/index.ts";
 import { type HttpRoute, nameAfter, unshadowed } from "../src/api/routes.ts";
 import { theApp } from "../src/app.ts";
 
-app.setup({ enableHttpStream: true });
-
 // Reads the settings now: a bad one stops the start, not the first request.
 const threadkeep = theApp();
+// With telemetry of its own the app sends its log itself: the host is not to send it a second time.
+const sendsItsLog = threadkeep.config.telemetry !== undefined;
+app.setup({ enableHttpStream: true, capabilities: { WorkerOpenTelemetryEnabled: sendsItsLog } });
 app.hook.appStart(() => threadkeep.prepare());
 app.hook.appTerminate(() => threadkeep.close());
 const connections = new Connections();

@@ -1,6 +1,7 @@
 /** The queues' workers: they look at the run that a wake-up names. A wake-up that fails comes again. */
 import { app } from "@azure/functions";
 import { theApp } from "../src/app.ts";
+import { inProcessSpan } from "../src/jobs/wake-up-spans.ts";
 import { OVERFLOW_QUEUE, QUEUE } from "../src/jobs/wake-ups.ts";
 import { FairWorker, overflowId } from "../src/runs/fair-worker.ts";
 import { handleWakeUp } from "../src/runs/worker.ts";
@@ -19,11 +20,11 @@ function theFairWorker(): FairWorker {
 app.serviceBusQueue("run-worker", {
   connection: "ServiceBusConnection",
   queueName: QUEUE,
-  handler: (message) => theFairWorker().handle(message),
+  handler: (message, context) => inProcessSpan(QUEUE, context, () => theFairWorker().handle(message)),
 });
 
 app.serviceBusQueue("overflow-worker", {
   connection: "ServiceBusConnection",
   queueName: OVERFLOW_QUEUE,
-  handler: (message) => handleWakeUp(theApp().engine, message),
+  handler: (message, context) => inProcessSpan(OVERFLOW_QUEUE, context, () => handleWakeUp(theApp().engine, message)),
 });

@@ -28,6 +28,8 @@ const bundle = await rolldown({
   platform: "node",
   // Not a package of npm: the Functions worker process provides this module to the app.
   external: ["@azure/functions-core"],
+  // Of modules in both forms, the one whose unused parts can be left out.
+  resolve: { mainFields: ["module", "main"] },
   tsconfig: false,
 });
 await rm(output, { recursive: true, force: true });

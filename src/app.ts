@@ -4,7 +4,9 @@ import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Backlog } from "./api/backlog.ts";
 import { Load } from "./api/load.ts";
+import { RareLog } from "./api/rare-log.ts";
 import { type Config, misspelt, readConfig } from "./config.ts";
+import { identity } from "./identity.ts";
 import { WakeUps } from "./jobs/wake-ups.ts";
 import { consoleLog, type Log } from "./log.ts";
 import { Model } from "./model/client.ts";
@@ -47,6 +49,7 @@ export class App {
   readonly backlog: Backlog;
   readonly #cosmos: CosmosConnection;
   #engine: Engine | undefined;
+  #stopTelemetry: (() => Promise<void>) | undefined;
   #warm = false;
 
   constructor(config: Config, log: Log) {
@@ -90,8 +93,26 @@ export class App {
    * Throws if they are too weak: then this app must not run.
    */
   async prepare(): Promise<void> {
+    await this.#startTelemetry();
     await this.#cosmos.prepare();
     await this.#learnConsistency();
+  }
+
+  /** Trouble with telemetry is none of the clients': the log tells of it. */
+  async #startTelemetry(): Promise<void> {
+    const { telemetry, hasIdentityEndpoint, managedIdentityClientId: ownId } = this.config;
+    if (telemetry === undefined) return;
+    const managedIdentityClientId = telemetry.appInsights?.clientId ?? ownId;
+    const trouble = new RareLog(this.log, this.now);
+    try {
+      const { startTelemetry } = await import("./telemetry/start.ts");
+      this.#stopTelemetry = startTelemetry(telemetry, {
+        credential: identity({ managedIdentityClientId, hasIdentityEndpoint }),
+        failed: (error) => trouble.warn("telemetry could not be sent", { error }),
+      });
+    } catch (error) {
+      this.log.error("telemetry could not be started", { error });
+    }
   }
 
   /** A store in trouble is asked again later: until then the instance is not healthy. */
@@ -134,7 +155,7 @@ export class App {
     if (!(await isDoneWithin(RELEASE_TIMEOUT, drives?.stop()))) {
       this.log.warn("stopped before all runs were released", { runs: drives?.count });
     }
-    await isDoneWithin(DISCONNECT_TIMEOUT, this.wakeUps.close());
+    await isDoneWithin(DISCONNECT_TIMEOUT, Promise.all([this.wakeUps.close(), this.#stopTelemetry?.()]));
     this.#cosmos.close();
   }
 }

@@ -14,6 +14,12 @@ import {
   directory,
   type EntraSettings,
 } from "./access-settings.ts";
+import {
+  capturesContent,
+  TELEMETRY_SETTINGS,
+  type TelemetrySettings,
+  telemetrySettings,
+} from "./telemetry/settings.ts";
 
 const MEGABYTE = 1_048_576;
 
@@ -97,11 +103,18 @@ const settings = z.object({
   MAX_OVERDUE_RUNS: within(0, 100_000, "a whole number").int("expected a whole number").default(10_000),
   MAX_UNREAD_MB: within(0.01, 100_000, "a number of megabytes").default(64),
   SHOW_COSTS: flag.default(false),
+  ...TELEMETRY_SETTINGS,
   AZURE_CLIENT_ID: z.string().min(1).optional(),
   IDENTITY_ENDPOINT: z.string().min(1).optional(),
 });
 
-const SECRETS = ["API_KEYS", "COSMOS_KEY", "ServiceBusConnection", "MODEL_KEY"];
+const SECRETS = [
+  "API_KEYS",
+  "COSMOS_KEY",
+  "ServiceBusConnection",
+  "MODEL_KEY",
+  "APPLICATIONINSIGHTS_CONNECTION_STRING",
+];
 
 export interface Config {
   apiKeys: ApiKey[];
@@ -140,6 +153,10 @@ export interface Config {
   };
   /** whether GET /costs answers: for benchmarks, not for the open internet */
   showCosts: boolean;
+  /** undefined: none */
+  telemetry: TelemetrySettings | undefined;
+  /** whether telemetry holds what users and the model say */
+  capturesContent: boolean;
   /** of a user-assigned managed identity */
   managedIdentityClientId: string | undefined;
   /** whether the platform gives tokens to a managed identity here: App Service and Functions do */
@@ -188,6 +205,8 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       overdueRuns: s.MAX_OVERDUE_RUNS,
     },
     showCosts: s.SHOW_COSTS,
+    telemetry: telemetrySettings(s),
+    capturesContent: capturesContent(s),
     managedIdentityClientId: s.AZURE_CLIENT_ID,
     hasIdentityEndpoint: s.IDENTITY_ENDPOINT !== undefined,
   };

@@ -1,3 +1,5 @@
+import { collectLog, isRecording, partsOf, traceparent } from "./telemetry/telemetry.ts";
+
 /**
  * One line an entry. Never log keys, instructions, messages or tool outputs: ids and numbers are enough. An entry about
  * a run names `run`, `thread`, `tenant` and `attempt`: use a log made by `with`.
@@ -18,7 +20,7 @@ type Level = "info" | "warn" | "error";
 
 function logWith(common: Details): Log {
   const write = (level: Level) => (message: string, details?: Details) =>
-    console[level](line(message, { ...details, ...common }, level === "error"));
+    writeEntry(level, message, { ...details, ...common });
   return {
     info: write("info"),
     warn: write("warn"),
@@ -29,6 +31,23 @@ function logWith(common: Details): Log {
 
 /** To the console, which the Functions host forwards to Application Insights. */
 export const consoleLog: Log = logWith({});
+
+/** Within a span, a line names its trace. */
+function writeEntry(level: Level, message: string, details: Details): void {
+  const withStacks = level === "error";
+  const { traceId, spanId } = partsOf(traceparent()) ?? {};
+  const ids = traceId === undefined ? {} : { trace_id: traceId, span_id: spanId };
+  console[level](line(message, { ...details, ...ids }, withStacks));
+  if (!isRecording()) return;
+  const attributes = Object.entries(details).map(([name, value]) => [name, attribute(value, withStacks)]);
+  collectLog({ level, message, attributes: Object.fromEntries(attributes) });
+}
+
+function attribute(value: unknown, withStacks: boolean): string | number | boolean | undefined {
+  if (value === undefined || typeof value === "number" || typeof value === "boolean") return value;
+  if (typeof value === "string") return value;
+  return value instanceof Error ? chain(value, withStacks) : JSON.stringify(value);
+}
 
 function line(message: string, details: Details, withStacks: boolean): string {
   const fields = Object.entries(details).map(([name, value]) => `${name}=${shown(value, withStacks)}`);

@@ -24,6 +24,8 @@ param workspaceId string
 
 var ofQueues = [{ name: 'EntityName', operator: 'Include', values: queueNames }]
 
+var clientMistakes = ['400', '401', '403', '404', '405', '409', '412', '413', '415', '422', '429', '499']
+
 var metrics = [
   {
     name: 'dead-letters-stay'
@@ -60,19 +62,20 @@ var metrics = [
   }
   {
     name: 'executions-fail'
-    text: 'Functions throw: wake-ups, sweeps or dead letters fail.'
+    text: 'Clients get 5xx, or functions throw: wake-ups, sweeps or dead letters fail.'
     severity: 1
     scope: appInsightsId
     namespace: 'microsoft.insights/components'
     metric: 'requests/failed'
     aggregation: 'Count'
     threshold: 10
-    dimensions: []
+    // Application Insights calls an answered 4xx failed, too; it is the client's mistake.
+    dimensions: [{ name: 'request/resultCode', operator: 'Exclude', values: clientMistakes }]
   }
 ]
 
-// A 5xx that the app answers is a successful execution for the host, of which host.json keeps no request: so these look
-// for lines of the app's log. Azure charges for each of them, so an app that sends no mail has none.
+// These look for lines of the app's log, which tell reasons that a status does not. Azure charges for each of them, so an app
+// that sends no mail has none.
 var logs = [
   {
     name: 'requests-fail'

@@ -251,8 +251,9 @@ function unsupported(fn: RegisteredFunction, what: string): Error {
   return new Error(`Function "${fn.name}": Service Bus ${what} are not supported by this host.`);
 }
 
+/** Its sender's, as the SDKs write it, today and before. */
 function traceOf(message: ServiceBusReceivedMessage): Pick<InvocationRequest, "traceContext"> {
-  const id = message.applicationProperties?.["Diagnostic-Id"];
+  const id = message.applicationProperties?.traceparent ?? message.applicationProperties?.["Diagnostic-Id"];
   return typeof id === "string" ? { traceContext: { traceParent: id, traceState: "", attributes: {} } } : {};
 }
 

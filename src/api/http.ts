@@ -6,6 +6,8 @@ import type { HttpRequest, HttpResponseInit } from "@azure/functions";
 import type { App } from "../app.ts";
 import { ApiError, overloaded, routeNotFound, serverError } from "../resources/errors.ts";
 import { StoreBusy } from "../store/trouble.ts";
+import type { Invocation } from "../telemetry/entry.ts";
+import { annotate } from "../telemetry/telemetry.ts";
 import { Access, type Face } from "./auth.ts";
 import { readJson } from "./body.ts";
 import type { Connection, Connections } from "./connections.ts";
@@ -13,30 +15,40 @@ import { refusalOfPath, warningOf } from "./not-served.ts";
 import type { Operation } from "./operation.ts";
 import { type PathId, pathIdsOf, readParams, readQuery } from "./parameters.ts";
 import { pollAfter } from "./poll-after.ts";
+import { type Answered, inRequestSpan } from "./request-span.ts";
 import { commonHeaders, eventStream, json, newRequestId } from "./responses.ts";
 import { EventStream } from "./sse.ts";
 import { validated } from "./validation.ts";
 import { isSupportedVersion } from "./versions.ts";
 
-export type Handler = (request: HttpRequest, context: { invocationId: string }) => Promise<HttpResponseInit>;
+export type Handler = (request: HttpRequest, context: RequestContext) => Promise<HttpResponseInit>;
+
+interface RequestContext extends Invocation {
+  invocationId: string;
+}
 
 /** The handler of an operation under one base. It never throws. */
 export function httpHandler(app: App, connections: Connections, operation: Operation, face: Face): Handler {
   const served = { operation, pathIds: pathIdsOf(operation), face };
-  return async (request, { invocationId }) => {
+  const answer = async (request: HttpRequest, connection: Connection | undefined): Promise<Answered> => {
     const started = performance.now();
     const requestId = newRequestId(face);
     const headers = () => commonHeaders(requestId, face, performance.now() - started);
     try {
-      const result = await perform(app, served, request, connections.take(invocationId));
-      if (result instanceof EventStream) return eventStream(result, headers());
-      return json(200, result, { ...headers(), ...pollAfter(operation.name, result, app.now()), ...warningOf(result) });
+      const result = await perform(app, served, request, connection);
+      if (result instanceof EventStream) return { response: eventStream(result, headers()), over: result.settled };
+      const more = { ...pollAfter(operation.name, result, app.now()), ...warningOf(result) };
+      return { response: json(200, result, { ...headers(), ...more }) };
     } catch (error) {
       const refusal = refusalOf(error) ?? unexpected(app, operation, requestId, error);
-      return json(refusal.status, refusal.body, { ...headers(), ...refusal.headers });
+      return { response: json(refusal.status, refusal.body, { ...headers(), ...refusal.headers }) };
     } finally {
       app.warmUp();
     }
+  };
+  return (request, context) => {
+    const connection = connections.take(context.invocationId);
+    return inRequestSpan(operation, request.headers, context, () => answer(request, connection));
   };
 }
 
@@ -57,6 +69,7 @@ async function perform(
   const query = readQuery(request.query);
   if (face === "azure" && !isSupportedVersion(query["api-version"])) throw routeNotFound();
   const tenant = await accessOf(app).tenantOf(request.headers, face);
+  annotate({ "threadkeep.tenant": tenant });
   const bytes = bodyBytes(served.operation, request);
   return app.load.handle(tenant, bytes, connection, () => call(app, tenant, served, query, request, connection));
 }

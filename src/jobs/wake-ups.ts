@@ -10,6 +10,7 @@ import { z } from "zod";
 import type { Config } from "../config.ts";
 import { identity } from "../identity.ts";
 import { isNewerVersion } from "../resources/schema-version.ts";
+import { inSendSpan } from "./wake-up-spans.ts";
 
 /** The queue's name, in Azure and locally. */
 export const QUEUE = "runs";
@@ -155,12 +156,15 @@ export class WakeUps {
   }
 
   async #hand(queue: string, messages: ServiceBusMessage | ServiceBusMessageBatch, count: number): Promise<boolean> {
-    const sent = await this.#patiently(queue, async (sender, abortSignal) => {
-      await sender.sendMessages(messages, { abortSignal });
-      return true;
+    const isSent = await inSendSpan(queue, messages, async () => {
+      const sent = await this.#patiently(queue, async (sender, abortSignal) => {
+        await sender.sendMessages(messages, { abortSignal });
+        return true;
+      });
+      return sent === true;
     });
-    if (sent) this.#sent += count;
-    return sent === true;
+    if (isSent) this.#sent += count;
+    return isSent;
   }
 
   /** Does something with the queue, for a bounded time; `undefined` if it failed. */

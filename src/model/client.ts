@@ -1,6 +1,7 @@
 /** The model: any OpenAI-compatible chat-completions endpoint, or Azure OpenAI by key or managed identity. */
 import type { Config } from "../config.ts";
 import { consoleLog, type Details, type Log } from "../log.ts";
+import { watchCall } from "./call-span.ts";
 import type { StreamedCall } from "./connection.ts";
 import type { AnswerPiece } from "./pieces.ts";
 import type { ModelTrouble } from "./trouble.ts";
@@ -53,12 +54,14 @@ export class Model {
     const model = this.#names.get(request.model) ?? request.model;
     const silence = new SilenceGuard();
     const stop = AbortSignal.any([signal, silence.signal]);
+    const watch = watchCall(this.#config, request, model);
     let isFinished = false;
     try {
       silence.expectWithin(this.#firstTokenTimeout);
       const call = await this.connect();
       for await (const piece of await call({ ...request, model }, stop)) {
         stop.throwIfAborted();
+        watch.heard(piece);
         isFinished ||= piece.finishReason !== undefined;
         if (!isFinished) silence.expectWithin(this.#tokenTimeout);
         else if (saysMore(piece)) silence.expectWithin(Math.min(this.#tokenTimeout, LAST_WORDS));
@@ -67,10 +70,12 @@ export class Model {
     } catch (error) {
       if (isFinished) return;
       signal.throwIfAborted();
-      silence.throwIfTooLong();
-      throw error;
+      const failure = silence.reason ?? error;
+      watch.failed(failure);
+      throw failure;
     } finally {
       silence.stop();
+      watch.over();
     }
   }
 }
@@ -99,8 +104,9 @@ class SilenceGuard {
     this.#timer = setTimeout(() => this.#controller.abort(new ModelTimeout(milliseconds)), milliseconds);
   }
 
-  throwIfTooLong(): void {
-    this.signal.throwIfAborted();
+  /** undefined as long as it has not been silent for too long */
+  get reason(): unknown {
+    return this.signal.reason;
   }
 
   stop(): void {

@@ -120,5 +120,8 @@ function randomDigits(length: number): string {
   return text;
 }
 
+/** When an id was minted that belongs to a place: milliseconds since 1970. */
+export const mintedAt = (id: string) => readStamp(seqOfMintedId(id)).time;
+
 /** The place of an id that this app minted a moment ago. */
 export const seqOfMintedId = (id: string) => id.slice(id.indexOf("_") + 1);

@@ -15,6 +15,7 @@ import { mintId, nextSeq, seqOfMintedId } from "../resources/ids.ts";
 import { isTerminal } from "../resources/run.ts";
 import { isNewer, type ReservedIds, type RunDoc, UNDERSTOOD } from "../store/documents.ts";
 import type { Partition, Versioned } from "../store/partition.ts";
+import { linkTo, record } from "../telemetry/telemetry.ts";
 import { endUndriven } from "./end-undriven.ts";
 import type { Engine } from "./engine.ts";
 import { claimed, claimFields, type Ending, isExpired, isResting, isUnowned } from "./lifecycle.ts";
@@ -81,6 +82,7 @@ async function claimQueued(
 /** A run that is not simply queued: takes it over, ends it, or leaves it. */
 async function takeOver(engine: Engine, partition: Partition, job: WakeUp): Promise<Versioned<RunDoc> | undefined> {
   const run = await partition.read<RunDoc>(job.run);
+  linkTo(run?.internal.trace);
   if (run?.kind !== "run" || isTerminal(run.status)) return undefined;
   const now = engine.now();
   const later = lookLater(engine, run, now, job);
@@ -99,7 +101,9 @@ async function takeOver(engine: Engine, partition: Partition, job: WakeUp): Prom
   const next = claimed(run, leaseOwner(engine), reserveIds(now, run.internal.last_seq), now, leaseDuration(engine));
   const result = await partition.batch([{ put: next, ifMatch: run._etag }]);
   // Refused: another worker was faster.
-  return result.ok ? { ...next, _etag: result.etags[0] ?? "" } : undefined;
+  if (!result.ok) return undefined;
+  if (run.internal.lease !== null) record("threadkeep.run.takeovers", 1);
+  return { ...next, _etag: result.etags[0] ?? "" };
 }
 
 /**

@@ -10,10 +10,12 @@ import { type MessageDoc, type RunDoc, runSort, type SnapshotDoc, threadKey } fr
 import type { Partition, Versioned } from "../store/partition.ts";
 import { snapshotOf } from "../store/snapshots.ts";
 import type { Write } from "../store/writes.ts";
+import { traceparent } from "../telemetry/telemetry.ts";
 import { draftMessages, userMessages } from "../threads/draft.ts";
 import { MAX_ATTEMPTS, type StaleLock, unlockedBefore } from "../threads/lock.ts";
 import { assertThreadExists, readThreadToWrite, threadExists } from "../threads/read.ts";
 import { WAKE_UP_GRACE } from "./lifecycle.ts";
+import { tellCreated } from "./run-span.ts";
 
 /** An assistant, and what is known of it beside its fields. */
 export type StoredAssistant = Assistant & { internal?: { chosen?: ChosenParameter[] } };
@@ -74,7 +76,10 @@ export async function createRun(draft: RunDraft): Promise<CreatedRun> {
       ...(snapshot === undefined || known?.includes(snapshot.id) ? [] : [{ put: snapshot }]),
       { create: stored },
     ]);
-    if (result.ok) return { queued: run, stored: { ...stored, _etag: result.etags.at(-1) ?? "" } };
+    if (result.ok) {
+      tellCreated(run);
+      return { queued: run, stored: { ...stored, _etag: result.etags.at(-1) ?? "" } };
+    }
     after = await placeAfterRefusal(partition, draft, needsUserMessage);
   }
   throw overloaded(1);
@@ -120,6 +125,7 @@ async function placeAfterRefusal(partition: Partition, draft: RunDraft, needsUse
 type DraftOfRun = Pick<RunDraft, "tenant" | "threadId" | "assistant" | "request" | "now" | "lifetime">;
 
 function draftRun(draft: DraftOfRun, seq: string): RunDoc {
+  const trace = traceparent();
   const { tenant, threadId, assistant, request, now, lifetime } = draft;
   return {
     ...newRun(request, assistant, mintId("run", seq), threadId, toSeconds(now), lifetime),
@@ -139,6 +145,7 @@ function draftRun(draft: DraftOfRun, seq: string): RunDoc {
       tool_tokens: 0,
       chosen: [...new Set([...(assistant.internal?.chosen ?? []), ...chosenIn(request)])],
       log: { chunks: 0, events: 0 },
+      ...(trace !== undefined && { trace }),
     },
   };
 }

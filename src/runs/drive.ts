@@ -19,6 +19,7 @@ import { Heartbeat } from "./heartbeat.ts";
 import { type Ending, retried } from "./lifecycle.ts";
 import type { Outcome } from "./outcome.ts";
 import type { OwnedRun } from "./owned-run.ts";
+import { inDriveSpan } from "./run-span.ts";
 import {
   endDriven,
   leave,
@@ -46,19 +47,26 @@ const STORE_PAUSE = 5_000;
  * being read already. Throws `StoreTrouble` if not even the outcome can be written.
  */
 export function drive(engine: Engine, owned: OwnedRun, window?: Promise<MessageDoc[]>): Promise<Progress> {
-  return engine.drives.run(async (stop) => {
-    owned.tell(runEvent(owned.run, "in_progress"));
-    const turn = new Turn(owned.run, reservedOf(owned.run), owned.tell, engine.now);
-    try {
-      return await settle(engine, owned, turn, await takeTurn(engine, owned, turn, stop, window));
-    } catch (error) {
-      if (error instanceof StoreTrouble) throw error;
-      // A fault of this code: the same would happen again, so the model is not asked again.
-      logOf(engine, owned.run).error("a run fails because of an unexpected error", { error });
-      const cancelled = owned.run.status === "cancelling";
-      return endDriven(engine, owned, turn, cancelled ? { status: "cancelled" } : FAILED);
-    }
-  });
+  return inDriveSpan(engine, owned, () => engine.drives.run((stop) => driveTo(engine, owned, stop, window)));
+}
+
+async function driveTo(
+  engine: Engine,
+  owned: OwnedRun,
+  stop: AbortController,
+  window: Promise<MessageDoc[]> | undefined,
+): Promise<Progress> {
+  owned.tell(runEvent(owned.run, "in_progress"));
+  const turn = new Turn(owned.run, reservedOf(owned.run), owned.tell, engine.now);
+  try {
+    return await settle(engine, owned, turn, await takeTurn(engine, owned, turn, stop, window));
+  } catch (error) {
+    if (error instanceof StoreTrouble) throw error;
+    // A fault of this code: the same would happen again, so the model is not asked again.
+    logOf(engine, owned.run).error("a run fails because of an unexpected error", { error });
+    const cancelled = owned.run.status === "cancelling";
+    return endDriven(engine, owned, turn, cancelled ? { status: "cancelled" } : FAILED);
+  }
 }
 
 function settle(engine: Engine, owned: OwnedRun, turn: Turn, outcome: Outcome): Promise<Progress> | Progress {

@@ -6,6 +6,7 @@ import type { Engine } from "./engine.ts";
 import { beginningOf, endingEvents } from "./events.ts";
 import { type Ending, ended, endedMessage, endedStep } from "./lifecycle.ts";
 import { RunBatch } from "./run-batch.ts";
+import { countRun } from "./run-span.ts";
 
 /**
  * Answers with the run as it has ended, or with undefined if another process has changed it meanwhile. What the run was
@@ -39,7 +40,9 @@ export async function endUndriven(
     sameContents: true,
   });
   const sent = await batch.send(partition);
-  return sent.ok ? { ...sent.run, _etag: sent.etag } : undefined;
+  if (!sent.ok) return undefined;
+  countRun(sent.run);
+  return { ...sent.run, _etag: sent.etag };
 }
 
 /** Later runs read what there is of the message: its driver has not come to counting it. */

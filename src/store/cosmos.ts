@@ -12,6 +12,7 @@ import { identity } from "../identity.ts";
 import { CATALOG, createContainers, THREADS } from "./containers.ts";
 import type { CostMeter } from "./cost.ts";
 import { signer } from "./master-key.ts";
+import { inStoreSpan } from "./request-span.ts";
 import { RangeGone, type StoreHealth, StoreTrouble, statusOf, troubleOf } from "./trouble.ts";
 import { REQUEST_TIMEOUT, THROTTLED_WAIT } from "./waits.ts";
 
@@ -155,14 +156,20 @@ const countCosts =
   (meter: CostMeter): RequestPlugin =>
   async (context, _diagnostics, next) => {
     const operation = `${context.resourceType}.${context.operationType}`;
-    try {
-      const response = await next(context);
-      meter.add(operation, charge(response.headers));
-      return response;
-    } catch (error) {
-      meter.add(operation, charge(error instanceof Object && "headers" in error ? error.headers : undefined));
-      throw error;
-    }
+    let units = 0;
+    const send = async () => {
+      try {
+        const response = await next(context);
+        units = charge(response.headers);
+        return response;
+      } catch (error) {
+        units = charge(error instanceof Object && "headers" in error ? error.headers : undefined);
+        throw error;
+      } finally {
+        meter.add(operation, units);
+      }
+    };
+    return inStoreSpan({ operation: context.operationType, path: context.path }, send, () => units);
   };
 
 const hasPartitionKey = (options: object | undefined) =>

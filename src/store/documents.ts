@@ -154,6 +154,8 @@ export interface RunInternal extends Listed {
   snapshot_missing?: true;
   /** the whole log of a run that ended with its first write (runs/short-log.ts) */
   short_log?: ShortLog;
+  /** W3C `traceparent` of the request that created it, where telemetry is on (runs/run-span.ts) */
+  trace?: string;
   /** parameters that the client chose itself, also where they are the defaults (resources/chosen.ts) */
   chosen?: ChosenParameter[];
   /** whether its log begins with its thread, which was created by the request that streams the run */

@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import { readConfig } from "../../src/config.ts";
 import { OVERFLOW_QUEUE, QUEUE } from "../../src/jobs/wake-ups.ts";
 import { CONTAINERS } from "../../src/store/containers.ts";
+import { METRICS } from "../../src/telemetry/metrics.ts";
 import { TYPES } from "./rules/rule.ts";
 import { CONFIGURATIONS, lastName, PROJECT, Snapshot, valuesAt } from "./snapshot.ts";
 
@@ -52,6 +53,8 @@ describe.each(CONFIGURATIONS)("in the %s configuration", (configuration) => {
       cosmos: { database: "threadkeep", key: undefined, createContainers: false },
       serviceBus: { namespace: expect.stringMatching(/^sb-threadkeep-\w+\.servicebus\.windows\.net$/) },
       managedIdentityClientId: expect.any(String),
+      telemetry: { appInsights: { byIdentity: true, clientId: expect.any(String) }, otlp: undefined },
+      capturesContent: false,
     });
     expect(config.cosmos.endpoint).toMatch(/^https:/);
   });
@@ -110,6 +113,27 @@ test("what alerts and the workbook look for in the log is what the code writes t
   expect([...messages].filter((message) => !written.includes(message))).toEqual([]);
 });
 
+test("what the workbook looks for among the metrics is what the code measures", () => {
+  const queries = valuesAt(JSON.parse(read("infra/workbook.json")), "items[].content.query").map(String);
+  const names = queries
+    .filter((query) => query.startsWith("AppMetrics"))
+    .flatMap((query) => found(query, /\bName (?:==|in) \(?((?:"[^"]+"(?:, )?)+)/g))
+    .flatMap((text) => found(text, /"([^"]+)"/g));
+  expect(names.length).toBeGreaterThan(4);
+  expect(names.filter((name) => !(name in METRICS))).toEqual([]);
+});
+
+test("the host records answered 5xx, and leaves the app's log to the app", () => {
+  const host: unknown = JSON.parse(read("host.json"));
+  expect(host).toMatchObject({
+    telemetryMode: "OpenTelemetry",
+    logging: {
+      logLevel: { "Host.Results": "Information" },
+      OpenTelemetry: { logLevel: { "Host.Function.Console": "None" } },
+    },
+  });
+});
+
 test("the workbook is JSON, and shows the resources of its deployment", () => {
   for (const configuration of CONFIGURATIONS) {
     const [text] = Snapshot.read(configuration).values("Microsoft.Insights/workbooks", "properties.serializedData");
@@ -118,7 +142,7 @@ test("the workbook is JSON, and shows the resources of its deployment", () => {
       ...valuesAt(workbook, "items[].content.resourceIds[]"),
       ...valuesAt(workbook, "items[].content.crossComponentResources[]"),
     ];
-    expect(resources.length).toBe(8);
+    expect(resources.length).toBe(12);
     expect(resources.filter((id) => !/^\/subscriptions\/.*threadkeep-\w+$/.test(String(id)))).toEqual([]);
   }
 });
@@ -155,5 +179,8 @@ function deployed(settings: Record<string, string>): Record<string, string> {
 /** What stands in for an expression. */
 function stand(name: string): string {
   if (name === "API_KEYS") return "default:tk-0123456789abcdef";
+  if (name === "APPLICATIONINSIGHTS_CONNECTION_STRING")
+    return "InstrumentationKey=00000000-0000-0000-0000-000000000001";
+  if (name === "APPLICATIONINSIGHTS_AUTHENTICATION_STRING") return "ClientId=the-identity;Authorization=AAD";
   return name.endsWith("_ENDPOINT") ? "https://endpoint.example.com" : `value-of-${name}`;
 }

@@ -24,7 +24,7 @@ const FLOORS: string[][] = [
   ["src/identity.ts"],
   ["src/managed-identity.ts"],
   ["src/resources", "src/config.ts", "src/log.ts", "src/tenant-shares.ts"],
-  ["src/access-settings.ts"],
+  ["src/access-settings.ts", "src/telemetry"],
 ];
 
 /** The places beside the app. Each may import itself and these; nothing of the app imports any of them. */
@@ -138,7 +138,7 @@ test.each([
 const loadedBy = (source: string) =>
   Array.from(source.matchAll(/^(?:import|export)\s(?!type\b)[^;]*?from\s+"([^"]+)"/gm), ([, name = ""]) => name);
 
-test("a cold start loads no library that only tokens and identities need", () => {
+test("a cold start loads no library that only tokens, identities and telemetry need", () => {
   const loaded = new Set<string>();
   const load = (file: string) => {
     if (loaded.has(file)) return;
@@ -151,6 +151,8 @@ test("a cold start loads no library that only tokens and identities need", () =>
   for (const file of graph.keys()) if (file.startsWith("functions/")) load(file);
   expect([...loaded]).toEqual(expect.arrayContaining(["src/api/auth.ts", "src/identity.ts", "@azure/cosmos", "zod"]));
   for (const name of ["jose", "@azure/identity", "@azure/core-rest-pipeline"]) expect([...loaded]).not.toContain(name);
+  expect([...loaded].filter((name) => /opentelemetry|telemetry\/(start|recorder)/.test(name))).toEqual([]);
+  expect([...loaded]).toContain("src/telemetry/telemetry.ts");
 });
 
 test("no line is longer than 120 columns, comments and texts included, which the formatter leaves as they are", () => {

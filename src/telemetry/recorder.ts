@@ -1,0 +1,155 @@
+/** Records with OpenTelemetry's SDK. Loaded only where telemetry is on. */
+import { AsyncLocalStorage } from "node:async_hooks";
+import {
+  type Context,
+  type Link,
+  type Attributes as OtelAttributes,
+  SpanKind as OtelSpanKind,
+  ROOT_CONTEXT,
+  type Span,
+  type SpanContext,
+  SpanStatusCode,
+  type Tracer,
+  trace,
+} from "@opentelemetry/api";
+import { type Logger, SeverityNumber } from "@opentelemetry/api-logs";
+import type { MetricName } from "./metrics.ts";
+import type { Attributes, LogEntry, OpenSpan, Recorder, SpanKind, SpanStart } from "./telemetry.ts";
+import { partsOf } from "./telemetry.ts";
+
+export type Instruments = Record<MetricName, (value: number, attributes: OtelAttributes) => void>;
+
+const KINDS: Record<SpanKind, OtelSpanKind> = {
+  internal: OtelSpanKind.INTERNAL,
+  server: OtelSpanKind.SERVER,
+  client: OtelSpanKind.CLIENT,
+  producer: OtelSpanKind.PRODUCER,
+  consumer: OtelSpanKind.CONSUMER,
+};
+
+const SEVERITIES = { info: SeverityNumber.INFO, warn: SeverityNumber.WARN, error: SeverityNumber.ERROR };
+
+/** What is asked of others belongs to something: by itself (a look at the store for `/healthz`) it is no news. */
+const ONLY_AS_CHILDREN: SpanKind[] = ["client", "producer"];
+
+export class OtelRecorder implements Recorder {
+  readonly #tracer: Tracer;
+  readonly #logger: Logger | undefined;
+  readonly #instruments: Instruments;
+  readonly #around = new AsyncLocalStorage<{ context: Context; span: RecordedSpan }>();
+
+  constructor(tracer: Tracer, instruments: Instruments, logger: Logger | undefined) {
+    this.#tracer = tracer;
+    this.#instruments = instruments;
+    this.#logger = logger;
+  }
+
+  inSpan<T>(start: SpanStart, work: (span: OpenSpan) => Promise<T>): Promise<T> {
+    const begun = this.#begin(start);
+    if (begun === undefined) return work(new RecordedSpan(undefined));
+    return this.#around.run(begun, async () => {
+      const { span } = begun;
+      try {
+        return await work(span);
+      } catch (error) {
+        span.fail(error instanceof Error ? error.name : "thrown");
+        throw error;
+      } finally {
+        span.endWhenOver();
+      }
+    });
+  }
+
+  openSpan(start: SpanStart): OpenSpan {
+    return this.#begin(start)?.span ?? new RecordedSpan(undefined);
+  }
+
+  current(): OpenSpan | undefined {
+    return this.#around.getStore()?.span;
+  }
+
+  link(traceparent: string): void {
+    const other = spanContextOf(traceparent);
+    const span = this.#around.getStore()?.span.inner;
+    if (other !== undefined && span?.spanContext().traceId !== other.traceId) span?.addLink({ context: other });
+  }
+
+  record(name: MetricName, value: number, attributes: Attributes): void {
+    this.#instruments[name](value, present(attributes));
+  }
+
+  log({ level, message, attributes }: LogEntry): void {
+    const context = this.#around.getStore()?.context ?? ROOT_CONTEXT;
+    const severity = { severityNumber: SEVERITIES[level], severityText: level };
+    this.#logger?.emit({ ...severity, body: message, attributes: present(attributes), context });
+  }
+
+  #begin({ name, kind, attributes, parent, link }: SpanStart): { context: Context; span: RecordedSpan } | undefined {
+    const around = this.#around.getStore();
+    const remote = spanContextOf(parent);
+    if (around === undefined && remote === undefined && ONLY_AS_CHILDREN.includes(kind)) return undefined;
+    const context = remote === undefined ? around?.context : trace.setSpanContext(ROOT_CONTEXT, remote);
+    const links: Link[] = [];
+    const linked = spanContextOf(link);
+    if (linked !== undefined) links.push({ context: linked });
+    // A span that goes on with another trace says what made it go on.
+    const cause = remote === undefined ? undefined : around?.span.inner?.spanContext();
+    if (cause !== undefined && cause.traceId !== remote?.traceId) links.push({ context: cause });
+    const options = { kind: KINDS[kind], attributes: present(attributes), links };
+    const span = this.#tracer.startSpan(name, options, context ?? ROOT_CONTEXT);
+    return { context: trace.setSpan(context ?? ROOT_CONTEXT, span), span: new RecordedSpan(span) };
+  }
+}
+
+class RecordedSpan implements OpenSpan {
+  readonly inner: Span | undefined;
+  #rest: Promise<unknown> | undefined;
+
+  constructor(span: Span | undefined) {
+    this.inner = span;
+  }
+
+  get traceparent(): string | undefined {
+    const context = this.inner?.spanContext();
+    if (context === undefined) return undefined;
+    return `00-${context.traceId}-${context.spanId}-0${context.traceFlags & 1}`;
+  }
+
+  set(attributes: Attributes): void {
+    this.inner?.setAttributes(present(attributes));
+  }
+
+  fail(errorType: string): void {
+    this.inner?.setAttribute("error.type", errorType);
+    this.inner?.setStatus({ code: SpanStatusCode.ERROR });
+  }
+
+  until(end: Promise<unknown>): void {
+    this.#rest = end;
+  }
+
+  end(): void {
+    this.inner?.end();
+  }
+
+  endWhenOver(): void {
+    const end = () => this.end();
+    if (this.#rest === undefined) end();
+    else void this.#rest.then(end, end);
+  }
+}
+
+function spanContextOf(traceparent: string | undefined): SpanContext | undefined {
+  const parts = partsOf(traceparent);
+  if (parts === undefined) return undefined;
+  return { traceId: parts.traceId, spanId: parts.spanId, traceFlags: parts.flags & 1, isRemote: true };
+}
+
+function present(attributes: Attributes): OtelAttributes {
+  const given: OtelAttributes = {};
+  for (const name in attributes) {
+    const value = attributes[name];
+    if (value !== undefined) given[name] = value;
+  }
+  return given;
+}

@@ -1,0 +1,46 @@
+import { expect, test } from "vitest";
+import { entry } from "../../../src/telemetry/entry.ts";
+import { partsOf } from "../../../src/telemetry/telemetry.ts";
+
+const TRACE = "0af7651916cd43dd8448eb211c80319c";
+const CLIENTS = `00-${TRACE}-b7ad6b7169203331-01`;
+const HOSTS = `00-${TRACE}-00f067aa0ba902b7-01`;
+
+test.each<[string, string | undefined, string | undefined, ReturnType<typeof entry>]>([
+  ["the host records the request: its span is the parent", HOSTS, CLIENTS, { kind: "internal", parent: HOSTS }],
+  ["the host records the request of a client that has no trace", HOSTS, undefined, { kind: "internal", parent: HOSTS }],
+  ["the host hands on its caller's trace", CLIENTS, CLIENTS, { kind: "server", parent: CLIENTS }],
+  [
+    "the host records nothing",
+    HOSTS.replace(/01$/, "00"),
+    undefined,
+    { kind: "server", parent: HOSTS.replace(/01$/, "00") },
+  ],
+  ["there is no host's trace", undefined, CLIENTS, { kind: "server", parent: CLIENTS }],
+  ["there is no trace at all", undefined, undefined, { kind: "server", parent: undefined }],
+  ["what a client sends is no trace", undefined, "hello", { kind: "server", parent: undefined }],
+])("%s", (_, traceParent, carried, expected) => {
+  expect(entry({ traceContext: { traceParent } }, carried, "server")).toEqual(expected);
+});
+
+test.each([
+  "",
+  "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+  `00-${TRACE}-0000000000000000-01`,
+  `ff-${TRACE}-b7ad6b7169203331-01`,
+  `00-${TRACE.toUpperCase()}-b7ad6b7169203331-01`,
+  `00-${TRACE}-b7ad6b7169203331`,
+  `${CLIENTS}x`,
+  undefined,
+  12,
+])("%s is no traceparent", (text) => {
+  expect(partsOf(text)).toBeUndefined();
+});
+
+test("a traceparent of a later version may be longer", () => {
+  expect(partsOf(`01-${TRACE}-b7ad6b7169203331-01-more`)).toEqual({
+    traceId: TRACE,
+    spanId: "b7ad6b7169203331",
+    flags: 1,
+  });
+});
