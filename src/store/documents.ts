@@ -5,6 +5,7 @@
 import type { Assistant } from "../resources/assistant.ts";
 import type { ChosenParameter } from "../resources/chosen.ts";
 import type { Usage } from "../resources/common.ts";
+import type { FileObject } from "../resources/file.ts";
 import type { Message } from "../resources/message.ts";
 import type { Run } from "../resources/run.ts";
 import { isNewerVersion, SCHEMA_VERSION, type Version } from "../resources/schema-version.ts";
@@ -30,6 +31,8 @@ export const WRITTEN_AS: Record<Doc["kind"], number> = {
   step: 1,
   snapshot: 1,
   events: 1,
+  file: 1,
+  deleted_file: 1,
 };
 
 /** Whether only a newer build understands the document: then this one may show it, and leaves it alone. */
@@ -193,9 +196,31 @@ export interface EventsDoc {
   };
 }
 
+export type FileDoc = FileObject &
+  Stored<
+    "file",
+    Listed & {
+      tenant: string;
+      /** its place in the list of the files of its purpose */
+      purpose_sort: string;
+      /** when it expires, in milliseconds since 1970; absent if it never does */
+      due?: number;
+    }
+  >;
+
+/** Stands in a file's place until everything that belonged to it is gone, its bytes last. */
+export type DeletedFileDoc = { id: string } & Stored<
+  "deleted_file",
+  {
+    tenant: string;
+    /** when the sweep sends another wake-up, in milliseconds since 1970 */
+    due: number;
+  }
+>;
+
 /** What is behind an API object. */
-export type ObjectDoc = AssistantDoc | ThreadDoc | MessageDoc | RunDoc | StepDoc;
-export type Doc = ObjectDoc | EventsDoc | SnapshotDoc | DeletedThreadDoc;
+export type ObjectDoc = AssistantDoc | ThreadDoc | MessageDoc | RunDoc | StepDoc | FileDoc;
+export type Doc = ObjectDoc | EventsDoc | SnapshotDoc | DeletedThreadDoc | DeletedFileDoc;
 
 /** The partition of a thread. Tenant and id in one key: a request of one tenant cannot name another's documents. */
 export const threadKey = (tenant: string, threadId: string) => `${tenant}:${threadId}`;
@@ -203,6 +228,8 @@ export const threadKey = (tenant: string, threadId: string) => `${tenant}:${thre
 export const catalogKey = (tenant: string) => tenant;
 
 export const assistantSort = (seq: string) => `assistant/${seq}`;
+export const fileSort = (seq: string) => `file/${seq}`;
+export const filePurposeSort = (purpose: string, seq: string) => `file/${purpose}/${seq}`;
 /** With the tenant, since the list of a tenant's threads crosses partitions. */
 export const threadSort = (tenant: string, seq: string) => `thread/${tenant}/${seq}`;
 export const messageSort = (seq: string) => `message/${seq}`;
