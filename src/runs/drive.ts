@@ -127,7 +127,7 @@ async function converse(
     context = { ...context, request: images.request };
   } catch (error) {
     if (!(error instanceof StoreTrouble)) throw error;
-    logOf(engine, owned.run).warn("the run's messages or images could not be read", { error });
+    logOf(engine, owned.run).warn("the run's messages could not be read", { error });
     return { kind: "store-trouble" };
   }
   if (!context.fits) return { kind: "ending", ending: { status: "incomplete", reason: "max_prompt_tokens" } };
