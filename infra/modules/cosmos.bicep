@@ -44,7 +44,7 @@ var dataContributor = '00000000-0000-0000-0000-000000000002'
 // The same as src/store/containers.ts, which a test compares.
 var containers = [
   { name: 'threads', indexed: ['/internal/sort/?', '/internal/due/?', '/run_id/?'] }
-  { name: 'catalog', indexed: ['/internal/sort/?'] }
+  { name: 'catalog', indexed: ['/internal/sort/?', '/internal/purpose_sort/?', '/internal/due/?'] }
 ]
 
 resource account 'Microsoft.DocumentDB/databaseAccounts@2025-10-15' = {

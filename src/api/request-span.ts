@@ -1,4 +1,6 @@
-/** A request as OpenTelemetry sees it: https://opentelemetry.io/docs/specs/semconv/http. Its path is told without ids. */
+/**
+ * A request as OpenTelemetry sees it: https://opentelemetry.io/docs/specs/semconv/http. Its path is told without ids.
+ */
 import type { HttpResponseInit } from "@azure/functions";
 import { entry, type Invocation } from "../telemetry/entry.ts";
 import { inSpan, record } from "../telemetry/telemetry.ts";

@@ -1,7 +1,7 @@
 /**
  * Wake-ups as OpenTelemetry sees them: https://opentelemetry.io/docs/specs/semconv/messaging. One that is sent at once
- * goes on in its sender's trace, by a property of the message that older builds do not look at; the Functions host reads
- * it, too. One for later, or one of many of the sweep, begins a trace of its own: traces must end.
+ * goes on in its sender's trace, by a property of the message that older builds do not look at; the Functions host
+ * reads it, too. One for later, or one of many of the sweep, begins a trace of its own: traces must end.
  */
 import type { ServiceBusMessage, ServiceBusMessageBatch } from "@azure/service-bus";
 import { entry, type Invocation } from "../telemetry/entry.ts";

@@ -64,10 +64,17 @@ export const routeNotFound = () => gateway(404, "Resource not found");
  */
 const notServed = (message: string) => invalidRequest(404, message, null, "not_served");
 
+export const vectorStoresNotServed = () =>
+  notServed(
+    "This deployment does not serve vector stores yet. Assistants, threads, messages, runs and files work without " +
+      "them; docs/compatibility.md tells what does not.",
+  );
+
+/** The operator has not said where the bytes of files are. */
 export const filesNotServed = () =>
   notServed(
-    "This deployment does not serve files and vector stores yet. Assistants, threads, messages and runs work without " +
-      "them; docs/compatibility.md tells what does not.",
+    "This deployment serves no files: it has no Blob Storage (BLOBS_ENDPOINT, docs/operations.md). Assistants, " +
+      "threads, messages and runs work without them.",
   );
 
 export const onlyAssistants = () =>
@@ -207,17 +214,98 @@ export const noMessageFound = (id: string) => invalidRequest(404, `No message fo
 export const noRunFound = (id: string) => invalidRequest(404, `No run found with id '${id}'.`);
 export const noRunStepFound = (id: string) => invalidRequest(404, `No run step found with id '${id}'.`);
 
+// ---------------------------------------------------------------- files
+
+export const noSuchFile = (id: string) => invalidRequest(404, `No such File object: ${shown(id)}`, "id");
+
+/** Of ids in a request's body; no full stop: clients match on it. */
+export const filesNotFound = (ids: string[]) =>
+  invalidRequest(404, `Files [${ids.map(shown).join(", ")}] were not found`);
+
+export const badPurpose = (purpose: string, allowed: readonly string[]) =>
+  invalidRequest(400, `'${shown(purpose)}' is not one of ${pythonList([...allowed])} - 'purpose'`, "purpose");
+
+export const extensionNotAllowed = (extension: string, allowed: string[]) =>
+  invalidRequest(
+    400,
+    `Invalid extension ${shown(extension)}. Supported formats: ${allowed.map((each) => `"${each}"`).join(", ")}`,
+  );
+
+export const fileTooLarge = () => invalidRequest(400, "File is too large.");
+export const fileIsEmpty = () => invalidRequest(400, "File is empty.");
+
+export const missingField = (name: string) =>
+  invalidParameter(`Missing required parameter: '${name}'.`, name, "missing_required_parameter");
+
+/** Ours: a part with the field's name that says no name of a file. */
+export const noFilename = (field: string) =>
+  invalidParameter(`Invalid '${field}': the file has no name. Send the part with a filename.`, field, "invalid_value");
+
+export const filenameTooLong = (field: string, maximum: number) =>
+  invalidParameter(
+    `Invalid '${field}': the file's name is too long. Expected at most ${maximum} characters.`,
+    field,
+    "string_above_max_length",
+  );
+
+export const notMultipart = () =>
+  invalidRequest(400, "The request body is no form. Send it as multipart/form-data with a boundary.");
+
+export const brokenForm = () =>
+  invalidRequest(400, "The request body is no complete form: it ends early, or a part of it is malformed.");
+
+export const formTooLarge = (what: string) =>
+  invalidRequest(400, `The form is too large: ${what}.`, null, "form_too_large");
+
+/** Clients' libraries send a request again after a 408. */
+export const uploadStalled = (seconds: number) =>
+  invalidRequest(408, `The upload stopped: nothing arrived for ${seconds} seconds.`, null, "upload_stalled");
+
+export const noUploadFound = (id: string) => invalidRequest(404, `No upload found with id '${shown(id)}'.`);
+
+export const uploadIsOver = (id: string, status: string) =>
+  invalidRequest(400, `Upload ${id} has status '${status}' and cannot be modified.`);
+
+export const uploadIsCompleting = (id: string) =>
+  invalidRequest(400, `Upload ${id} is being completed with other parts.`, "part_ids");
+
+export const wrongPart = (id: string) =>
+  invalidRequest(400, `Invalid 'part_ids': no part found with id '${shown(id)}'.`, "part_ids");
+
+export const uploadSizeDiffers = (bytes: number, announced: number) =>
+  invalidRequest(400, `Upload has ${bytes} bytes in its parts, but ${announced} were announced.`, "bytes");
+
+export const md5Differs = () => invalidRequest(400, "The md5 checksum of the uploaded parts does not match.", "md5");
+
+export const partTooLarge = () => invalidRequest(400, "Part is too large.");
+
+export const uploadHasTooManyParts = (maximum: number) =>
+  invalidRequest(400, `The upload has too many parts. Expected at most ${maximum}.`);
+
 // ---------------------------------------------------------------- what needs files
 
-const NO_FILES = "This deployment does not serve files yet (docs/compatibility.md).";
-
-/** An image by its file, which cannot exist here: the model would never see it. */
-export const imageFileNotServed = (param: string) =>
-  invalidParameter(
-    `Invalid '${param}'. ${NO_FILES} Send the image as image_url, with an https: or a data: URL.`,
-    param,
+/** An image by its file, where the operator has not said where files are. */
+export const imageFileNotServed = () =>
+  invalidRequest(
+    400,
+    "Invalid message content: this deployment serves no files (BLOBS_ENDPOINT, docs/operations.md). Send the image " +
+      "as image_url, with an https: or a data: URL.",
+    null,
     "not_served",
   );
+
+export const notAnImage = (extension: string, allowed: string[]) =>
+  invalidRequest(
+    400,
+    "Invalid message content: Expected file type to be a supported format: " +
+      `${allowed.map((each) => `.${each}`).join(", ")} but got .${shown(extension)}.`,
+  );
+
+export const imageTooLarge = (id: string, bytes: number, maximum: number) =>
+  invalidRequest(400, `Invalid message content: image ${id} has ${bytes} bytes. Expected at most ${maximum}.`);
+
+export const tooManyImages = (maximum: number) =>
+  invalidRequest(400, `Invalid message content: too many different image files. Expected at most ${maximum}.`);
 
 export const hostedToolNotServed = (tool: string) =>
   invalidParameter(

@@ -13,6 +13,9 @@ export const ID_PREFIXES = {
   run: "run",
   step: "step",
   call: "call",
+  file: "file",
+  upload: "upload",
+  part: "part",
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;
@@ -43,14 +46,17 @@ export function nextSeq(now: number, after?: string): string {
   return encode(stamp.time, TIME_LENGTH) + encode(stamp.counter, COUNTER_LENGTH) + randomDigits(RANDOM_LENGTH);
 }
 
+/** Files have a dash where all others have an underscore. */
+const beginningOf = (kind: IdKind) => `${ID_PREFIXES[kind]}${kind === "file" ? "-" : "_"}`;
+
 /** A new id of this kind; with `seq` the id that belongs to that place. */
 export function mintId(kind: IdKind, seq: string): string {
-  return `${ID_PREFIXES[kind]}_${seq}`;
+  return beginningOf(kind) + seq;
 }
 
 /** An id for things that are never listed by age, such as tool calls. */
 export function randomId(kind: IdKind): string {
-  return `${ID_PREFIXES[kind]}_${randomDigits(24)}`;
+  return beginningOf(kind) + randomDigits(24);
 }
 
 /**
@@ -58,7 +64,7 @@ export function randomId(kind: IdKind): string {
  * object that was deleted meanwhile, as clients do that delete while they page.
  */
 export function seqOfId(id: string, now: number): string | undefined {
-  const seq = id.slice(id.indexOf("_") + 1);
+  const seq = seqOfMintedId(id);
   if (!/^[0-9A-Za-z]{24}$/.test(seq)) return undefined;
   const { time } = readStamp(seq);
   return time > FIRST_MINT && time < now + DAY ? seq : undefined;
@@ -124,4 +130,4 @@ function randomDigits(length: number): string {
 export const mintedAt = (id: string) => readStamp(seqOfMintedId(id)).time;
 
 /** The place of an id that this app minted a moment ago. */
-export const seqOfMintedId = (id: string) => id.slice(id.indexOf("_") + 1);
+export const seqOfMintedId = (id: string) => id.replace(/^[a-z]*[-_]/, "");

@@ -16,6 +16,7 @@ import type { Engine } from "./engine.ts";
 import { runEvent } from "./events.ts";
 import { hear } from "./hear.ts";
 import { Heartbeat } from "./heartbeat.ts";
+import { withImages } from "./images.ts";
 import { type Ending, retried } from "./lifecycle.ts";
 import type { Outcome } from "./outcome.ts";
 import type { OwnedRun } from "./owned-run.ts";
@@ -129,6 +130,9 @@ async function converse(
   let context: Context;
   try {
     context = await readContext(owned, engine.config.model.contextTokens, window);
+    const images = await withImages(engine, owned.run.internal.tenant, context.request, signal);
+    if ("error" in images) return { kind: "ending", ending: { status: "failed", error: images.error } };
+    context = { ...context, request: images.request };
   } catch (error) {
     if (!(error instanceof StoreTrouble)) throw error;
     logOf(engine, owned.run).warn("the run's messages could not be read", { error });

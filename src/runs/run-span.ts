@@ -1,7 +1,8 @@
 /**
- * A run as OpenTelemetry sees it. All that its drivers do is one trace, that of the request which created it: a run notes
- * the request's span, and each driver goes on from there, whatever woke it (another request with tool outputs, the sweep, a
- * wake-up for later). What woke it is linked. A run of a long life gets a trace for each drive instead, linked with the first.
+ * A run as OpenTelemetry sees it. All that its drivers do is one trace, that of the request which created it: a run
+ * notes the request's span, and each driver goes on from there, whatever woke it (another request with tool outputs,
+ * the sweep, a wake-up for later). What woke it is linked. A run of a long life gets a trace for each drive instead,
+ * linked with the first.
  */
 import { mintedAt } from "../resources/ids.ts";
 import type { RunDoc } from "../store/documents.ts";

@@ -6,7 +6,7 @@ import { type ContainerDefinition, type Database, PartitionKeyKind } from "@azur
 
 /** Threads with their messages, runs and steps: one logical partition a thread. */
 export const THREADS = "threads";
-/** What a tenant owns beside threads: assistants. One logical partition a tenant. */
+/** What a tenant owns beside threads: assistants and files. One logical partition a tenant. */
 export const CATALOG = "catalog";
 
 function container(id: string, indexed: string[]): ContainerDefinition {
@@ -26,7 +26,7 @@ function container(id: string, indexed: string[]): ContainerDefinition {
 
 export const CONTAINERS: ContainerDefinition[] = [
   container(THREADS, ["/internal/sort/?", "/internal/due/?", "/run_id/?"]),
-  container(CATALOG, ["/internal/sort/?"]),
+  container(CATALOG, ["/internal/sort/?", "/internal/purpose_sort/?", "/internal/due/?"]),
 ];
 
 export async function createContainers(database: Database): Promise<void> {

@@ -19,11 +19,9 @@ import { REQUEST_TIMEOUT, THROTTLED_WAIT } from "./waits.ts";
 export interface Containers {
   threads: Container;
   catalog: Container;
-  /**
-   * The threads again, for queries over several partitions: of a newer client after a split, which knows the new
-   * ranges.
-   */
+  /** Both again, for queries over several partitions: of a newer client after a split, which knows the new ranges. */
   allThreads: Container;
+  allCatalogs: Container;
 }
 
 export interface CosmosConnection {
@@ -46,7 +44,7 @@ class Connection implements CosmosConnection {
   readonly #health: StoreHealth;
   /** The session of this one knows every write of the process, so it stays. */
   readonly #client: CosmosClient;
-  /** The one that `allThreads` belongs to. */
+  /** The one that `allThreads` and `allCatalogs` belong to. */
   #queryClient: CosmosClient;
 
   constructor(config: Config, meter: CostMeter, health: StoreHealth) {
@@ -56,7 +54,7 @@ class Connection implements CosmosConnection {
     this.#client = this.#connect();
     this.#queryClient = this.#client;
     const { threads, catalog } = this.#containersOf(this.#client);
-    this.containers = { threads, catalog, allThreads: threads };
+    this.containers = { threads, catalog, allThreads: threads, allCatalogs: catalog };
   }
 
   prepare(): Promise<void> {
@@ -87,7 +85,8 @@ class Connection implements CosmosConnection {
     const renew = () => {
       if (this.#queryClient !== client) return;
       this.#queryClient = this.#connect();
-      this.containers.allThreads = this.#containersOf(this.#queryClient).threads;
+      const { threads, catalog } = this.#containersOf(this.#queryClient);
+      Object.assign(this.containers, { allThreads: threads, allCatalogs: catalog });
       if (client !== this.#client) client.dispose();
     };
     const options: CosmosClientOptions & { plugins: PluginConfig[] } = {

@@ -5,11 +5,13 @@
 import type { Assistant } from "../resources/assistant.ts";
 import type { ChosenParameter } from "../resources/chosen.ts";
 import type { Usage } from "../resources/common.ts";
+import type { ExpiresAfter, FileObject, Purpose } from "../resources/file.ts";
 import type { Message } from "../resources/message.ts";
 import type { Run } from "../resources/run.ts";
 import { isNewerVersion, SCHEMA_VERSION, type Version } from "../resources/schema-version.ts";
 import type { RunStep } from "../resources/step.ts";
 import type { Thread } from "../resources/thread.ts";
+import type { Upload } from "../resources/upload.ts";
 
 interface Stored<Kind extends string, Internal> {
   pk: string;
@@ -30,6 +32,9 @@ export const WRITTEN_AS: Record<Doc["kind"], number> = {
   step: 1,
   snapshot: 1,
   events: 1,
+  file: 1,
+  deleted_file: 1,
+  upload: 1,
 };
 
 /** Whether only a newer build understands the document: then this one may show it, and leaves it alone. */
@@ -195,9 +200,50 @@ export interface EventsDoc {
   };
 }
 
-/** What is behind an API object. */
-export type ObjectDoc = AssistantDoc | ThreadDoc | MessageDoc | RunDoc | StepDoc;
-export type Doc = ObjectDoc | EventsDoc | SnapshotDoc | DeletedThreadDoc;
+export type FileDoc = FileObject &
+  Stored<
+    "file",
+    Listed & {
+      tenant: string;
+      /** its place in the list of the files of its purpose */
+      purpose_sort: string;
+      /** when it expires, in milliseconds since 1970; absent if it never does */
+      due?: number;
+    }
+  >;
+
+/** Stands in a file's place until everything that belonged to it is gone, its bytes last. */
+export type DeletedFileDoc = { id: string } & Stored<
+  "deleted_file",
+  {
+    tenant: string;
+    /** when the sweep sends another wake-up, in milliseconds since 1970 */
+    due: number;
+  }
+>;
+
+export type UploadDoc = Upload &
+  Stored<
+    "upload",
+    {
+      /** the id of the file that it becomes: its blocks are staged in that one's blob */
+      file: string;
+      purpose: Purpose;
+      expires_after?: ExpiresAfter;
+      /** by their ids: their bytes, and how many blocks they have */
+      parts: Record<string, { bytes: number; blocks: number }>;
+      part_count: number;
+      /** the parts that it is or was completed with; until then (milliseconds since 1970) no others may be committed */
+      claim?: { parts: string[]; until: number };
+    }
+  > & {
+    /** seconds until Cosmos DB deletes it */
+    ttl: number;
+  };
+
+/** What is behind an API object of a list. */
+export type ObjectDoc = AssistantDoc | ThreadDoc | MessageDoc | RunDoc | StepDoc | FileDoc;
+export type Doc = ObjectDoc | EventsDoc | SnapshotDoc | DeletedThreadDoc | DeletedFileDoc | UploadDoc;
 
 /** The partition of a thread. Tenant and id in one key: a request of one tenant cannot name another's documents. */
 export const threadKey = (tenant: string, threadId: string) => `${tenant}:${threadId}`;
@@ -205,6 +251,8 @@ export const threadKey = (tenant: string, threadId: string) => `${tenant}:${thre
 export const catalogKey = (tenant: string) => tenant;
 
 export const assistantSort = (seq: string) => `assistant/${seq}`;
+export const fileSort = (seq: string) => `file/${seq}`;
+export const filePurposeSort = (purpose: string, seq: string) => `file/${purpose}/${seq}`;
 /** With the tenant, since the list of a tenant's threads crosses partitions. */
 export const threadSort = (tenant: string, seq: string) => `thread/${tenant}/${seq}`;
 export const messageSort = (seq: string) => `message/${seq}`;
@@ -221,10 +269,10 @@ export const seqOf = (sort: string) => sort.slice(sort.lastIndexOf("/") + 1);
 
 const HIDDEN = new Set(["pk", "kind", "internal", "ttl", "_rid", "_self", "_etag", "_attachments", "_ts"]);
 
-type ApiObject<D extends ObjectDoc> = Omit<D, "pk" | "kind" | "internal">;
+type ApiObject<D extends ObjectDoc | UploadDoc> = Omit<D, "pk" | "kind" | "internal" | "ttl">;
 
 /** The API's object without what the store needs around it. */
-export function apiObject<D extends ObjectDoc>(doc: D): ApiObject<D> {
+export function apiObject<D extends ObjectDoc | UploadDoc>(doc: D): ApiObject<D> {
   const object: Record<string, unknown> = {};
   for (const name in doc) if (!HIDDEN.has(name)) object[name] = doc[name];
   return object as ApiObject<D>;

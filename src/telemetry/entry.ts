@@ -8,9 +8,9 @@ export interface Invocation {
 
 /**
  * The Functions host, where its telemetry is on, records a request or a message itself (`server` or `consumer`), as the
- * parent of what the app does: then the app's part is `internal`, or each request would be counted twice. The host shows
- * that it does so by a span of its own, that is sampled; without, its trace context is that of the caller (`carried`) or
- * one that it made up.
+ * parent of what the app does: then the app's part is `internal`, or each request would be counted twice. The host
+ * shows that it does so by a span of its own, that is sampled; without, its trace context is that of the caller
+ * (`carried`) or one that it made up.
  */
 export function entry(
   { traceContext }: Invocation,

@@ -1,6 +1,6 @@
 /**
- * The metrics by their names. Those that OpenTelemetry's semantic conventions know have their names, units and attributes
- * (https://opentelemetry.io/docs/specs/semconv); the app's own ones begin with `threadkeep.`.
+ * The metrics by their names. Those that OpenTelemetry's semantic conventions know have their names, units and
+ * attributes (https://opentelemetry.io/docs/specs/semconv); the app's own ones begin with `threadkeep.`.
  */
 export interface Metric {
   kind: "counter" | "histogram";

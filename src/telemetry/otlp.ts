@@ -1,4 +1,6 @@
-/** Sends to any collector that speaks OTLP over HTTP. Endpoint, headers, timeout and the like come from the environment. */
+/**
+ * Sends to any collector that speaks OTLP over HTTP. Endpoint, headers, timeout and the like come from the environment.
+ */
 
 import { OTLPExporterBase } from "@opentelemetry/otlp-exporter-base";
 import { convertLegacyHttpOptions, createOtlpHttpExportDelegate } from "@opentelemetry/otlp-exporter-base/node-http";

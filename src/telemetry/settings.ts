@@ -1,6 +1,6 @@
 /**
- * Where telemetry goes, as the settings say it: to Application Insights, to an OTLP endpoint, or to both. The settings are
- * those that OpenTelemetry and Azure Functions define, so the host's telemetry goes to the same places.
+ * Where telemetry goes, as the settings say it: to Application Insights, to an OTLP endpoint, or to both. The settings
+ * are those that OpenTelemetry and Azure Functions define, so the host's telemetry goes to the same places.
  */
 import { z } from "zod";
 

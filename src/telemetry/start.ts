@@ -1,4 +1,7 @@
-/** Starts telemetry: the SDK at once, so that the first request is recorded; its exporters when there is something to send. */
+/**
+ * Starts telemetry: the SDK at once, so that the first request is recorded; its exporters when there is something to
+ * send.
+ */
 import type { TokenCredential } from "@azure/identity";
 import type { Meter } from "@opentelemetry/api";
 import type { Resource } from "@opentelemetry/resources";

@@ -1,6 +1,7 @@
 /**
- * What the app tells of itself beside its log: spans of traces, and metrics. Code that does something worth telling calls
- * these functions; they do nothing until a recorder is set (start.ts), which only happens where the settings ask for it.
+ * What the app tells of itself beside its log: spans of traces, and metrics. Code that does something worth telling
+ * calls these functions; they do nothing until a recorder is set (start.ts), which only happens where the settings ask
+ * for it.
  */
 import type { MetricName } from "./metrics.ts";
 

@@ -1,11 +1,13 @@
 /** Every operation of the API. */
 import type { Operation } from "../operation.ts";
 import { assistantOperations } from "./assistants.ts";
+import { fileOperations } from "./files.ts";
 import { messageOperations } from "./messages.ts";
 import { watchRun } from "./run-events.ts";
 import { runOperations } from "./runs.ts";
 import { stepOperations } from "./steps.ts";
 import { threadOperations } from "./threads.ts";
+import { uploadOperations } from "./uploads.ts";
 
 export const operations: Operation[] = [
   ...assistantOperations,
@@ -14,4 +16,6 @@ export const operations: Operation[] = [
   ...runOperations,
   watchRun,
   ...stepOperations,
+  ...fileOperations,
+  ...uploadOperations,
 ];
