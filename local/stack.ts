@@ -97,7 +97,9 @@ export interface Stack {
   model: { baseUrl: string; key: string; isSimulated: boolean };
   /** Only with `identity`. */
   identity?: StackIdentity;
-  /** Only with `blobs`: a connection string, as the app's settings `AzureWebJobsStorage` and `BLOBS_CONNECTION` have it. */
+  /**
+   * Only with `blobs`: a connection string, as the app's settings `AzureWebJobsStorage` and `BLOBS_CONNECTION` have it.
+   */
   blobStorage?: string;
   /** The environment that the app was started with. */
   env: NodeJS.ProcessEnv;

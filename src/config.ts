@@ -151,8 +151,8 @@ export interface Config {
   runs: { lifetime: number; lease: number; eventsTtl: number };
   limits: {
     /**
-     * of one instance: requests under way, open streams, files that are being sent, bytes of bodies, characters that wait for
-     * slow readers
+     * of one instance: requests under way, open streams, files that are being sent, bytes of bodies, characters that
+     * wait for slow readers
      */
     requests: number;
     streams: number;
@@ -231,7 +231,7 @@ const NO_SERVICE_BUS =
   "(name.servicebus.windows.net, used with a managed identity)";
 
 const TWO_BLOB_STORES =
-  "- BLOBS_ENDPOINT and BLOBS_CONNECTION are both set: one says where files are (with a managed identity, or with a key)";
+  "- BLOBS_ENDPOINT and BLOBS_CONNECTION are both set: one says where files are (by identity, or with a key)";
 
 const NO_CALLERS =
   "- CALLERS is not set: with ENTRA_TENANT_ID it says which callers belong to which tenant (tenant:kind=value)";

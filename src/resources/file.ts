@@ -54,8 +54,8 @@ export function purposeOf(text: string): Purpose {
 }
 
 const ASSISTANTS_EXTENSIONS =
-  "c cpp cs css csv doc docx gif go html java jpeg jpg js json md pdf php pkl png pptx py rb sh tar tex ts txt webp xlsx " +
-  "xml zip";
+  "c cpp cs css csv doc docx gif go html java jpeg jpg js json md pdf php pkl png pptx py rb sh tar tex ts txt webp " +
+  "xlsx xml zip";
 
 const EXTENSIONS: Record<Purpose, string[] | undefined> = {
   assistants: ASSISTANTS_EXTENSIONS.split(" "),
