@@ -1,7 +1,7 @@
 /** A model server that ends its streams a moment after `[DONE]`, as real ones do: its connection is used again. */
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { readConfig } from "../../../src/config.ts";
 import { Model } from "../../../src/model/client.ts";
@@ -56,7 +56,9 @@ async function sayTwice(response: ServerResponse): Promise<void> {
 }
 
 test("calls one after the other share a connection", async () => {
+  let ended = Promise.withResolvers<void>();
   answer = async (response) => {
+    response.once("close", () => ended.resolve());
     await sayTwice(response);
     await sleep(5);
     response.end();
@@ -64,7 +66,10 @@ test("calls one after the other share a connection", async () => {
   const model = newModel();
   for (let i = 0; i < 5; i++) {
     expect(await pieces(model)).toBe(2);
-    await sleep(20);
+    await ended.promise;
+    ended = Promise.withResolvers();
+    // The end is on its way within this process: it is read in one of the next turns of the event loop.
+    for (let turn = 0; turn < 50; turn++) await setImmediate();
   }
   expect(connections).toBe(1);
 });
