@@ -3,7 +3,7 @@
  */
 import type { HttpResponseInit } from "@azure/functions";
 import { entry, type Invocation } from "../telemetry/entry.ts";
-import { inSpan, record } from "../telemetry/telemetry.ts";
+import { inSpan, type OpenSpan, partsOf, record } from "../telemetry/telemetry.ts";
 import type { Operation } from "./operation.ts";
 
 interface Headers {
@@ -17,6 +17,9 @@ export interface Answered {
   over?: Promise<unknown> | undefined;
 }
 
+/**
+ * A request that only reads leaves a span if its client has a trace: polls would be most of what is told. Metrics count all.
+ */
 export async function inRequestSpan(
   { method, path }: Operation,
   headers: Headers,
@@ -24,27 +27,23 @@ export async function inRequestSpan(
   work: () => Promise<Answered>,
 ): Promise<HttpResponseInit> {
   const started = performance.now();
+  const carried = headers.get("traceparent");
   const route = { "http.request.method": method, "http.route": `/${path}` };
-  const start = {
-    name: `${method} /${path}`,
-    attributes: route,
-    ...entry(invocation, headers.get("traceparent"), "server"),
-  };
-  return inSpan(start, async (span) => {
-    const { response, over } = await work();
+  const tell = ({ response, over }: Answered, span?: OpenSpan) => {
     const { status = 200 } = response;
-    const failure = status >= 500 ? { "error.type": String(status) } : {};
-    span.set({ "http.response.status_code": status });
-    if (status >= 500) span.fail(String(status));
+    span?.set({ "http.response.status_code": status });
+    if (status >= 500) span?.fail(String(status));
     if (status === 429) record("threadkeep.refusals", 1, { "http.route": `/${path}` });
-    const measured = () =>
-      record("http.server.request.duration", (performance.now() - started) / 1_000, {
-        ...route,
-        "http.response.status_code": status,
-        ...failure,
-      });
+    const about = { ...route, "http.response.status_code": status };
+    const measured = () => record("http.server.request.duration", (performance.now() - started) / 1_000, about);
     if (over === undefined) measured();
-    else span.until(over.then(measured, measured));
+    else {
+      const end = over.then(measured, measured);
+      span?.until(end);
+    }
     return response;
-  });
+  };
+  if (method === "GET" && partsOf(carried) === undefined) return tell(await work());
+  const start = { name: `${method} /${path}`, attributes: route, ...entry(invocation, carried, "server") };
+  return inSpan(start, async (span) => tell(await work(), span));
 }

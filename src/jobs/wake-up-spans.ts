@@ -29,11 +29,8 @@ export function inSendSpan(
     const { traceparent } = span;
     if (isOne && traceparent !== undefined && messages.scheduledEnqueueTimeUtc === undefined)
       messages.applicationProperties = { traceparent };
-    const started = performance.now();
     const isSent = await send();
-    const failure = isSent ? {} : { "error.type": "not_sent" };
     if (!isSent) span.fail("not_sent");
-    record("messaging.client.operation.duration", (performance.now() - started) / 1_000, { ...about, ...failure });
     return isSent;
   });
 }

@@ -7,7 +7,7 @@ import { isRecording, openSpan, record } from "../telemetry/telemetry.ts";
 import type { AnswerPiece, ReportedUsage } from "./pieces.ts";
 import type { ModelRequest } from "./types.ts";
 
-/** Of what was said, where it is told: the last part of the prompt, and the first of the answer. Characters. */
+/** Of what was said, where it is told: the prompt's last messages, and the answer's beginning. Characters. */
 const MOST_CONTENT = 32_768;
 
 /** Hears how a call goes. */
@@ -49,8 +49,7 @@ class Watch implements CallWatch {
     this.#capturesContent = config.capturesContent;
     const attributes = { ...this.#about, "gen_ai.request.stream": true };
     this.#span = openSpan({ name: `chat ${model}`, kind: "client", attributes });
-    if (this.#capturesContent)
-      this.#span.set({ "gen_ai.input.messages": JSON.stringify(request.messages).slice(-MOST_CONTENT) });
+    if (this.#capturesContent) this.#span.set({ "gen_ai.input.messages": lastOf(request) });
   }
 
   heard({ text, calls, finishReason, usage }: AnswerPiece): void {
@@ -69,11 +68,11 @@ class Watch implements CallWatch {
   over(): void {
     const { prompt_tokens: input, completion_tokens: output } = this.#usage ?? {};
     this.#span.set({
-      "gen_ai.response.finish_reasons": this.#finishReason,
+      "gen_ai.response.finish_reasons": this.#finishReason === undefined ? undefined : [this.#finishReason],
       "gen_ai.response.time_to_first_chunk": this.#firstPiece,
       "gen_ai.usage.input_tokens": input,
       "gen_ai.usage.output_tokens": output,
-      "gen_ai.output.messages": this.#capturesContent ? this.#said.slice(0, MOST_CONTENT) : undefined,
+      "gen_ai.output.messages": this.#capturesContent ? this.#answer() : undefined,
     });
     if (this.#errorType !== undefined) this.#span.fail(this.#errorType);
     this.#span.end();
@@ -87,8 +86,28 @@ class Watch implements CallWatch {
     }
   }
 
+  #answer(): string {
+    const parts = [textPart(this.#said.slice(0, MOST_CONTENT))];
+    return JSON.stringify([{ role: "assistant", parts, finish_reason: this.#finishReason }]);
+  }
+
   /** Seconds. */
   #elapsed(): number {
     return (performance.now() - this.#started) / 1_000;
   }
+}
+
+const textPart = (content: string) => ({ type: "text", content });
+
+/** As many of a prompt's messages as may be told, in the form of the conventions. */
+function lastOf({ messages }: ModelRequest): string {
+  const told: { role: string; parts: ReturnType<typeof textPart>[] }[] = [];
+  let size = 0;
+  for (const { role, content, ...more } of messages.toReversed()) {
+    const text = typeof content === "string" ? content : JSON.stringify({ content, ...more });
+    size += text.length;
+    if (told.length > 0 && size > MOST_CONTENT) break;
+    told.unshift({ role, parts: [textPart(text.slice(-MOST_CONTENT))] });
+  }
+  return JSON.stringify(told);
 }

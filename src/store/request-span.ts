@@ -34,7 +34,6 @@ export function inStoreSpan<T extends Answer>(
   const name = OPERATIONS[operation] ?? operation;
   const collection = /\/colls\/([\w-]+)/.exec(path)?.[1];
   const about = { "db.system.name": "azure.cosmosdb", "db.operation.name": name, "db.collection.name": collection };
-  const started = performance.now();
   return inSpan({ name: `${name} ${collection ?? ""}`.trimEnd(), kind: "client", attributes: about }, async (span) => {
     let outcome: { status: number | undefined; substatus?: number | undefined } = { status: undefined };
     try {
@@ -53,7 +52,6 @@ export function inStoreSpan<T extends Answer>(
         "azure.cosmosdb.operation.request_charge": charge,
       });
       const known = { ...about, "db.response.status_code": status === undefined ? undefined : String(status) };
-      record("db.client.operation.duration", (performance.now() - started) / 1_000, known);
       record("azure.cosmosdb.client.operation.request_charge", charge, known);
     }
   });

@@ -26,9 +26,7 @@ const seconds = (description: string, buckets = SECONDS): Metric => ({
 
 export const METRICS = {
   "http.server.request.duration": seconds("Requests, until their answers are ready; streams until they have ended"),
-  "messaging.client.operation.duration": seconds("Sending wake-ups"),
   "messaging.process.duration": seconds("Handling wake-ups", LONG_SECONDS),
-  "db.client.operation.duration": seconds("Requests to Cosmos DB"),
   "azure.cosmosdb.client.operation.request_charge": {
     kind: "histogram",
     unit: "{request_unit}",

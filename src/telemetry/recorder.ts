@@ -19,6 +19,15 @@ import { partsOf } from "./telemetry.ts";
 
 export type Instruments = Record<MetricName, (value: number, attributes: OtelAttributes) => void>;
 
+/** For metrics and logs. */
+export interface Rest {
+  instruments: Instruments;
+  logger: Logger | undefined;
+}
+
+/** Of what comes before the rest is loaded, so much is kept. */
+const MOST_EARLY = 2_000;
+
 const KINDS: Record<SpanKind, OtelSpanKind> = {
   internal: OtelSpanKind.INTERNAL,
   server: OtelSpanKind.SERVER,
@@ -34,14 +43,21 @@ const ONLY_AS_CHILDREN: SpanKind[] = ["client", "producer"];
 
 export class OtelRecorder implements Recorder {
   readonly #tracer: Tracer;
-  readonly #logger: Logger | undefined;
-  readonly #instruments: Instruments;
+  /** what metrics and logs go to; undefined until it is loaded */
+  #rest: Rest | undefined;
+  /** what came before that */
+  #early: ((rest: Rest) => void)[] = [];
   readonly #around = new AsyncLocalStorage<{ context: Context; span: RecordedSpan }>();
 
-  constructor(tracer: Tracer, instruments: Instruments, logger: Logger | undefined) {
+  constructor(tracer: Tracer) {
     this.#tracer = tracer;
-    this.#instruments = instruments;
-    this.#logger = logger;
+  }
+
+  /** What has been recorded so far goes there, too. */
+  complete(rest: Rest): void {
+    this.#rest = rest;
+    for (const tell of this.#early) tell(rest);
+    this.#early = [];
   }
 
   inSpan<T>(start: SpanStart, work: (span: OpenSpan) => Promise<T>): Promise<T> {
@@ -75,13 +91,19 @@ export class OtelRecorder implements Recorder {
   }
 
   record(name: MetricName, value: number, attributes: Attributes): void {
-    this.#instruments[name](value, present(attributes));
+    this.#tell(({ instruments }) => instruments[name](value, present(attributes)));
   }
 
   log({ level, message, attributes }: LogEntry): void {
     const context = this.#around.getStore()?.context ?? ROOT_CONTEXT;
     const severity = { severityNumber: SEVERITIES[level], severityText: level };
-    this.#logger?.emit({ ...severity, body: message, attributes: present(attributes), context });
+    const entry = { ...severity, body: message, attributes: present(attributes), timestamp: Date.now(), context };
+    this.#tell(({ logger }) => logger?.emit(entry));
+  }
+
+  #tell(tell: (rest: Rest) => void): void {
+    if (this.#rest !== undefined) tell(this.#rest);
+    else if (this.#early.length < MOST_EARLY) this.#early.push(tell);
   }
 
   #begin({ name, kind, attributes, parent, link }: SpanStart): { context: Context; span: RecordedSpan } | undefined {

@@ -6,7 +6,7 @@
 import type { MetricName } from "./metrics.ts";
 
 /** Attributes that are `undefined` are left out. No text of users, and no secrets. */
-export type Attributes = Record<string, string | number | boolean | undefined>;
+export type Attributes = Record<string, string | number | boolean | string[] | undefined>;
 
 /** As in OpenTelemetry: who called whom, and whether the caller waits. */
 export type SpanKind = "internal" | "server" | "client" | "producer" | "consumer";

@@ -152,7 +152,7 @@ test("a background run with a tool call is one tree, from the request through th
       "gen_ai.operation.name": "chat",
       "gen_ai.provider.name": "openai",
       "gen_ai.request.model": "paused",
-      "gen_ai.response.finish_reasons": "stop",
+      "gen_ai.response.finish_reasons": expect.objectContaining({ values: [{ stringValue: "stop" }] }),
       "gen_ai.usage.output_tokens": expect.any(Number),
       "gen_ai.response.time_to_first_chunk": expect.any(Number),
     },
