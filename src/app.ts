@@ -11,6 +11,7 @@ import { Model } from "./model/client.ts";
 import { countTokens } from "./model/tokens.ts";
 import { Drives } from "./runs/drives.ts";
 import type { Engine } from "./runs/engine.ts";
+import type { HostedTool } from "./runs/tools/hosted-tool.ts";
 import { AccountConsistency } from "./store/consistency.ts";
 import { type CosmosConnection, connectCosmos } from "./store/cosmos.ts";
 import { CostMeter } from "./store/cost.ts";
@@ -43,13 +44,16 @@ export class App {
   /** how many tenants share the limits */
   readonly tenants: number;
   readonly load: Load;
+  readonly hosted: readonly HostedTool[];
   readonly backlog: Backlog;
   readonly #cosmos: CosmosConnection;
   #engine: Engine | undefined;
   #warm = false;
 
-  constructor(config: Config, log: Log) {
+  /** `hosted`: the tools that the server works for the model, if not the app's own. */
+  constructor(config: Config, log: Log, hosted: readonly HostedTool[] = []) {
     this.config = config;
+    this.hosted = hosted;
     this.log = log;
     // One client: its session knows every write of this process, so that the engine reads what the HTTP face has written.
     const health = new StoreHealth(this.now);
@@ -78,6 +82,7 @@ export class App {
       owner: `${hostname()}/${process.pid}/${randomUUID()}`,
       now: this.now,
       drives: new Drives(),
+      hosted: this.hosted,
       retriesInPlace: false,
     };
     return this.#engine;

@@ -1,14 +1,39 @@
 /** Run steps: one decision of the model, a message or a set of tool calls (docs/contract.md 2.2, 3.2). */
 import { z } from "zod";
-import { metadataObject, time, usageObject } from "./common.ts";
+import { metadataObject, rankingOptionsObject, time, usageObject } from "./common.ts";
 import { requiredCallObject, runErrorObject } from "./run.ts";
 
-/** What the model called and, once the client has submitted it, what came out. */
-export const toolCallObject = requiredCallObject.extend({
+/** A function of the client's that the model called and, once the client has submitted it, what came out. */
+const functionCallObject = requiredCallObject.extend({
   function: requiredCallObject.shape.function.extend({ output: z.string().nullable() }),
 });
-export type FunctionToolCall = z.output<typeof toolCallObject>;
-export type ToolCall = FunctionToolCall;
+export type FunctionToolCall = z.output<typeof functionCallObject>;
+
+/** `content` only comes with a step that is asked for with it (`include`). */
+const fileSearchResultObject = z.strictObject({
+  file_id: z.string(),
+  file_name: z.string(),
+  score: z.number(),
+  attributes: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  content: z.array(z.strictObject({ type: z.literal("text"), text: z.string() })).optional(),
+});
+export type FileSearchResult = z.output<typeof fileSearchResultObject>;
+
+/** A search that the server did for the model. What was searched for is not shown. */
+export const fileSearchCallObject = z.strictObject({
+  id: z.string(),
+  type: z.literal("file_search"),
+  file_search: z.strictObject({ ranking_options: rankingOptionsObject, results: z.array(fileSearchResultObject) }),
+});
+export type FileSearchToolCall = z.output<typeof fileSearchCallObject>;
+
+export const toolCallObject = z.discriminatedUnion("type", [functionCallObject, fileSearchCallObject]);
+export type ToolCall = z.output<typeof toolCallObject>;
+
+/** A call that the server does itself, inside the run. */
+export type HostedToolCall = Exclude<ToolCall, FunctionToolCall>;
+
+export const isFunctionCall = (call: ToolCall): call is FunctionToolCall => call.type === "function";
 
 export const stepDetailsObject = z.discriminatedUnion("type", [
   z.strictObject({

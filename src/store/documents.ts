@@ -62,6 +62,8 @@ export type ThreadDoc = Thread &
       last_seq: string;
       /** how many of its messages are the user's: a run without instructions needs one */
       user_messages: number;
+      /** how often its runs have searched files: citations number the searches */
+      searches?: number;
       /** ids of snapshots that are in its partition, newest first */
       snapshots?: string[];
     }
@@ -75,6 +77,8 @@ export type MessageDoc = Message &
       tokens: number;
       /** whether its run had called functions before: the context shows those calls at their place */
       follows_tools: boolean;
+      /** the same, where hosted tools are among what was called: older builds cannot read such steps */
+      follows_hosted?: true;
       /** its place in a prompt, if not its own: the model reads what it said with its calls before their outputs */
       prompt_seq?: string;
     }
@@ -119,6 +123,19 @@ export interface CallExtras {
   fields: Record<string, unknown>;
 }
 
+/** A call of a hosted tool as the model wrote it, and what the model reads of it later. Clients never see it. */
+export interface HostedRecord {
+  /** of the call */
+  id: string;
+  /** the function's, as the model knows it */
+  name: string;
+  arguments: string;
+  /** the number of a search: citations name it (docs/contract.md, "file_search in runs") */
+  n?: number;
+  /** what the model reads, where the call as clients see it does not tell that */
+  output?: string;
+}
+
 /** A form of it that older builds cannot read gets a field of another name in the run: then those tell only the end. */
 export interface ShortLog {
   /** ids of the steps and messages that it tells of */
@@ -144,8 +161,16 @@ export interface RunInternal extends Listed {
   turns: number;
   /** what they used; the run shows it once it has ended */
   usage: Usage;
-  /** what the run's function calls and their outputs cost in a prompt */
+  /** what the run's tool calls and their outputs cost in a prompt */
   tool_tokens: number;
+  /** those of them that no later run gets to read */
+  passing_tokens?: number;
+  /** the vector stores of its assistant when it was created, if it may search files */
+  vector_stores?: string[];
+  /** the `started_at` of a driver that has found files of the run not ready yet */
+  waited?: number | null;
+  /** finished model calls that called hosted tools */
+  hosted_turns?: number;
   /** how long the event log is */
   log: { chunks: number; events: number };
   /** the document that holds its instructions, tools and response format, if they are large */
@@ -169,6 +194,8 @@ export type StepDoc = RunStep &
       usage: Usage;
       /** goes back to the model with the step's calls; clients never see it */
       extras?: CallExtras[] | null;
+      /** its calls of hosted tools, once they are done */
+      hosted?: HostedRecord[] | null;
     }
   >;
 

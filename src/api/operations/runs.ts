@@ -68,14 +68,15 @@ const createThreadAndRun = operation({
     // The assistant first: a wrong id must not leave a thread behind.
     const assistant = await readAssistantToUse(app.store, tenant, body.assistant_id);
     assertChoosable(body.tool_choice, body.tools ?? assistant.tools);
-    const { thread: threadRequest, tool_resources: _resources, ...request } = body;
+    const { thread: threadRequest, tool_resources: toolResources, ...request } = body;
     const { thread, messages } = await draftThread(tenant, threadRequest ?? {}, now);
     // A run that is refused must not leave a thread behind either.
     const { lifetime } = app.config.runs;
-    assertCreatable({ tenant, threadId: thread.id, assistant, request, now, lifetime }, messages);
+    const draft = { tenant, threadId: thread.id, assistant, request, now, lifetime, toolResources };
+    assertCreatable(draft, messages);
     await storeThread(app.store, tenant, thread, messages, app.now);
     const before: RunEvent[] = [{ event: "thread.created", data: apiObject(thread) }];
-    const run = { tenant, threadId: thread.id, assistant, request, now, before, isThreadNew: true };
+    const run = { tenant, threadId: thread.id, assistant, request, now, before, isThreadNew: true, toolResources };
     return start(app, run, connection);
   },
 });
