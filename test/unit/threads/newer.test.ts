@@ -13,7 +13,7 @@ import { readThread } from "../../../src/threads/read.ts";
 import { assistant, runIn } from "../documents.ts";
 import { type StoredThread, startWorld, type World } from "./world.ts";
 
-const NEWER = { "/internal/v": 2, "/internal/more": "kept" };
+const NEWER = { "/internal/v": SCHEMA_VERSION + 1, "/internal/more": "kept" };
 
 let world: World;
 let thread: StoredThread;
