@@ -116,7 +116,14 @@ export interface Config {
   apiKeys: ApiKey[];
   /** undefined: tokens of Entra ID are not taken */
   entra: EntraSettings | undefined;
-  cosmos: { endpoint: string; key: string | undefined; database: string; createContainers: boolean };
+  cosmos: {
+    endpoint: string;
+    key: string | undefined;
+    database: string;
+    createContainers: boolean;
+    /** of the vectors in the container `stores` */
+    dimensions: number;
+  };
   serviceBus: { connectionString: string } | { namespace: string };
   model: {
     endpoint: string;
@@ -184,6 +191,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       key: s.COSMOS_KEY,
       database: s.COSMOS_DATABASE,
       createContainers: s.COSMOS_CREATE_CONTAINERS,
+      dimensions: s.EMBEDDING_DIMENSIONS,
     },
     serviceBus: serviceBus(s),
     model: {
