@@ -30,7 +30,7 @@ export function refusalOfPath(path: string): ApiError {
   return OF_OTHERS.has(first) ? onlyAssistants() : routeNotFound();
 }
 
-const HOSTED = ["file_search", "code_interpreter"];
+const HOSTED = ["code_interpreter"];
 
 /** The header for an answer with something in it that is kept and shown, and that runs go without. */
 export function warningOf(answer: object): Record<string, string> {

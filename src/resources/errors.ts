@@ -222,7 +222,7 @@ export const imageFileNotServed = (param: string) =>
 export const hostedToolNotServed = (tool: string) =>
   invalidParameter(
     `Invalid 'tool_choice': the run would have to use ${tool}, which this deployment does not serve yet ` +
-      "(docs/compatibility.md). Without tool_choice it runs with the functions of its tools only.",
+      "(docs/compatibility.md). Without tool_choice it runs with its other tools.",
     "tool_choice",
     "not_served",
   );

@@ -65,6 +65,18 @@ export const runStepObject = z.strictObject({
 });
 export type RunStep = z.output<typeof runStepObject>;
 
+/** A step without the texts that its searches have found. */
+export function withoutContents(step: RunStep): RunStep {
+  const { step_details: details } = step;
+  if (details.type !== "tool_calls" || details.tool_calls.every(isFunctionCall)) return step;
+  const calls = details.tool_calls.map((call) => {
+    if (call.type !== "file_search") return call;
+    const results = call.file_search.results.map(({ content: _, ...result }) => result);
+    return { ...call, file_search: { ...call.file_search, results } };
+  });
+  return { ...step, step_details: { type: "tool_calls", tool_calls: calls } };
+}
+
 export function newStep(
   run: { id: string; assistant_id: string; thread_id: string; expires_at: number | null },
   id: string,

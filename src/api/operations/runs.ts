@@ -1,4 +1,3 @@
-import { z } from "zod";
 import type { App } from "../../app.ts";
 import { listObject } from "../../resources/common.ts";
 import { MAX_METADATA_BODY, MAX_RUN_BODY, MAX_THREAD_AND_RUN_BODY } from "../../resources/limits.ts";
@@ -19,6 +18,7 @@ import { storeThread } from "../../threads/create.ts";
 import { draftThread } from "../../threads/draft.ts";
 import { readThread } from "../../threads/read.ts";
 import type { Connection } from "../connections.ts";
+import { type Include, includeQuery } from "../include.ts";
 import { operation } from "../operation.ts";
 import { existing, page, pageQuery } from "../paging.ts";
 import { streamRun } from "../streaming.ts";
@@ -30,8 +30,8 @@ function admit(app: App, tenant: string, request: { stream?: boolean | null | un
 }
 
 /** Answers with the queued run, or with the stream of its events. */
-async function start(app: App, run: NewRun, connection: Connection | undefined) {
-  if (run.request.stream === true) return streamRun(app, await startStreamedRun(app.engine, run), connection);
+async function start(app: App, run: NewRun, connection: Connection | undefined, query?: Include) {
+  if (run.request.stream === true) return streamRun(app, await startStreamedRun(app.engine, run), connection, query);
   return apiObject(await startRun(app.engine, run));
 }
 
@@ -40,17 +40,17 @@ const createRun = operation({
   summary: "Run an assistant on a thread",
   method: "POST",
   path: "threads/{thread_id}/runs",
-  query: z.object({}),
+  query: includeQuery,
   body: createRunRequest,
   maxBody: MAX_RUN_BODY,
   response: runObject,
   streams: true,
-  handler: async ({ app, tenant, params: { thread_id: threadId }, body, now, connection }) => {
+  handler: async ({ app, tenant, params: { thread_id: threadId }, query, body, now, connection }) => {
     admit(app, tenant, body);
     const assistant = await readAssistantToUse(app.store, tenant, body.assistant_id);
     assertChoosable(body.tool_choice, body.tools ?? assistant.tools);
     const run = { tenant, threadId, assistant, request: body, now, before: [], isThreadNew: false };
-    return start(app, run, connection);
+    return start(app, run, connection, query);
   },
 });
 
