@@ -144,7 +144,7 @@ async function search(
     }),
   );
   const before = thread.internal.searches ?? 0;
-  const budget: Budget = { tokens: Math.min(room, isGpt35(run.model) ? 4_000 : 16_000), bytes: MAX_BYTES };
+  const budget: Budget = { tokens: Math.min(room, isGpt35(run.model) ? 4_000 : 16_000), bytes: MAX_RESULT_BYTES };
   const done: HostedResults["done"] = [];
   for (const [index, { id }] of calls.entries()) {
     const results = await within(found[index] ?? [], budget);
@@ -159,7 +159,7 @@ async function search(
  * Results of one model call: the batch that pauses its run holds them beside all that the model may have said. Bytes of
  * JSON.
  */
-const MAX_BYTES = 250_000;
+export const MAX_RESULT_BYTES = 200_000;
 
 async function searchAll(
   sources: SearchSources,
