@@ -13,7 +13,7 @@ import { countTokens } from "./model/tokens.ts";
 import { Drives } from "./runs/drives.ts";
 import type { Engine } from "./runs/engine.ts";
 import { AccountConsistency } from "./store/consistency.ts";
-import { type CosmosConnection, connectCosmos } from "./store/cosmos.ts";
+import { type CosmosConnection, connectCosmos, type VectorTrouble } from "./store/cosmos.ts";
 import { CostMeter } from "./store/cost.ts";
 import { SnapshotCache } from "./store/snapshots.ts";
 import { Store } from "./store/store.ts";
@@ -23,8 +23,8 @@ import { WaitingRuns } from "./store/waiting.ts";
 /** Time for the first answer to leave. Milliseconds. */
 const WARM_UP_PAUSE = 20;
 
-/** Before the account's consistency is read again that could not be read. Milliseconds. */
-const CONSISTENCY_PAUSE = 5_000;
+/** Before what could not be read at the start is read again. Milliseconds. */
+const ASK_AGAIN_PAUSE = 5_000;
 
 /**
  * How long a process that is stopped may release its runs, and take leave of the queue. In Azure the process ends 5 s
@@ -90,31 +90,45 @@ export class App {
   }
 
   /**
-   * Before the first request: creates what the settings tell it to create, and looks how fresh the account's reads are.
-   * Throws if they are too weak: then this app must not run.
+   * Before the first request: creates what the settings tell it to create, and looks how fresh the account's reads are and
+   * which vectors it stores. Throws if the reads are too weak or the vectors are not those of the settings: then this app
+   * must not run.
    */
   async prepare(): Promise<void> {
     await this.#cosmos.prepare();
-    await this.#learnConsistency();
+    await Promise.all([
+      this.#learn("account's consistency", () => this.#cosmos.readConsistency(), this.#judgeConsistency),
+      this.#learn("container of vectors", () => this.#cosmos.readVectorTrouble(), this.#judgeVectors),
+    ]);
   }
 
-  /** A store in trouble is asked again later: until then the instance is not healthy. */
-  async #learnConsistency(): Promise<void> {
-    const { consistency } = this.store;
+  /** A store in trouble is asked again later: until its consistency is known the instance is not healthy. */
+  async #learn<T>(what: string, read: () => Promise<T>, judge: (answer: T) => void): Promise<void> {
+    let answer: T;
     try {
-      consistency.learn(await this.#cosmos.readConsistency());
+      answer = await read();
     } catch (error) {
-      this.log.warn("the account's consistency could not be read; it is read again", { error });
+      this.log.warn(`the ${what} could not be read; it is read again`, { error });
       const again = () =>
-        void this.#learnConsistency().catch((refusal) => this.log.error("not fit to serve", { error: refusal }));
-      setTimeout(again, CONSISTENCY_PAUSE).unref();
+        void this.#learn(what, read, judge).catch((refusal) => this.log.error("not fit to serve", { error: refusal }));
+      setTimeout(again, ASK_AGAIN_PAUSE).unref();
       return;
     }
-    const { level } = consistency;
+    judge(answer);
+  }
+
+  #judgeConsistency = (level: string): void => {
+    const { consistency } = this.store;
+    consistency.learn(level);
     if (consistency.isTooWeak) throw new Error(tooWeak(level));
     if (consistency.isSession) this.log.error(ONLY_SESSION, { consistency: level });
     else this.log.info("the account's consistency", { consistency: level });
-  }
+  };
+
+  #judgeVectors = (trouble: VectorTrouble | undefined): void => {
+    if (trouble?.isMissing) this.log.error(trouble.message);
+    else if (trouble !== undefined) throw new Error(trouble.message);
+  };
 
   /**
    * Loads what the first run will need and the first request did not. Called once that request is answered, so that only
@@ -153,7 +167,7 @@ const ONLY_SESSION =
   "The Cosmos DB account has Session consistency, not Strong: an instance reads its own writes, but another instance may " +
   "read them later. Set the account's default consistency to Strong (docs/operations.md, Consistency)";
 
-const tooWeak = (level: string | undefined) =>
+const tooWeak = (level: string) =>
   `The Cosmos DB account has ${level} consistency: clients would not read what they have just written. Set the account's ` +
   "default consistency to Strong (docs/operations.md, Consistency).";
 

@@ -60,6 +60,9 @@ const within = (minimum: number, maximum: number, what: string) => {
 };
 const seconds = (minimum: number, maximum: number) => within(minimum, maximum, "a number of seconds");
 
+/** Dimensions of an embedding if the settings do not say: those of OpenAI's own vector stores. */
+export const DEFAULT_DIMENSIONS = 256;
+
 const settings = z.object({
   API_KEYS: apiKeys.default([]),
   ENTRA_TENANT_ID: directory.optional(),
@@ -71,6 +74,7 @@ const settings = z.object({
   COSMOS_KEY: z.string().min(1).optional(),
   COSMOS_DATABASE: z.string().min(1).default("threadkeep"),
   COSMOS_CREATE_CONTAINERS: flag.default(false),
+  EMBEDDING_DIMENSIONS: within(1, 4_096, "a whole number").int("expected a whole number").default(DEFAULT_DIMENSIONS),
 
   ServiceBusConnection: z.string().min(1).optional(),
   ServiceBusConnection__fullyQualifiedNamespace: z.string().min(1).optional(),
@@ -111,7 +115,14 @@ export interface Config {
   apiKeys: ApiKey[];
   /** undefined: tokens of Entra ID are not taken */
   entra: EntraSettings | undefined;
-  cosmos: { endpoint: string; key: string | undefined; database: string; createContainers: boolean };
+  cosmos: {
+    endpoint: string;
+    key: string | undefined;
+    database: string;
+    createContainers: boolean;
+    /** of the vectors in the container `stores` */
+    dimensions: number;
+  };
   serviceBus: { connectionString: string } | { namespace: string };
   /** where the bytes of files are; undefined: this deployment serves no files */
   blobs: { connectionString: string } | { endpoint: string } | undefined;
@@ -177,6 +188,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       key: s.COSMOS_KEY,
       database: s.COSMOS_DATABASE,
       createContainers: s.COSMOS_CREATE_CONTAINERS,
+      dimensions: s.EMBEDDING_DIMENSIONS,
     },
     serviceBus: serviceBus(s),
     blobs: blobs(s),

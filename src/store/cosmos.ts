@@ -9,7 +9,7 @@ import {
 } from "@azure/cosmos";
 import type { Config } from "../config.ts";
 import { identity } from "../identity.ts";
-import { CATALOG, createContainers, THREADS } from "./containers.ts";
+import { CATALOG, createContainers, STORES, THREADS, vectorProblem } from "./containers.ts";
 import type { CostMeter } from "./cost.ts";
 import { signer } from "./master-key.ts";
 import { RangeGone, type StoreHealth, StoreTrouble, statusOf, troubleOf } from "./trouble.ts";
@@ -18,8 +18,10 @@ import { REQUEST_TIMEOUT, THROTTLED_WAIT } from "./waits.ts";
 export interface Containers {
   threads: Container;
   catalog: Container;
-  /** Both again, for queries over several partitions: of a newer client after a split, which knows the new ranges. */
+  stores: Container;
+  /** The same again, for queries over several partitions: of a newer client after a split, which knows the new ranges. */
   allThreads: Container;
+  allStores: Container;
   allCatalogs: Container;
 }
 
@@ -29,7 +31,15 @@ export interface CosmosConnection {
   prepare(): Promise<void>;
   /** The account's default consistency. Throws `StoreTrouble`. */
   readConsistency(): Promise<string>;
+  /** What hinders vector stores, if anything does: the container is missing or is for other vectors. Throws `StoreTrouble`. */
+  readVectorTrouble(): Promise<VectorTrouble | undefined>;
   close(): void;
+}
+
+/** `isMissing`: as after an upgrade from a version without vector stores, which all else can live with. */
+export interface VectorTrouble {
+  message: string;
+  isMissing: boolean;
 }
 
 export function connectCosmos(config: Config, meter: CostMeter, health: StoreHealth): CosmosConnection {
@@ -52,13 +62,14 @@ class Connection implements CosmosConnection {
     this.#health = health;
     this.#client = this.#connect();
     this.#queryClient = this.#client;
-    const { threads, catalog } = this.#containersOf(this.#client);
-    this.containers = { threads, catalog, allThreads: threads, allCatalogs: catalog };
+    const { threads, catalog, stores } = this.#containersOf(this.#client);
+    const all = { allThreads: threads, allCatalogs: catalog, allStores: stores };
+    this.containers = { threads, catalog, stores, ...all };
   }
 
   prepare(): Promise<void> {
-    const { database, createContainers: create } = this.#config.cosmos;
-    return create ? createContainers(this.#client.database(database)) : Promise.resolve();
+    const { database, createContainers: create, dimensions } = this.#config.cosmos;
+    return create ? createContainers(this.#client.database(database), dimensions) : Promise.resolve();
   }
 
   async readConsistency(): Promise<string> {
@@ -68,6 +79,17 @@ class Connection implements CosmosConnection {
     return level;
   }
 
+  async readVectorTrouble(): Promise<VectorTrouble | undefined> {
+    try {
+      const { resource } = await this.#health.answer(this.containers.stores.read());
+      const message = vectorProblem(resource ?? {}, this.#config.cosmos.dimensions);
+      return message === undefined ? undefined : { message, isMissing: false };
+    } catch (error) {
+      if (statusOf(error) === 404) return { message: NO_STORES, isMissing: true };
+      throw error;
+    }
+  }
+
   close(): void {
     this.#client.dispose();
     this.#queryClient.dispose();
@@ -75,7 +97,11 @@ class Connection implements CosmosConnection {
 
   #containersOf(client: CosmosClient) {
     const database = client.database(this.#config.cosmos.database);
-    return { threads: database.container(THREADS), catalog: database.container(CATALOG) };
+    return {
+      threads: database.container(THREADS),
+      catalog: database.container(CATALOG),
+      stores: database.container(STORES),
+    };
   }
 
   #connect(): CosmosClient {
@@ -84,8 +110,8 @@ class Connection implements CosmosConnection {
     const renew = () => {
       if (this.#queryClient !== client) return;
       this.#queryClient = this.#connect();
-      const { threads, catalog } = this.#containersOf(this.#queryClient);
-      Object.assign(this.containers, { allThreads: threads, allCatalogs: catalog });
+      const { threads, catalog, stores } = this.#containersOf(this.#queryClient);
+      Object.assign(this.containers, { allThreads: threads, allCatalogs: catalog, allStores: stores });
       if (client !== this.#client) client.dispose();
     };
     const options: CosmosClientOptions & { plugins: PluginConfig[] } = {
@@ -115,6 +141,10 @@ class Connection implements CosmosConnection {
     return client;
   }
 }
+
+const NO_STORES =
+  `There is no container ${STORES}, so vector stores do not work: create it as src/store/containers.ts has it ` +
+  "(docs/operations.md, Vector stores).";
 
 type RequestPlugin = Plugin<unknown>;
 

@@ -3,6 +3,7 @@
  * for everything that the API never shows; so turning a document into its API object is one function.
  */
 import type { Assistant } from "../resources/assistant.ts";
+import type { Attributes } from "../resources/attributes.ts";
 import type { ChosenParameter } from "../resources/chosen.ts";
 import type { Usage } from "../resources/common.ts";
 import type { FileObject } from "../resources/file.ts";
@@ -33,6 +34,7 @@ export const WRITTEN_AS: Record<Doc["kind"], number> = {
   events: 1,
   file: 1,
   deleted_file: 1,
+  chunk: 1,
 };
 
 /** Whether only a newer build understands the document: then this one may show it, and leaves it alone. */
@@ -218,12 +220,39 @@ export type DeletedFileDoc = { id: string } & Stored<
   }
 >;
 
+/** A piece of a file's text in a vector store, with its embedding. */
+export interface ChunkDoc {
+  /** `chunkId(file_id, n)` */
+  id: string;
+  pk: string;
+  kind: "chunk";
+  file_id: string;
+  /** of the file: results of a search tell it */
+  filename: string;
+  /** which chunk of its file it is, from 0 */
+  n: number;
+  text: string;
+  /** of length 1, rounded (`roundVector`) */
+  vector: number[];
+  /** of the file in this vector store: filters of a search ask for them */
+  attributes: Attributes;
+  internal: Version;
+}
+
 /** What is behind an API object. */
 export type ObjectDoc = AssistantDoc | ThreadDoc | MessageDoc | RunDoc | StepDoc | FileDoc;
-export type Doc = ObjectDoc | EventsDoc | SnapshotDoc | DeletedThreadDoc | DeletedFileDoc;
+export type Doc = ObjectDoc | EventsDoc | SnapshotDoc | DeletedThreadDoc | DeletedFileDoc | ChunkDoc;
 
 /** The partition of a thread. Tenant and id in one key: a request of one tenant cannot name another's documents. */
 export const threadKey = (tenant: string, threadId: string) => `${tenant}:${threadId}`;
+
+/** The partition of a vector store. */
+export const storeKey = (tenant: string, vectorStoreId: string) => `${tenant}:${vectorStoreId}`;
+/** An id may not hold a slash (Azure limit). */
+export const chunkId = (fileId: string, n: number) => `${fileId}~${n}`;
+
+/** Five decimals of each number: a third of a chunk's bytes less, and no other order of results. */
+export const roundVector = (vector: number[]) => vector.map((value) => Math.round(value * 1e5) / 1e5);
 
 export const catalogKey = (tenant: string) => tenant;
 

@@ -2,7 +2,7 @@
 import type { Container } from "@azure/cosmos";
 import type { AccountConsistency, Freshness } from "./consistency.ts";
 import { type QueryTools, queryCatalogs, queryThreads } from "./cross-partition.ts";
-import { catalogKey, deletedSort, threadKey } from "./documents.ts";
+import { catalogKey, deletedSort, storeKey, threadKey } from "./documents.ts";
 import { Partition, type StoreAccess } from "./partition.ts";
 import type { SnapshotCache } from "./snapshots.ts";
 import { TenantThreads } from "./tenant-threads.ts";
@@ -16,9 +16,11 @@ export type OverdueRun =
 interface Containers {
   threads: Container;
   catalog: Container;
+  stores: Container;
   /** for queries over several partitions (cosmos.ts) */
   allThreads: Container;
   allCatalogs: Container;
+  allStores: Container;
 }
 
 /** A mark of a deleted or half-written thread; the id is the thread's. */
@@ -81,6 +83,11 @@ export class Store {
   /** A thread with its messages, runs and steps. */
   thread(tenant: string, threadId: string): Partition {
     return new Partition(this.#access(this.#containers.threads), threadKey(tenant, threadId));
+  }
+
+  /** A vector store with its files, batches and chunks. */
+  vectorStore(tenant: string, vectorStoreId: string): Partition {
+    return new Partition(this.#access(this.#containers.stores), storeKey(tenant, vectorStoreId));
   }
 
   /** The list of a tenant's threads. */

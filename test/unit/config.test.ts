@@ -24,7 +24,13 @@ const KEY = "0123456789abcdef";
 test("three settings are enough, and the rest has defaults", () => {
   expect(read()).toMatchObject({
     apiKeys: [],
-    cosmos: { endpoint: REQUIRED.COSMOS_ENDPOINT, key: undefined, database: "threadkeep", createContainers: false },
+    cosmos: {
+      endpoint: REQUIRED.COSMOS_ENDPOINT,
+      key: undefined,
+      database: "threadkeep",
+      createContainers: false,
+      dimensions: 256,
+    },
     serviceBus: { connectionString: REQUIRED.ServiceBusConnection },
     model: {
       endpoint: REQUIRED.MODEL_ENDPOINT,
@@ -48,6 +54,7 @@ test("every setting arrives where it belongs, times of the model in milliseconds
     COSMOS_KEY: "cosmos-secret",
     COSMOS_DATABASE: "threads-of-acme",
     COSMOS_CREATE_CONTAINERS: "true",
+    EMBEDDING_DIMENSIONS: "1536",
     MODEL_KEY: "model-secret",
     MODEL_API_VERSION: "2024-10-21",
     MODEL_FIRST_TOKEN_TIMEOUT: "30",
@@ -66,7 +73,7 @@ test("every setting arrives where it belongs, times of the model in milliseconds
   });
   expect(config).toMatchObject({
     apiKeys: [{ tenant: "acme", digest: digestOf(KEY) }],
-    cosmos: { key: "cosmos-secret", database: "threads-of-acme", createContainers: true },
+    cosmos: { key: "cosmos-secret", database: "threads-of-acme", createContainers: true, dimensions: 1536 },
     model: {
       key: "model-secret",
       apiVersion: "2024-10-21",
