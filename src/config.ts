@@ -60,7 +60,7 @@ const within = (minimum: number, maximum: number, what: string) => {
 };
 const seconds = (minimum: number, maximum: number) => within(minimum, maximum, "a number of seconds");
 
-/** Dimensions of an embedding if the settings do not say: those of OpenAI's own vector stores. */
+/** Of an embedding, if the settings do not say: as in OpenAI's own vector stores. */
 export const DEFAULT_DIMENSIONS = 256;
 
 const settings = z.object({
@@ -74,7 +74,6 @@ const settings = z.object({
   COSMOS_KEY: z.string().min(1).optional(),
   COSMOS_DATABASE: z.string().min(1).default("threadkeep"),
   COSMOS_CREATE_CONTAINERS: flag.default(false),
-  EMBEDDING_DIMENSIONS: within(1, 4_096, "a whole number").int("expected a whole number").default(DEFAULT_DIMENSIONS),
 
   ServiceBusConnection: z.string().min(1).optional(),
   ServiceBusConnection__fullyQualifiedNamespace: z.string().min(1).optional(),
@@ -93,6 +92,12 @@ const settings = z.object({
 
   MODEL_CONTEXT_TOKENS: within(1_000, 10_000_000, "a number of tokens").default(100_000),
 
+  EMBEDDING_MODEL: z.string().min(1).optional(),
+  EMBEDDING_ENDPOINT: url.optional(),
+  EMBEDDING_KEY: z.string().min(1).optional(),
+  EMBEDDING_API_VERSION: z.string().min(1).optional(),
+  EMBEDDING_DIMENSIONS: within(1, 4_096, "a whole number").int("expected a whole number").default(DEFAULT_DIMENSIONS),
+
   RUN_LIFETIME: within(1, 86_400, "whole seconds").int("expected whole seconds from 1 to 86400").default(600),
   RUN_LEASE: seconds(1, 300).default(20),
   RUN_EVENTS_TTL: within(0, 30 * 86_400, "a number of seconds")
@@ -109,7 +114,7 @@ const settings = z.object({
   IDENTITY_ENDPOINT: z.string().min(1).optional(),
 });
 
-const SECRETS = ["API_KEYS", "COSMOS_KEY", "ServiceBusConnection", "BLOBS_CONNECTION", "MODEL_KEY"];
+const SECRETS = ["API_KEYS", "COSMOS_KEY", "ServiceBusConnection", "BLOBS_CONNECTION", "MODEL_KEY", "EMBEDDING_KEY"];
 
 export interface Config {
   apiKeys: ApiKey[];
@@ -143,6 +148,15 @@ export interface Config {
     maxAttempts: number;
     /** how many tokens of a thread a prompt may hold if the run sets no bound */
     contextTokens: number;
+  };
+  embeddings: {
+    /** undefined: files cannot be searched */
+    model: string | undefined;
+    endpoint: string;
+    key: string | undefined;
+    apiVersion: string | undefined;
+    /** numbers of a vector */
+    dimensions: number;
   };
   /** seconds; `lease`: how long a driver owns a run without a sign of life, `eventsTtl`: of event logs */
   runs: { lifetime: number; lease: number; eventsTtl: number };
@@ -203,6 +217,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       maxAttempts: s.MODEL_MAX_ATTEMPTS,
       contextTokens: s.MODEL_CONTEXT_TOKENS,
     },
+    embeddings: embeddings(s),
     runs: { lifetime: s.RUN_LIFETIME, lease: s.RUN_LEASE, eventsTtl: s.RUN_EVENTS_TTL },
     limits: {
       requests: s.MAX_REQUESTS,
@@ -239,6 +254,19 @@ function entra(s: z.output<typeof settings>): Config["entra"] {
     authority: ENTRA_AUTHORITY,
     audiences: ENTRA_AUDIENCES,
     callers: CALLERS,
+  };
+}
+
+/** The model's endpoint, unless there is another one for embeddings. A key is never sent to another server than its own. */
+function embeddings(s: z.output<typeof settings>): Config["embeddings"] {
+  const { MODEL_ENDPOINT, MODEL_KEY, MODEL_API_VERSION, EMBEDDING_ENDPOINT: endpoint = MODEL_ENDPOINT } = s;
+  const isSameServer = new URL(endpoint).origin === new URL(MODEL_ENDPOINT).origin;
+  return {
+    model: s.EMBEDDING_MODEL,
+    endpoint,
+    key: s.EMBEDDING_KEY ?? (isSameServer ? MODEL_KEY : undefined),
+    apiVersion: s.EMBEDDING_API_VERSION ?? (endpoint === MODEL_ENDPOINT ? MODEL_API_VERSION : undefined),
+    dimensions: s.EMBEDDING_DIMENSIONS,
   };
 }
 
