@@ -64,6 +64,7 @@ export async function startServers({ ports, dataDir, apiKeys, onDeath }: Servers
     COSMOS_ENDPOINT: `http://127.0.0.1:${cosmos}`,
     ServiceBusConnection: (sample.ServiceBusConnection ?? "").replace(/127\.0\.0\.1:\d+/, `127.0.0.1:${serviceBus}`),
     MODEL_ENDPOINT: `http://127.0.0.1:${model}/v1`,
+    ...(blobs === undefined ? {} : { BLOBS_CONNECTION: blobConnectionString(blobs) }),
     // On its usual port the Functions host finds Azurite by the name in the sample.
     ...(blobs === undefined || blobs === BLOB_PORT ? {} : { AzureWebJobsStorage: blobConnectionString(blobs) }),
   };

@@ -35,7 +35,7 @@ export interface StackOptions {
   host?: string;
   /** Origins of pages that may call the app, comma separated. */
   cors?: string | undefined;
-  /** Starts Azurite's blob service as well. */
+  /** Starts Azurite's blob service as well: then the app serves files. */
   blobs?: boolean;
   /** What is absent gets a free port. */
   ports?: Partial<StackPorts>;
@@ -95,7 +95,7 @@ export interface Stack {
   model: { baseUrl: string; key: string; isSimulated: boolean };
   /** Only with `identity`. */
   identity?: StackIdentity;
-  /** Only with `blobs`: a connection string, as the app's setting `AzureWebJobsStorage` has it. */
+  /** Only with `blobs`: a connection string, as the app's settings `AzureWebJobsStorage` and `BLOBS_CONNECTION` have it. */
   blobStorage?: string;
   /** The environment that the app was started with. */
   env: NodeJS.ProcessEnv;
@@ -103,6 +103,9 @@ export interface Stack {
   /** Stops the functions host first, then the servers that it uses. */
   stop(): Promise<void>;
 }
+
+/** As the app's settings in Azure (infra/modules/function-app.bicep): a file of 512 MB and what surrounds it. */
+const UPLOADS = { FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: "545259520" };
 
 const LOOPBACK = "127.0.0.1";
 const PROJECT = path.dirname(import.meta.dirname);
@@ -150,7 +153,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     await options.prepare?.(addresses);
     // The app does not wait for Azurite, whose start takes the longest, if the port is known.
     const blobStorage = azurite && blobConnectionString(options.ports?.blobs || (await azurite).ports.port);
-    const storage = blobStorage === undefined ? {} : { AzureWebJobsStorage: blobStorage };
+    const storage =
+      blobStorage === undefined ? {} : { AzureWebJobsStorage: blobStorage, BLOBS_CONNECTION: blobStorage, ...UPLOADS };
     const env = { ...settings.env, ...appSettings(addresses, settings), ...storage };
     const [functions, blobs] = await Promise.all([start(functionsSpec(options, env)), azurite]);
     const moreHosts = await Promise.all(

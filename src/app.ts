@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Backlog } from "./api/backlog.ts";
 import { Load } from "./api/load.ts";
+import { Blobs } from "./blobs/blobs.ts";
 import { type Config, misspelt, readConfig } from "./config.ts";
 import { WakeUps } from "./jobs/wake-ups.ts";
 import { consoleLog, type Log } from "./log.ts";
@@ -40,6 +41,8 @@ export class App {
   readonly log: Log;
   readonly cost = new CostMeter();
   readonly wakeUps: WakeUps;
+  /** undefined: this deployment serves no files */
+  readonly blobs: Blobs | undefined;
   readonly store: Store;
   /** how many tenants share the limits */
   readonly tenants: number;
@@ -68,6 +71,8 @@ export class App {
     this.backlog = new Backlog(waiting, config.limits.overdueRuns, this.now, (error) =>
       log.warn("the runs that wait could not be counted", { error }),
     );
+    const { blobs, ...identity } = config;
+    this.blobs = blobs && new Blobs({ ...identity, blobs });
     this.wakeUps = new WakeUps(config, (error) => log.warn("wake-up not sent; the sweep will send it", { error }));
   }
 
@@ -76,6 +81,7 @@ export class App {
     this.#engine ??= {
       store: this.store.with("session"),
       model: new Model(this.config, this.log),
+      blobs: this.blobs,
       wakeUps: this.wakeUps,
       config: this.config,
       log: this.log,

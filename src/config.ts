@@ -78,6 +78,9 @@ const settings = z.object({
   ServiceBusConnection: z.string().min(1).optional(),
   ServiceBusConnection__fullyQualifiedNamespace: z.string().min(1).optional(),
 
+  BLOBS_ENDPOINT: url.optional(),
+  BLOBS_CONNECTION: z.string().min(1).optional(),
+
   MODEL_ENDPOINT: url,
   MODEL_KEY: z.string().min(1).optional(),
   MODEL_API_VERSION: z.string().min(1).optional(),
@@ -102,6 +105,7 @@ const settings = z.object({
     .default(86_400),
   MAX_REQUESTS: within(1, 100_000, "a whole number").int("expected a whole number").default(500),
   MAX_STREAMS: within(1, 100_000, "a whole number").int("expected a whole number").default(2_000),
+  MAX_UPLOADS: within(1, 10_000, "a whole number").int("expected a whole number").default(16),
   MAX_BODIES_MB: within(16, 100_000, "a number of megabytes").default(128),
   MAX_OVERDUE_RUNS: within(0, 100_000, "a whole number").int("expected a whole number").default(10_000),
   MAX_UNREAD_MB: within(0.01, 100_000, "a number of megabytes").default(64),
@@ -110,7 +114,7 @@ const settings = z.object({
   IDENTITY_ENDPOINT: z.string().min(1).optional(),
 });
 
-const SECRETS = ["API_KEYS", "COSMOS_KEY", "ServiceBusConnection", "MODEL_KEY", "EMBEDDING_KEY"];
+const SECRETS = ["API_KEYS", "COSMOS_KEY", "ServiceBusConnection", "BLOBS_CONNECTION", "MODEL_KEY", "EMBEDDING_KEY"];
 
 export interface Config {
   apiKeys: ApiKey[];
@@ -125,6 +129,8 @@ export interface Config {
     dimensions: number;
   };
   serviceBus: { connectionString: string } | { namespace: string };
+  /** where the bytes of files are; undefined: this deployment serves no files */
+  blobs: { connectionString: string } | { endpoint: string } | undefined;
   model: {
     endpoint: string;
     key: string | undefined;
@@ -155,9 +161,13 @@ export interface Config {
   /** seconds; `lease`: how long a driver owns a run without a sign of life, `eventsTtl`: of event logs */
   runs: { lifetime: number; lease: number; eventsTtl: number };
   limits: {
-    /** of one instance: requests under way, open streams, bytes of bodies, characters that wait for slow readers */
+    /**
+     * of one instance: requests under way, open streams, files that are being sent, bytes of bodies, characters that wait for
+     * slow readers
+     */
     requests: number;
     streams: number;
+    uploads: number;
     bodyBytes: number;
     unread: number;
     /** of all instances: runs that wait too long for a worker */
@@ -179,6 +189,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   const problems = result.success ? [] : describe(result.error.issues, given);
   if (!given.ServiceBusConnection && !given.ServiceBusConnection__fullyQualifiedNamespace)
     problems.push(NO_SERVICE_BUS);
+  if (given.BLOBS_ENDPOINT && given.BLOBS_CONNECTION) problems.push(TWO_BLOB_STORES);
   if (given.ENTRA_TENANT_ID && !given.CALLERS) problems.push(NO_CALLERS);
   if (given.CALLERS && !given.ENTRA_TENANT_ID) problems.push(NO_DIRECTORY);
   if (!result.success || problems.length > 0) throw new Error(`Bad settings:\n${problems.join("\n")}`);
@@ -194,6 +205,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       dimensions: s.EMBEDDING_DIMENSIONS,
     },
     serviceBus: serviceBus(s),
+    blobs: blobs(s),
     model: {
       endpoint: s.MODEL_ENDPOINT,
       key: s.MODEL_KEY,
@@ -210,6 +222,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     limits: {
       requests: s.MAX_REQUESTS,
       streams: s.MAX_STREAMS,
+      uploads: s.MAX_UPLOADS,
       bodyBytes: s.MAX_BODIES_MB * MEGABYTE,
       unread: s.MAX_UNREAD_MB * MEGABYTE,
       overdueRuns: s.MAX_OVERDUE_RUNS,
@@ -223,6 +236,9 @@ export function readConfig(environment: Record<string, string | undefined>): Con
 const NO_SERVICE_BUS =
   "- ServiceBusConnection is not set (a connection string), nor is ServiceBusConnection__fullyQualifiedNamespace " +
   "(name.servicebus.windows.net, used with a managed identity)";
+
+const TWO_BLOB_STORES =
+  "- BLOBS_ENDPOINT and BLOBS_CONNECTION are both set: one says where files are (with a managed identity, or with a key)";
 
 const NO_CALLERS =
   "- CALLERS is not set: with ENTRA_TENANT_ID it says which callers belong to which tenant (tenant:kind=value)";
@@ -257,6 +273,11 @@ function embeddings(s: z.output<typeof settings>): Config["embeddings"] {
 function serviceBus(s: z.output<typeof settings>): Config["serviceBus"] {
   if (s.ServiceBusConnection !== undefined) return { connectionString: s.ServiceBusConnection };
   return { namespace: s.ServiceBusConnection__fullyQualifiedNamespace ?? "" };
+}
+
+function blobs(s: z.output<typeof settings>): Config["blobs"] {
+  if (s.BLOBS_CONNECTION !== undefined) return { connectionString: s.BLOBS_CONNECTION };
+  return s.BLOBS_ENDPOINT === undefined ? undefined : { endpoint: s.BLOBS_ENDPOINT };
 }
 
 function describe(issues: z.core.$ZodIssue[], given: Record<string, string | undefined>): string[] {

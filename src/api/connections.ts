@@ -16,11 +16,13 @@ export interface Patience {
   piece: number;
   /** for an answer that is sent whole */
   answer: number;
+  /** to read its answer, though it was still sending */
+  reset: number;
   /** until an invocation asks for its connection: far more than the host needs between the two */
   invocation: number;
 }
 
-const PATIENCE: Patience = { piece: 30_000, answer: 120_000, invocation: 10_000 };
+const PATIENCE: Patience = { piece: 30_000, answer: 120_000, reset: 1_000, invocation: 10_000 };
 
 export class Connection {
   readonly #response: ServerResponse;
@@ -51,6 +53,18 @@ export class Connection {
   /** Resolves when the client has taken its whole answer, or is gone. A client that does not take it is cut off. */
   async finished(): Promise<void> {
     if (!this.#response.closed) await this.#over(["close"], this.#patience.answer);
+  }
+
+  /** Ends the connection at once: the client notices that its answer is not complete. */
+  cut(): void {
+    this.#response.destroy();
+  }
+
+  /** Ends the connection once the answer is sent: what the client still sends is not read. */
+  endAfterAnswer(): void {
+    const response = this.#response;
+    // The answer must be read before the connection is reset.
+    response.once("finish", () => setTimeout(() => response.req.destroy(), this.#patience.reset).unref());
   }
 
   #over(events: string[], patience: number): Promise<void> {

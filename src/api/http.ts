@@ -4,16 +4,19 @@
  */
 import type { HttpRequest, HttpResponseInit } from "@azure/functions";
 import type { App } from "../app.ts";
-import { ApiError, overloaded, routeNotFound, serverError } from "../resources/errors.ts";
+import { BlobTrouble } from "../blobs/trouble.ts";
+import { ApiError, brokenForm, overloaded, routeNotFound, serverError } from "../resources/errors.ts";
 import { StoreBusy } from "../store/trouble.ts";
 import { Access, type Face } from "./auth.ts";
+import { BinaryStream } from "./binary.ts";
 import { readJson } from "./body.ts";
 import type { Connection, Connections } from "./connections.ts";
+import { ClientLeft, Incoming } from "./incoming.ts";
 import { refusalOfPath, warningOf } from "./not-served.ts";
 import type { Operation } from "./operation.ts";
 import { type PathId, pathIdsOf, readParams, readQuery } from "./parameters.ts";
 import { pollAfter } from "./poll-after.ts";
-import { commonHeaders, eventStream, json, newRequestId } from "./responses.ts";
+import { binary, commonHeaders, eventStream, json, newRequestId } from "./responses.ts";
 import { EventStream } from "./sse.ts";
 import { validated } from "./validation.ts";
 import { isSupportedVersion } from "./versions.ts";
@@ -27,9 +30,12 @@ export function httpHandler(app: App, connections: Connections, operation: Opera
     const started = performance.now();
     const requestId = newRequestId(face);
     const headers = () => commonHeaders(requestId, face, performance.now() - started);
+    const connection = connections.take(invocationId);
+    const incoming = operation.form ? new Incoming(request, connection) : undefined;
     try {
-      const result = await perform(app, served, request, connections.take(invocationId));
+      const result = await perform(app, served, { request, connection, incoming }).finally(() => incoming?.settle());
       if (result instanceof EventStream) return eventStream(result, headers());
+      if (result instanceof BinaryStream) return binary(result, headers());
       return json(200, result, { ...headers(), ...pollAfter(operation.name, result, app.now()), ...warningOf(result) });
     } catch (error) {
       const refusal = refusalOf(error) ?? unexpected(app, operation, requestId, error);
@@ -47,18 +53,23 @@ interface Served {
   face: Face;
 }
 
-async function perform(
-  app: App,
-  served: Served,
-  request: HttpRequest,
-  connection: Connection | undefined,
-): Promise<object> {
-  const { face } = served;
+/** What came, and from whom. */
+interface Arrival {
+  request: HttpRequest;
+  connection: Connection | undefined;
+  /** the body, if it is a form */
+  incoming: Incoming | undefined;
+}
+
+async function perform(app: App, served: Served, arrival: Arrival): Promise<object> {
+  const { face, operation } = served;
+  const { request, connection, incoming } = arrival;
   const query = readQuery(request.query);
   if (face === "azure" && !isSupportedVersion(query["api-version"])) throw routeNotFound();
   const tenant = await accessOf(app).tenantOf(request.headers, face);
-  const bytes = bodyBytes(served.operation, request);
-  return app.load.handle(tenant, bytes, connection, () => call(app, tenant, served, query, request, connection));
+  const work = () => call(app, tenant, served, query, arrival);
+  const bytes = bodyBytes(operation, request);
+  return app.load.handle(tenant, bytes, connection, () => (incoming ? app.load.receive(tenant, work) : work()));
 }
 
 /** What the body may take, told before it is read: all that is allowed where the client does not say. */
@@ -73,13 +84,11 @@ async function call(
   tenant: string,
   { operation, pathIds }: Served,
   query: Record<string, string>,
-  request: HttpRequest,
-  connection: Connection | undefined,
+  { request, connection, incoming }: Arrival,
 ): Promise<object> {
   const params = readParams(pathIds, request.params);
   const parameters = operation.query === undefined ? undefined : validated(operation.query, query);
-  const body =
-    operation.body === undefined ? undefined : validated(operation.body, await readJson(request, operation.maxBody));
+  const body = incoming ?? (await readBody(operation, request));
   const handle = () =>
     operation.handler({
       app,
@@ -92,6 +101,11 @@ async function call(
       connection,
     });
   return wantsStream(operation, body) ? app.load.open(tenant, handle) : handle();
+}
+
+async function readBody({ body, maxBody }: Operation, request: HttpRequest): Promise<unknown> {
+  if (body === undefined) return undefined;
+  return validated(body, await readJson(request, maxBody));
 }
 
 const wantsStream = ({ streams, response }: Operation, body: unknown) =>
@@ -111,6 +125,9 @@ const pathOf = (request: HttpRequest) => new URL(request.url).pathname;
 /** What the client is told about an error that has an answer; a store that is too busy is told as 429. */
 function refusalOf(error: unknown): ApiError | undefined {
   if (error instanceof StoreBusy) return overloaded(1);
+  if (error instanceof BlobTrouble && error.isBusy) return overloaded(1);
+  // Whatever is answered, it does not arrive.
+  if (error instanceof ClientLeft) return brokenForm();
   return error instanceof ApiError ? error : undefined;
 }
 

@@ -5,6 +5,7 @@
  */
 import { overloaded } from "../resources/errors.ts";
 import { TenantShares } from "../tenant-shares.ts";
+import { BinaryStream } from "./binary.ts";
 import type { Connection } from "./connections.ts";
 import { EventStream } from "./sse.ts";
 import { Unread } from "./unread.ts";
@@ -14,6 +15,8 @@ export interface LoadLimits {
   requests: number;
   /** streams that are open, or whose runs are still driven here though their clients have left */
   streams: number;
+  /** files that are being received */
+  uploads: number;
   /** bytes of the request bodies that are being read and worked on */
   bodyBytes: number;
   /** characters of events that wait for clients that read slowly */
@@ -26,7 +29,7 @@ export type Release = () => void;
 type Limited = Exclude<keyof LoadLimits, "unread">;
 
 /** Seconds: a request takes some milliseconds, a run's stream some seconds. */
-const RETRY_AFTER: Record<Limited, number> = { requests: 1, streams: 5, bodyBytes: 1 };
+const RETRY_AFTER: Record<Limited, number> = { requests: 1, streams: 5, uploads: 5, bodyBytes: 1 };
 
 export class Load {
   readonly #held: Record<Limited, TenantShares>;
@@ -38,6 +41,7 @@ export class Load {
     this.#held = {
       requests: new TenantShares(limits.requests, tenants),
       streams: new TenantShares(limits.streams, tenants),
+      uploads: new TenantShares(limits.uploads, tenants),
       bodyBytes: new TenantShares(limits.bodyBytes, tenants),
     };
     this.#unread = new Unread(new TenantShares(limits.unread, tenants));
@@ -68,12 +72,19 @@ export class Load {
     try {
       const releaseBody = this.enter("bodyBytes", tenant, bodyBytes);
       const result = await work().finally(releaseBody);
-      if (!(result instanceof EventStream)) answered = connection?.finished();
+      if (result instanceof BinaryStream) answered = result.settled;
+      else if (!(result instanceof EventStream)) answered = connection?.finished();
       return result;
     } finally {
       if (answered === undefined) release();
       else void answered.then(release);
     }
+  }
+
+  /** Does the work of a request whose body is a file. */
+  async receive(tenant: string, work: () => Promise<object>): Promise<object> {
+    const release = this.enter("uploads", tenant);
+    return work().finally(release);
   }
 
   /**
@@ -97,15 +108,16 @@ export class Load {
 
   /** What is held now, and how many requests have been refused since the start: in all, and by tenant. */
   report() {
-    const { requests, streams, bodyBytes } = this.#held;
+    const { requests, streams, uploads, bodyBytes } = this.#held;
     const { shares: unread } = this.#unread;
-    const held = { requests, streams, bodyBytes, unread };
+    const held = { requests, streams, uploads, bodyBytes, unread };
     const names = new Set([...Object.values(held).flatMap((shares) => shares.tenants), ...this.#refused.keys()]);
     const tenants = [...names].map((name) => [
       name,
       {
         requests: requests.heldBy(name),
         streams: streams.heldBy(name),
+        uploads: uploads.heldBy(name),
         bodyBytes: bodyBytes.heldBy(name),
         unread: unread.heldBy(name),
         refused: this.#refused.get(name) ?? 0,
@@ -114,6 +126,7 @@ export class Load {
     return {
       requests: requests.total,
       streams: streams.total,
+      uploads: uploads.total,
       bodyBytes: bodyBytes.total,
       unread: unread.total,
       refused: [...this.#refused.values()].reduce((sum, count) => sum + count, 0),

@@ -1,9 +1,15 @@
 /** What a request is told that no operation answers. Most of them belong to another part of OpenAI's API. */
-import { type ApiError, filesNotServed, noBaseInPath, onlyAssistants, routeNotFound } from "../resources/errors.ts";
+import {
+  type ApiError,
+  noBaseInPath,
+  onlyAssistants,
+  routeNotFound,
+  vectorStoresNotServed,
+} from "../resources/errors.ts";
 import { BASES } from "./bases.ts";
 
 /** First segments of paths below the base. */
-const OF_FILES = new Set(["files", "uploads", "vector_stores"]);
+const OF_FILES = new Set(["uploads", "vector_stores"]);
 const OF_OTHERS = new Set([
   "audio",
   "batches",
@@ -26,7 +32,7 @@ export function refusalOfPath(path: string): ApiError {
   const prefix = prefixes.map((each) => each.exec(path)?.[0]).find((found) => found !== undefined);
   const [first = ""] = path.slice(prefix?.length ?? 1).split("/");
   if (prefix === undefined) return OF_CLIENTS.has(first) ? noBaseInPath() : routeNotFound();
-  if (OF_FILES.has(first)) return filesNotServed();
+  if (OF_FILES.has(first)) return vectorStoresNotServed();
   return OF_OTHERS.has(first) ? onlyAssistants() : routeNotFound();
 }
 

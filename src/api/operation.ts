@@ -7,7 +7,9 @@ import type { App } from "../app.ts";
 import type { IdKind } from "../resources/ids.ts";
 import { MAX_BODY } from "../resources/limits.ts";
 import type { Base } from "./bases.ts";
+import type { BinaryStream } from "./binary.ts";
 import type { Connection } from "./connections.ts";
+import type { Incoming } from "./incoming.ts";
 import type { EventStream } from "./sse.ts";
 
 /** `{thread_id}` in a path names a parameter that the handler gets. */
@@ -35,16 +37,19 @@ export interface Operation {
   /** below the base, with parameters as {name} */
   path: string;
   query: z.ZodType | undefined;
+  /** of a JSON body */
   body: z.ZodType | undefined;
-  /** how long the body may be, in bytes */
+  /** of the fields of a form (multipart/form-data); its handler reads and checks it as it comes */
+  form: z.ZodType | undefined;
+  /** how long a JSON body may be, in bytes */
   maxBody: number;
-  /** of the JSON object that it answers with; undefined if it only ever streams. Not checked when it answers. */
+  /** of the JSON object that it answers with; undefined if it only ever streams or sends bytes. Not checked when it answers. */
   response: z.ZodType | undefined;
   /** whether it answers with the events of a run, always or where the request asks for them */
   streams: boolean;
   /** the one base that it exists under; all of them if absent */
   only?: Base["name"];
-  /** Answers with a JSON object, or with an `EventStream`. Gets what its own schemas have let through. */
+  /** Answers with a JSON object, with an `EventStream`, or with a `BinaryStream`. Gets what its own schemas have let through. */
   handler(call: Call<string, unknown, unknown>): Promise<object>;
 }
 
@@ -65,10 +70,23 @@ export function operation<
   response?: Response;
   streams?: boolean;
   only?: Base["name"];
-  handler(call: Call<PathParameters<Path>, Query, Body>): Promise<z.output<Response> | EventStream>;
+  handler(call: Call<PathParameters<Path>, Query, Body>): Promise<z.output<Response> | EventStream | BinaryStream>;
 }): Operation {
   const { query, body, maxBody = MAX_BODY, response, streams = false, ...rest } = definition;
-  return { ...rest, query, body, maxBody, response, streams };
+  return { ...rest, query, body, form: undefined, maxBody, response, streams };
+}
+
+/** The same for an operation whose body is a form: its handler reads it as it comes. */
+export function formOperation<Path extends string, Response extends z.ZodType<object>>(definition: {
+  name: string;
+  summary: string;
+  method: "POST";
+  path: Path;
+  form: z.ZodType;
+  response: Response;
+  handler(call: Call<PathParameters<Path>, undefined, Incoming>): Promise<z.output<Response>>;
+}): Operation {
+  return { ...definition, query: undefined, body: undefined, maxBody: 0, streams: false };
 }
 
 /** Which kind of id a path parameter holds; its prefix is checked before anything is read. */
@@ -78,4 +96,5 @@ export const PATH_IDS: Record<string, IdKind> = {
   message_id: "message",
   run_id: "run",
   step_id: "step",
+  upload_id: "upload",
 };

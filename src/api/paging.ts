@@ -3,23 +3,25 @@ import { z } from "zod";
 import { type List, listOf } from "../resources/common.ts";
 import { cursorNotFound } from "../resources/errors.ts";
 import { seqOfId } from "../resources/ids.ts";
-import { apiObject, type DeletedThreadDoc, type ObjectDoc } from "../store/documents.ts";
-import type { Listable, Range } from "../store/lists.ts";
+import { apiObject, type DeletedFileDoc, type DeletedThreadDoc, type ObjectDoc, seqOf } from "../store/documents.ts";
+import type { Listable, ListOptions, Range } from "../store/lists.ts";
 import { wholeRange } from "../store/ranges.ts";
 
 /** Beyond it every limit is too large. Numbers that JavaScript cannot hold exactly would be refused in other words. */
 const FAR_TOO_LARGE = 1_000_000;
 
 /** Query values are texts; what looks like a number is one. */
-function numberIn(value: unknown): unknown {
+export function numberIn(value: unknown): unknown {
   if (typeof value !== "string" || !/^-?\d+(\.\d+)?$/.test(value)) return value;
   return Math.max(-FAR_TOO_LARGE, Math.min(Number(value), FAR_TOO_LARGE));
 }
 
-const limit = z.preprocess(numberIn, z.int().min(1).max(100).default(20));
+/** How many objects a page has at the most. */
+export const limitOf = (maximum: number, usual: number) =>
+  z.preprocess(numberIn, z.int().min(1).max(maximum).default(usual));
 
 export const pageQuery = z.object({
-  limit,
+  limit: limitOf(100, 20),
   order: z.enum(["asc", "desc"]).default("desc").describe("By the time of creation"),
   after: z.string().optional().describe("Id of the object that the page follows"),
   before: z.string().optional().describe("Id of the object that the page ends before"),
@@ -31,16 +33,19 @@ export interface Listing {
   /** from a `seq` to the `internal.sort` of the objects listed */
   sort: (seq: string) => string;
   runId?: string | undefined;
+  /** for a list in the order of another field of `internal`: its name, and what makes the objects' `internal.sort` */
+  other?: { field: ListOptions["by"]; sort: (seq: string) => string } | undefined;
 }
 
 /** One page, shorter where its objects are large. `before` gives the page that ends just before its object, in the order asked for. */
 export async function page<D extends ObjectDoc>(listing: Listing, query: PageQuery, now: number): Promise<List<D>> {
-  const { partition, sort, runId } = listing;
+  const { partition, sort, runId, other } = listing;
   const descending = query.order === "desc";
   const backwards = query.after === undefined && query.before !== undefined;
   const range = await cursorRange(listing, query, now);
   const { docs, hasMore } = await partition.page<D>({
     range: range ?? wholeRange(sort),
+    by: other?.field,
     descending: descending !== backwards,
     limit: query.limit,
     runIds: runId === undefined ? undefined : [runId],
@@ -68,9 +73,10 @@ const CURSOR = /^[A-Za-z0-9_-]{1,128}$/;
 async function place(listing: Listing, name: "after" | "before", id: string, now: number): Promise<string> {
   // Cosmos DB refuses to look for some of what cannot be an id: nothing, slashes, very long texts.
   if (!CURSOR.test(id)) throw cursorNotFound(name, id);
-  const found = await listing.partition.read<ObjectDoc | DeletedThreadDoc>(id);
-  const doc = found?.kind === "deleted_thread" ? undefined : found;
-  if (doc?.internal.sort.startsWith(listing.sort("")) === true) return doc.internal.sort;
+  const found = await listing.partition.read<ObjectDoc | DeletedThreadDoc | DeletedFileDoc>(id);
+  const doc = found?.kind === "deleted_thread" || found?.kind === "deleted_file" ? undefined : found;
+  const home = listing.other?.sort ?? listing.sort;
+  if (doc?.internal.sort.startsWith(home("")) === true) return listing.sort(seqOf(doc.internal.sort));
   const seq = doc === undefined ? seqOfId(id, now) : undefined;
   if (seq === undefined) throw cursorNotFound(name, id);
   return listing.sort(seq);

@@ -4,6 +4,7 @@ import { setImmediate as pause } from "node:timers/promises";
 import type { HttpResponseInit } from "@azure/functions";
 import type { ErrorBody } from "../resources/errors.ts";
 import type { Face } from "./auth.ts";
+import type { BinaryStream } from "./binary.ts";
 import type { EventStream } from "./sse.ts";
 
 /** JSON that is made and sent in one go: some milliseconds. Characters. */
@@ -41,6 +42,10 @@ export function eventStream(body: EventStream, headers: Record<string, string>):
     },
     body,
   };
+}
+
+export function binary(body: BinaryStream, headers: Record<string, string>): HttpResponseInit {
+  return { status: 200, headers: { ...headers, ...body.headers }, body };
 }
 
 /** A list may have 100 objects of 1 MB: what is left of a long one is made while it is sent. */

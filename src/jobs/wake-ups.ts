@@ -1,5 +1,5 @@
 /**
- * Wake-ups: "look at this run", "look at this deleted thread". A message is never a command, so one that is lost, late or
+ * Wake-ups: "look at this run", "look at this deleted thread", "look at this file". A message is never a command, so one that is lost, late or
  * doubled costs only time. Instances of an older and a newer build share the queue: a kind that a build does not know is
  * left for a newer one (newer-kinds.ts), and so is one of a newer version. What else a wake-up says that a build does not
  * know stays in it when it is sent again.
@@ -57,6 +57,15 @@ export const purgeJob = (tenant: string, thread: string, due: number): PurgeWake
 /** The wake-up of a purge, if the message is one that this build understands. */
 export const purgeOf = (message: unknown): PurgeWakeUp | undefined => purgeWakeUp.safeParse(message).data;
 
+const fileWakeUp = z.object({ kind: z.literal("file"), tenant: z.string().min(1), file: z.string().min(1) });
+export type FileWakeUp = z.output<typeof fileWakeUp>;
+
+/** "Look at this file": it was deleted, or has expired. */
+export const fileJob = (tenant: string, file: string): FileWakeUp => ({ kind: "file", tenant, file });
+
+/** The wake-up of a file, if the message is one that this build understands. */
+export const fileOf = (message: unknown): FileWakeUp | undefined => fileWakeUp.safeParse(message).data;
+
 /** Since which schema version wake-ups are written as they are today. */
 const WRITTEN_AS = 1;
 
@@ -64,7 +73,7 @@ const WRITTEN_AS = 1;
 const anyWakeUp = z.looseObject({ v: z.number().optional(), kind: z.string().optional() });
 export type AnyWakeUp = z.output<typeof anyWakeUp>;
 
-const KINDS = new Set(["run", "purge"]);
+const KINDS = new Set(["run", "purge", "file"]);
 
 /** Whether this build does not understand the wake-up: such a one says nothing about a run. */
 export function isForNewerBuild(message: unknown): message is AnyWakeUp {

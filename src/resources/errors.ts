@@ -64,10 +64,17 @@ export const routeNotFound = () => gateway(404, "Resource not found");
  */
 const notServed = (message: string) => invalidRequest(404, message, null, "not_served");
 
+export const vectorStoresNotServed = () =>
+  notServed(
+    "This deployment does not serve vector stores yet. Assistants, threads, messages, runs and files work without " +
+      "them; docs/compatibility.md tells what does not.",
+  );
+
+/** The operator has not said where the bytes of files are. */
 export const filesNotServed = () =>
   notServed(
-    "This deployment does not serve files and vector stores yet. Assistants, threads, messages and runs work without " +
-      "them; docs/compatibility.md tells what does not.",
+    "This deployment serves no files: it has no Blob Storage (BLOBS_ENDPOINT, docs/operations.md). Assistants, threads, " +
+      "messages and runs work without them.",
   );
 
 export const onlyAssistants = () =>
@@ -206,6 +213,53 @@ export const noThreadFound = (id: string) => invalidRequest(404, `No thread foun
 export const noMessageFound = (id: string) => invalidRequest(404, `No message found with id '${id}'.`);
 export const noRunFound = (id: string) => invalidRequest(404, `No run found with id '${id}'.`);
 export const noRunStepFound = (id: string) => invalidRequest(404, `No run step found with id '${id}'.`);
+
+// ---------------------------------------------------------------- files
+
+export const noSuchFile = (id: string) => invalidRequest(404, `No such File object: ${shown(id)}`, "id");
+
+/** Of ids in a request's body; no full stop: clients match on it. */
+export const filesNotFound = (ids: string[]) =>
+  invalidRequest(404, `Files [${ids.map(shown).join(", ")}] were not found`);
+
+export const badPurpose = (purpose: string, allowed: readonly string[]) =>
+  invalidRequest(400, `'${shown(purpose)}' is not one of ${pythonList([...allowed])} - 'purpose'`, "purpose");
+
+export const extensionNotAllowed = (extension: string, allowed: string[]) =>
+  invalidRequest(
+    400,
+    `Invalid extension ${shown(extension)}. Supported formats: ${allowed.map((each) => `"${each}"`).join(", ")}`,
+  );
+
+export const fileTooLarge = () => invalidRequest(400, "File is too large.");
+export const fileIsEmpty = () => invalidRequest(400, "File is empty.");
+
+export const missingField = (name: string) =>
+  invalidParameter(`Missing required parameter: '${name}'.`, name, "missing_required_parameter");
+
+/** Ours: a part with the field's name that says no name of a file. */
+export const noFilename = (field: string) =>
+  invalidParameter(`Invalid '${field}': the file has no name. Send the part with a filename.`, field, "invalid_value");
+
+export const filenameTooLong = (field: string, maximum: number) =>
+  invalidParameter(
+    `Invalid '${field}': the file's name is too long. Expected at most ${maximum} characters.`,
+    field,
+    "string_above_max_length",
+  );
+
+export const notMultipart = () =>
+  invalidRequest(400, "The request body is no form. Send it as multipart/form-data with a boundary.");
+
+export const brokenForm = () =>
+  invalidRequest(400, "The request body is no complete form: it ends early, or a part of it is malformed.");
+
+export const formTooLarge = (what: string) =>
+  invalidRequest(400, `The form is too large: ${what}.`, null, "form_too_large");
+
+/** Clients' libraries send a request again after a 408. */
+export const uploadStalled = (seconds: number) =>
+  invalidRequest(408, `The upload stopped: nothing arrived for ${seconds} seconds.`, null, "upload_stalled");
 
 // ---------------------------------------------------------------- what needs files
 

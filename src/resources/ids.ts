@@ -13,6 +13,9 @@ export const ID_PREFIXES = {
   run: "run",
   step: "step",
   call: "call",
+  file: "file",
+  upload: "upload",
+  part: "part",
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;
@@ -45,7 +48,7 @@ export function nextSeq(now: number, after?: string): string {
 
 /** A new id of this kind; with `seq` the id that belongs to that place. */
 export function mintId(kind: IdKind, seq: string): string {
-  return `${ID_PREFIXES[kind]}_${seq}`;
+  return `${ID_PREFIXES[kind]}${kind === "file" ? "-" : "_"}${seq}`;
 }
 
 /** An id for things that are never listed by age, such as tool calls. */
@@ -58,7 +61,7 @@ export function randomId(kind: IdKind): string {
  * object that was deleted meanwhile, as clients do that delete while they page.
  */
 export function seqOfId(id: string, now: number): string | undefined {
-  const seq = id.slice(id.indexOf("_") + 1);
+  const seq = seqOfMintedId(id);
   if (!/^[0-9A-Za-z]{24}$/.test(seq)) return undefined;
   const { time } = readStamp(seq);
   return time > FIRST_MINT && time < now + DAY ? seq : undefined;
@@ -121,4 +124,4 @@ function randomDigits(length: number): string {
 }
 
 /** The place of an id that this app minted a moment ago. */
-export const seqOfMintedId = (id: string) => id.slice(id.indexOf("_") + 1);
+export const seqOfMintedId = (id: string) => id.replace(/^[a-z]*[-_]/, "");

@@ -1,4 +1,5 @@
 /** What the engine works with. Everything that acts on the outside is handed in. */
+import type { Blobs } from "../blobs/blobs.ts";
 import type { Config } from "../config.ts";
 import type { WakeUps } from "../jobs/wake-ups.ts";
 import type { Log } from "../log.ts";
@@ -10,6 +11,8 @@ import type { HostedTool } from "./tools/hosted-tool.ts";
 export interface Engine {
   store: Store;
   model: Model;
+  /** undefined: this deployment serves no files */
+  blobs: Blobs | undefined;
   wakeUps: WakeUps;
   config: Config;
   log: Log;

@@ -1,7 +1,8 @@
 /** What the queue brings: wake-ups, and those that failed so often that Service Bus has put them aside. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { lookAtFile } from "../files/delete.ts";
 import { leaveForNewerBuild } from "../jobs/newer-kinds.ts";
-import { isForNewerBuild, purgeOf, type WakeUp, wakeUp } from "../jobs/wake-ups.ts";
+import { fileOf, isForNewerBuild, purgeOf, type WakeUp, wakeUp } from "../jobs/wake-ups.ts";
 import { isTerminal } from "../resources/run.ts";
 import { isNewer, type RunDoc } from "../store/documents.ts";
 import { StoreTrouble } from "../store/trouble.ts";
@@ -27,6 +28,9 @@ export async function handleWakeUp(engine: Engine, message: unknown): Promise<vo
   if (isForNewerBuild(message)) return leaveForNewerBuild(engine, message);
   const deletedThread = purgeOf(message);
   if (deletedThread !== undefined) return purge(engine, deletedThread);
+  const file = fileOf(message);
+  // What fails is left to the sweep.
+  if (file !== undefined) return lookAtFile(engine, file);
   const job = wakeUp.parse(message);
   try {
     await advance(engine, job);
@@ -49,7 +53,7 @@ function sendLater(engine: Engine, job: WakeUp): Promise<boolean> {
 /** Ends the run of a wake-up that failed at every delivery: something is wrong with it that no repetition mends. */
 export async function buryWakeUp(engine: Engine, message: unknown): Promise<void> {
   // Not a run's. The sweep wakes what is overdue, and a newer build buries its own kinds.
-  if (isForNewerBuild(message) || purgeOf(message) !== undefined) return;
+  if (isForNewerBuild(message) || (purgeOf(message) ?? fileOf(message)) !== undefined) return;
   const job = wakeUp.safeParse(message);
   if (!job.success) {
     engine.log.error("a message in the dead-letter queue is no wake-up; it is dropped");

@@ -14,7 +14,7 @@ import { DEFAULT_DIMENSIONS } from "../config.ts";
 
 /** Threads with their messages, runs and steps: one logical partition a thread. */
 export const THREADS = "threads";
-/** What a tenant owns beside threads: assistants. One logical partition a tenant. */
+/** What a tenant owns beside threads: assistants and files. One logical partition a tenant. */
 export const CATALOG = "catalog";
 /** Vector stores with their files, batches and chunks: one logical partition a vector store. */
 export const STORES = "stores";
@@ -59,7 +59,7 @@ function storesContainer(dimensions: number): ContainerDefinition {
 /** The containers with vectors of so many dimensions. */
 export const containersFor = (dimensions: number): ContainerDefinition[] => [
   container(THREADS, ["/internal/sort/?", "/internal/due/?", "/run_id/?"]),
-  container(CATALOG, ["/internal/sort/?"]),
+  container(CATALOG, ["/internal/sort/?", "/internal/purpose_sort/?", "/internal/due/?"]),
   storesContainer(dimensions),
 ];
 

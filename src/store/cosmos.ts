@@ -22,6 +22,7 @@ export interface Containers {
   /** The same again, for queries over several partitions: of a newer client after a split, which knows the new ranges. */
   allThreads: Container;
   allStores: Container;
+  allCatalogs: Container;
 }
 
 export interface CosmosConnection {
@@ -52,7 +53,7 @@ class Connection implements CosmosConnection {
   readonly #health: StoreHealth;
   /** The session of this one knows every write of the process, so it stays. */
   readonly #client: CosmosClient;
-  /** The one that `allThreads` belongs to. */
+  /** The one that `allThreads` and `allCatalogs` belong to. */
   #queryClient: CosmosClient;
 
   constructor(config: Config, meter: CostMeter, health: StoreHealth) {
@@ -62,7 +63,8 @@ class Connection implements CosmosConnection {
     this.#client = this.#connect();
     this.#queryClient = this.#client;
     const { threads, catalog, stores } = this.#containersOf(this.#client);
-    this.containers = { threads, catalog, stores, allThreads: threads, allStores: stores };
+    const all = { allThreads: threads, allCatalogs: catalog, allStores: stores };
+    this.containers = { threads, catalog, stores, ...all };
   }
 
   prepare(): Promise<void> {
@@ -108,9 +110,8 @@ class Connection implements CosmosConnection {
     const renew = () => {
       if (this.#queryClient !== client) return;
       this.#queryClient = this.#connect();
-      const { threads, stores } = this.#containersOf(this.#queryClient);
-      this.containers.allThreads = threads;
-      this.containers.allStores = stores;
+      const { threads, catalog, stores } = this.#containersOf(this.#queryClient);
+      Object.assign(this.containers, { allThreads: threads, allCatalogs: catalog, allStores: stores });
       if (client !== this.#client) client.dispose();
     };
     const options: CosmosClientOptions & { plugins: PluginConfig[] } = {

@@ -12,9 +12,9 @@ import { QUERY_TIMEOUT } from "./waits.ts";
 /** More pages than any query of the app has. An iterator of the SDK may go on for ever without asking the store. */
 const MOST_PAGES = 1_000;
 
-/** What queries over all partitions work with. After a split, `allThreads` is another one. */
+/** What queries over all partitions work with. After a split, the containers are others. */
 export interface QueryTools {
-  containers: { allThreads: Container };
+  containers: { allThreads: Container; allCatalogs: Container };
   health: StoreHealth;
   consistency: AccountConsistency;
 }
@@ -23,17 +23,32 @@ export interface QueryTools {
  * The first `limit` results, from all partitions. Aggregates must not be asked for: an empty page makes the SDK tell their
  * value again and again. Throws `StoreTrouble`.
  */
-export async function queryThreads<T>(tools: QueryTools, query: SqlQuerySpec, limit: number): Promise<T[]> {
+export function queryThreads<T>(tools: QueryTools, query: SqlQuerySpec, limit: number): Promise<T[]> {
+  return queryAll<T>(tools, "allThreads", query, limit);
+}
+
+/** The same over the catalogs of all tenants. */
+export function queryCatalogs<T>(tools: QueryTools, query: SqlQuerySpec, limit: number): Promise<T[]> {
+  return queryAll<T>(tools, "allCatalogs", query, limit);
+}
+
+async function queryAll<T>(
+  tools: QueryTools,
+  container: keyof QueryTools["containers"],
+  query: SqlQuerySpec,
+  limit: number,
+): Promise<T[]> {
   try {
-    return await queryOnce<T>(tools, query, limit);
+    return await queryOnce<T>(tools, container, query, limit);
   } catch (error) {
     if (!(error instanceof RangeGone)) throw error;
-    return queryOnce<T>(tools, query, limit);
+    return queryOnce<T>(tools, container, query, limit);
   }
 }
 
 async function queryOnce<T>(
   { containers, health, consistency }: QueryTools,
+  container: keyof QueryTools["containers"],
   query: SqlQuerySpec,
   limit: number,
 ): Promise<T[]> {
@@ -44,7 +59,7 @@ async function queryOnce<T>(
     maxItemCount: Math.min(limit, LARGEST_PAGE),
     abortSignal: patience.signal,
   };
-  const iterator = containers.allThreads.items.query<T>(query, options);
+  const iterator = containers[container].items.query<T>(query, options);
   const found: T[] = [];
   try {
     for (let pages = 0; iterator.hasMoreResults() && found.length < limit; pages++) {

@@ -6,6 +6,7 @@ import type { Assistant } from "../resources/assistant.ts";
 import type { Attributes } from "../resources/attributes.ts";
 import type { ChosenParameter } from "../resources/chosen.ts";
 import type { Usage } from "../resources/common.ts";
+import type { FileObject } from "../resources/file.ts";
 import type { Message } from "../resources/message.ts";
 import type { Run } from "../resources/run.ts";
 import { isNewerVersion, SCHEMA_VERSION, type Version } from "../resources/schema-version.ts";
@@ -31,6 +32,8 @@ export const WRITTEN_AS: Record<Doc["kind"], number> = {
   step: 1,
   snapshot: 1,
   events: 1,
+  file: 1,
+  deleted_file: 1,
   chunk: 1,
 };
 
@@ -222,6 +225,28 @@ export interface EventsDoc {
   };
 }
 
+export type FileDoc = FileObject &
+  Stored<
+    "file",
+    Listed & {
+      tenant: string;
+      /** its place in the list of the files of its purpose */
+      purpose_sort: string;
+      /** when it expires, in milliseconds since 1970; absent if it never does */
+      due?: number;
+    }
+  >;
+
+/** Stands in a file's place until everything that belonged to it is gone, its bytes last. */
+export type DeletedFileDoc = { id: string } & Stored<
+  "deleted_file",
+  {
+    tenant: string;
+    /** when the sweep sends another wake-up, in milliseconds since 1970 */
+    due: number;
+  }
+>;
+
 /** A piece of a file's text in a vector store, with its embedding. */
 export interface ChunkDoc {
   /** `chunkId(file_id, n)` */
@@ -242,8 +267,8 @@ export interface ChunkDoc {
 }
 
 /** What is behind an API object. */
-export type ObjectDoc = AssistantDoc | ThreadDoc | MessageDoc | RunDoc | StepDoc;
-export type Doc = ObjectDoc | EventsDoc | SnapshotDoc | DeletedThreadDoc | ChunkDoc;
+export type ObjectDoc = AssistantDoc | ThreadDoc | MessageDoc | RunDoc | StepDoc | FileDoc;
+export type Doc = ObjectDoc | EventsDoc | SnapshotDoc | DeletedThreadDoc | DeletedFileDoc | ChunkDoc;
 
 /** The partition of a thread. Tenant and id in one key: a request of one tenant cannot name another's documents. */
 export const threadKey = (tenant: string, threadId: string) => `${tenant}:${threadId}`;
@@ -259,6 +284,8 @@ export const roundVector = (vector: number[]) => vector.map((value) => Math.roun
 export const catalogKey = (tenant: string) => tenant;
 
 export const assistantSort = (seq: string) => `assistant/${seq}`;
+export const fileSort = (seq: string) => `file/${seq}`;
+export const filePurposeSort = (purpose: string, seq: string) => `file/${purpose}/${seq}`;
 /** With the tenant, since the list of a tenant's threads crosses partitions. */
 export const threadSort = (tenant: string, seq: string) => `thread/${tenant}/${seq}`;
 export const messageSort = (seq: string) => `message/${seq}`;

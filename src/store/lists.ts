@@ -9,7 +9,9 @@ export interface Range {
 }
 
 export interface ListOptions {
+  /** of `internal.sort`, or of the field of `internal` that is named here */
   range: Range;
+  by?: "purpose_sort" | undefined;
   descending: boolean;
   limit: number;
   /** only objects of these runs */

@@ -247,13 +247,13 @@ export class Partition implements Listable {
 
   /** Reads each snapshot once, however many of the runs have it, and nothing that its reader does not ask for. */
   async *#docs<D extends Doc>(options: ListOptions): AsyncGenerator<Versioned<D>> {
-    const { range, descending, limit, runIds } = options;
+    const { range, by = "sort", descending, limit, runIds } = options;
     const runs = (runIds ?? []).map((value, index) => ({ name: `@run${index}`, value }));
     const ofRuns = runs.length === 0 ? "" : ` AND c.run_id IN (${runs.map(({ name }) => name).join(", ")})`;
     const parameters = [{ name: "@above", value: range.above }, { name: "@below", value: range.below }, ...runs];
     const query =
-      `SELECT TOP ${limit} * FROM c WHERE c.internal.sort > @above AND c.internal.sort < @below${ofRuns}` +
-      ` ORDER BY c.internal.sort ${descending ? "DESC" : "ASC"}`;
+      `SELECT TOP ${limit} * FROM c WHERE c.internal.${by} > @above AND c.internal.${by} < @below${ofRuns}` +
+      ` ORDER BY c.internal.${by} ${descending ? "DESC" : "ASC"}`;
     const iterator = this.#container.items.query<Versioned<D>>(
       { query, parameters },
       { ...this.#consistency.readOptions(this.#freshness), partitionKey: this.#key, maxItemCount: limit },

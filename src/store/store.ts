@@ -1,7 +1,7 @@
 /** The store as the rest of the app sees it: partitions by what they belong to. */
 import type { Container } from "@azure/cosmos";
 import type { AccountConsistency, Freshness } from "./consistency.ts";
-import { type QueryTools, queryThreads } from "./cross-partition.ts";
+import { type QueryTools, queryCatalogs, queryThreads } from "./cross-partition.ts";
 import { catalogKey, deletedSort, storeKey, threadKey } from "./documents.ts";
 import { Partition, type StoreAccess } from "./partition.ts";
 import type { SnapshotCache } from "./snapshots.ts";
@@ -19,6 +19,7 @@ interface Containers {
   stores: Container;
   /** for queries over several partitions (cosmos.ts) */
   allThreads: Container;
+  allCatalogs: Container;
   allStores: Container;
 }
 
@@ -27,6 +28,14 @@ export interface OverdueMark {
   tenant: string;
   id: string;
   sort: string;
+}
+
+/** A file that has expired, or the mark of a deleted one. */
+export interface OverdueFile {
+  tenant: string;
+  id: string;
+  /** milliseconds since 1970 */
+  due: number;
 }
 
 /** What all stores of a process share. */
@@ -87,7 +96,7 @@ export class Store {
     return new TenantThreads(access, this.#queryTools, tenant);
   }
 
-  /** The assistants of a tenant. */
+  /** The assistants and files of a tenant. */
   catalog(tenant: string): Partition {
     return new Partition(this.#access(this.#containers.catalog), catalogKey(tenant));
   }
@@ -126,5 +135,16 @@ export class Store {
       ],
     };
     return queryThreads<OverdueMark>(this.#queryTools, query, limit);
+  }
+
+  /** Of all tenants, what in the catalogs was due before `now` (milliseconds); the most overdue first. */
+  async overdueFiles(now: number, limit: number): Promise<OverdueFile[]> {
+    const query = {
+      query:
+        `SELECT TOP ${limit} c.internal.tenant AS tenant, c.id, c.internal.due AS due FROM c ` +
+        "WHERE c.internal.due < @now ORDER BY c.internal.due",
+      parameters: [{ name: "@now", value: now }],
+    };
+    return queryCatalogs<OverdueFile>(this.#queryTools, query, limit);
   }
 }

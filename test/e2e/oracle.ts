@@ -32,6 +32,13 @@ const SCHEMAS: [route: RegExp, schema: string][] = [
   [/^POST threads\/[^/]+\/runs\/[^/]+\/(cancel|submit_tool_outputs)$/, "RunObject"],
   [/^GET threads\/[^/]+\/runs\/[^/]+\/steps$/, "ListRunStepsResponse"],
   [/^GET threads\/[^/]+\/runs\/[^/]+\/steps\/[^/]+$/, "RunStepObject"],
+  [/^POST files$/, "OpenAIFile"],
+  [/^GET files$/, "ListFilesResponse"],
+  [/^GET files\/[^/]+$/, "OpenAIFile"],
+  [/^DELETE files\/[^/]+$/, "DeleteFileResponse"],
+  [/^POST uploads$/, "Upload"],
+  [/^POST uploads\/[^/]+\/(complete|cancel)$/, "Upload"],
+  [/^POST uploads\/[^/]+\/parts$/, "UploadPart"],
 ];
 
 /** What Azure's gateway answers: no type, no param (docs/contract.md 5). The oracle knows only the service's form. */
@@ -62,6 +69,9 @@ export function complaint(method: string, url: URL, status: number, body: unknow
 
 const schemaOf = (route: string) => SCHEMAS.find(([pattern]) => pattern.test(route))?.[1];
 
+/** Purposes that are on the wire, and not yet in the oracle's source. */
+const NEWER_PURPOSES = ["user_data", "evals"];
+
 const ajv = new Ajv2020({ strict: false, allErrors: true });
 formats.default(ajv);
 const gatewayError = ajv.compile(GATEWAY_ERROR);
@@ -70,13 +80,20 @@ if (oracle !== undefined) ajv.addSchema(oracle);
 
 interface Oracle {
   $id: string;
-  $defs: { ResponseFormatJsonSchema: { properties: { json_schema: { required: string[] } } } };
+  $defs: {
+    ResponseFormatJsonSchema: { properties: { json_schema: { required: string[] } } };
+    OpenAIFile: { properties: { purpose: { enum: string[] } } };
+    Upload: { required: string[] };
+  };
 }
 
 /** It wants a `type` inside `json_schema`, an error of its source: clients send none and the original returned none. */
 function readOracle(): Oracle {
   const schemas: Oracle = JSON.parse(readFileSync(ORACLE_FILE, "utf8"));
   schemas.$defs.ResponseFormatJsonSchema.properties.json_schema.required = ["name"];
+  schemas.$defs.OpenAIFile.properties.purpose.enum.push(...NEWER_PURPOSES);
+  // No answer in any recording has it.
+  schemas.$defs.Upload.required = schemas.$defs.Upload.required.filter((name) => name !== "step_number");
   return schemas;
 }
 

@@ -19,8 +19,10 @@ const FLOORS: string[][] = [
   // One place: the composition root (app.ts) builds parts of the HTTP face, whose operations work with the app.
   [HTTP_FACE],
   ["src/runs"],
-  ["src/threads", "src/ingest"],
-  ["src/store", "src/jobs", "src/model"],
+  ["src/ingest", "src/threads"],
+  ["src/stores"],
+  ["src/files"],
+  ["src/store", "src/jobs", "src/model", "src/blobs"],
   ["src/identity.ts"],
   ["src/managed-identity.ts"],
   ["src/resources", "src/config.ts", "src/log.ts", "src/tenant-shares.ts"],

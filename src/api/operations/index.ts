@@ -1,6 +1,7 @@
 /** Every operation of the API. */
 import type { Operation } from "../operation.ts";
 import { assistantOperations } from "./assistants.ts";
+import { fileOperations } from "./files.ts";
 import { messageOperations } from "./messages.ts";
 import { watchRun } from "./run-events.ts";
 import { runOperations } from "./runs.ts";
@@ -14,4 +15,5 @@ export const operations: Operation[] = [
   ...runOperations,
   watchRun,
   ...stepOperations,
+  ...fileOperations,
 ];

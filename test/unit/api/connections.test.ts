@@ -6,8 +6,8 @@ import { Connections } from "../../../src/api/connections.ts";
 import { Load } from "../../../src/api/load.ts";
 import { EventStream } from "../../../src/api/sse.ts";
 
-const PATIENCE = { piece: 300, answer: 300, invocation: 300 };
-const LIMITS = { requests: 10, streams: 10, bodyBytes: 1_000, unread: 64_000_000 };
+const PATIENCE = { piece: 300, answer: 300, invocation: 300, reset: 100 };
+const LIMITS = { requests: 10, streams: 10, uploads: 4, bodyBytes: 1_000, unread: 64_000_000 };
 
 const until = (condition: () => boolean) => vi.waitUntil(condition, { timeout: 15_000, interval: 5 });
 

@@ -3,7 +3,7 @@ import { Load } from "../../../src/api/load.ts";
 import { EventStream } from "../../../src/api/sse.ts";
 import { ApiError } from "../../../src/resources/errors.ts";
 
-const LIMITS = { requests: 4, streams: 4, bodyBytes: 100, unread: 1_000 };
+const LIMITS = { requests: 4, streams: 4, uploads: 4, bodyBytes: 100, unread: 1_000 };
 const answer = async () => ({});
 
 async function refusal(call: Promise<unknown>): Promise<ApiError> {
@@ -53,7 +53,7 @@ test("a request that fails leaves nothing behind", async () => {
   const fail = () => Promise.reject(new Error("no"));
   await expect(load.handle("a", 10, undefined, fail)).rejects.toThrow("no");
   await expect(load.open("a", fail)).rejects.toThrow("no");
-  expect(load.report()).toMatchObject({ requests: 0, streams: 0, bodyBytes: 0 });
+  expect(load.report()).toMatchObject({ requests: 0, streams: 0, uploads: 4, bodyBytes: 0 });
 });
 
 async function opened(load: Load, tenant: string): Promise<EventStream> {

@@ -1,0 +1,149 @@
+/**
+ * Azure Blob Storage, where the bytes of files are. The SDK is loaded with the first call: a request that needs no file does
+ * not wait for it. What goes wrong there is thrown as `BlobTrouble`.
+ */
+import type { ContainerClient } from "@azure/storage-blob";
+import { Blocks, type StagedBlocks } from "./blocks.ts";
+import { type BlobSettings, connectContainer } from "./connection.ts";
+import { asBlobTrouble, isMissing } from "./trouble.ts";
+
+/** Bytes as they come: a request's file, a blob that is read. */
+export type ByteStream = AsyncIterable<Uint8Array>;
+
+/** Bytes that were taken in and that no reader sees yet. */
+export interface Received {
+  bytes: number;
+  /** Makes them the content of the blob. May be repeated. */
+  commit(): Promise<void>;
+}
+
+/** A blob that is being read: the length of what `stream` yields. Abort the signal to stop reading early. */
+export interface OpenBlob {
+  bytes: number;
+  stream: ByteStream;
+}
+
+export interface ListedBlob {
+  name: string;
+  /** milliseconds since 1970 */
+  modifiedAt: number;
+}
+
+/** Where to begin, and how much to read at the most; the whole blob if absent. Bytes. */
+export interface ByteRange {
+  offset: number;
+  count?: number;
+}
+
+/** The blob of a file. */
+export const blobName = (tenant: string, fileId: string) => `${tenant}/${fileId}`;
+
+export class Blobs {
+  readonly #settings: BlobSettings;
+  #container: Promise<ContainerClient> | undefined;
+
+  constructor(settings: BlobSettings) {
+    this.#settings = settings;
+  }
+
+  /**
+   * Takes a stream in, at most three blocks of memory at a time. Nothing is visible before `commit`: what is never committed
+   * vanishes by itself. Rejects with the error of the stream, if that fails.
+   */
+  async receive(name: string, source: ByteStream, signal?: AbortSignal): Promise<Received> {
+    const blocks = new Blocks(await this.#blob(name), signal);
+    const { bytes, ids, whole } = await blocks.take(source, FIRST_PREFIX, { keepSmall: true });
+    const commit = async () => {
+      const blob = await this.#blob(name);
+      const done = whole === undefined ? blob.commitBlockList(ids) : blob.upload(whole, whole.length);
+      await done.catch(asBlobTrouble("commit"));
+    };
+    return { bytes, commit };
+  }
+
+  /** Writes a stream as the whole content of the blob, in place of what is there; answers with the number of bytes. */
+  async put(name: string, source: ByteStream, signal?: AbortSignal): Promise<number> {
+    const received = await this.receive(name, source, signal);
+    await received.commit();
+    return received.bytes;
+  }
+
+  /**
+   * Stages a stream as blocks of the blob, whose names begin with `prefix`: all prefixes of a blob must have the same length.
+   * They vanish after a week if no `commit` names them.
+   */
+  async stage(name: string, prefix: string, source: ByteStream, signal?: AbortSignal): Promise<StagedBlocks> {
+    const { bytes, ids } = await new Blocks(await this.#blob(name), signal).take(source, prefix);
+    return { bytes, ids };
+  }
+
+  /** Makes these blocks, in this order, the content of the blob. May be repeated with the same list. */
+  async commit(name: string, ids: string[]): Promise<void> {
+    const blob = await this.#blob(name);
+    await blob.commitBlockList(ids).catch(asBlobTrouble("commit"));
+  }
+
+  /** The blob's bytes, or undefined if there is no such blob. */
+  async open(name: string, range: ByteRange = { offset: 0 }, signal?: AbortSignal): Promise<OpenBlob | undefined> {
+    const blob = await this.#blob(name);
+    const options = { maxRetryRequests: 3, ...(signal && { abortSignal: signal }) };
+    try {
+      const { contentLength = 0, readableStreamBody } = await blob.download(range.offset, range.count, options);
+      if (readableStreamBody === undefined) throw new Error("a download was answered without a stream");
+      return { bytes: contentLength, stream: readableStreamBody as AsyncIterable<Buffer> };
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      return asBlobTrouble("download")(error);
+    }
+  }
+
+  /** The whole blob in memory: "too large" if it has more than `maximum` bytes, undefined if there is none. */
+  async read(name: string, maximum: number, signal?: AbortSignal): Promise<Buffer | "too large" | undefined> {
+    // One byte more than allowed tells.
+    const blob = await this.open(name, { offset: 0, count: maximum + 1 }, signal);
+    if (blob === undefined) return undefined;
+    const chunks: Uint8Array[] = [];
+    try {
+      for await (const chunk of blob.stream) chunks.push(chunk);
+    } catch (error) {
+      return asBlobTrouble("download")(error);
+    }
+    const bytes = Buffer.concat(chunks);
+    return bytes.length > maximum ? "too large" : bytes;
+  }
+
+  /** Deletes the blob; none is no trouble. */
+  async delete(name: string): Promise<void> {
+    const blob = await this.#blob(name);
+    await blob.deleteIfExists().catch(asBlobTrouble("delete"));
+  }
+
+  /** All blobs in the order of their names, a page of at most `size` at a time. */
+  async *pages(size: number): AsyncGenerator<ListedBlob[]> {
+    const container = await this.#connected();
+    const pages = container.listBlobsFlat().byPage({ maxPageSize: size });
+    for (;;) {
+      const next = await pages.next().catch(asBlobTrouble("list"));
+      if (next.done) return;
+      yield next.value.segment.blobItems.map(({ name, properties }) => ({
+        name,
+        modifiedAt: properties.lastModified.getTime(),
+      }));
+    }
+  }
+
+  async #blob(name: string) {
+    return (await this.#connected()).getBlockBlobClient(name);
+  }
+
+  #connected(): Promise<ContainerClient> {
+    const container = this.#container ?? connectContainer(this.#settings).catch(asBlobTrouble("connect"));
+    this.#container = container;
+    container.catch(() => {
+      if (this.#container === container) this.#container = undefined;
+    });
+    return container;
+  }
+}
+
+const FIRST_PREFIX = "block-";

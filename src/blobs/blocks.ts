@@ -1,0 +1,73 @@
+/** Cuts a stream into the blocks of a blob: two are on their way while the next one fills. */
+import type { BlockBlobClient } from "@azure/storage-blob";
+import { asBlobTrouble } from "./trouble.ts";
+
+/** Bytes. Azure takes 50,000 blocks a blob: 200 GB. */
+export const BLOCK_SIZE = 4 * 1024 * 1024;
+const IN_FLIGHT = 2;
+
+/** Azure wants all block ids of a blob to have the same length, and base64. */
+const NUMBER_LENGTH = 5;
+
+export interface StagedBlocks {
+  bytes: number;
+  /** in their order, for `commit` */
+  ids: string[];
+}
+
+/** `whole`: everything, where it was too small for a block of its own; then there are no ids. */
+interface Taken extends StagedBlocks {
+  whole?: Buffer;
+}
+
+export class Blocks {
+  readonly #blob: BlockBlobClient;
+  readonly #signal: AbortSignal | undefined;
+  readonly #sending = new Set<Promise<unknown>>();
+
+  constructor(blob: BlockBlobClient, signal: AbortSignal | undefined) {
+    this.#blob = blob;
+    this.#signal = signal;
+  }
+
+  /** Stages the stream to its end. With `keepSmall`, one that is shorter than a block is returned instead. */
+  async take(source: AsyncIterable<Uint8Array>, prefix: string, { keepSmall = false } = {}): Promise<Taken> {
+    const ids: string[] = [];
+    let bytes = 0;
+    try {
+      let block: Uint8Array[] = [];
+      let size = 0;
+      for await (const chunk of source) {
+        block.push(chunk);
+        size += chunk.byteLength;
+        bytes += chunk.byteLength;
+        if (size < BLOCK_SIZE) continue;
+        ids.push(await this.#send(blockId(prefix, ids.length), Buffer.concat(block)));
+        [block, size] = [[], 0];
+      }
+      const rest = Buffer.concat(block);
+      if (keepSmall && ids.length === 0) return { bytes, ids, whole: rest };
+      if (rest.length > 0) ids.push(await this.#send(blockId(prefix, ids.length), rest));
+      await Promise.all(this.#sending);
+      return { bytes, ids };
+    } finally {
+      // Those that fail after the first failure are of no interest, but must not be unhandled.
+      await Promise.allSettled(this.#sending);
+    }
+  }
+
+  async #send(id: string, block: Buffer): Promise<string> {
+    const options = this.#signal === undefined ? {} : { abortSignal: this.#signal };
+    const sent = this.#blob.stageBlock(id, block, block.length, options).catch(asBlobTrouble("stage a block"));
+    this.#sending.add(sent);
+    sent.then(
+      () => this.#sending.delete(sent),
+      () => {},
+    );
+    if (this.#sending.size >= IN_FLIGHT) await Promise.race(this.#sending);
+    return id;
+  }
+}
+
+const blockId = (prefix: string, number: number) =>
+  Buffer.from(prefix + String(number).padStart(NUMBER_LENGTH, "0")).toString("base64");

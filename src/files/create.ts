@@ -1,0 +1,48 @@
+/** New files. Their bytes are stored before their document is: a process that dies in between leaves no file without bytes. */
+import type { Received } from "../blobs/blobs.ts";
+import { toSeconds } from "../resources/common.ts";
+import { fileIsEmpty } from "../resources/errors.ts";
+import { type ExpiresAfter, newFile, type Purpose } from "../resources/file.ts";
+import { seqOfMintedId } from "../resources/ids.ts";
+import { catalogKey, type FileDoc, filePurposeSort, fileSort } from "../store/documents.ts";
+import type { Store } from "../store/store.ts";
+
+export interface FileToCreate {
+  /** minted before its bytes were received: they are in the blob of this name */
+  id: string;
+  purpose: Purpose;
+  filename: string;
+  expiresAfter?: ExpiresAfter | undefined;
+}
+
+/** The document of a file. `createdAt` in milliseconds. */
+export function fileDoc(tenant: string, file: FileToCreate, bytes: number, createdAt: number): FileDoc {
+  const seq = seqOfMintedId(file.id);
+  const object = newFile({ ...file, bytes }, toSeconds(createdAt));
+  return {
+    ...object,
+    pk: catalogKey(tenant),
+    kind: "file",
+    internal: {
+      tenant,
+      sort: fileSort(seq),
+      purpose_sort: filePurposeSort(file.purpose, seq),
+      ...(object.expires_at === null ? {} : { due: object.expires_at * 1000 }),
+    },
+  };
+}
+
+/** Makes the bytes that were received a file. Throws the 400 if there are none. `now` in milliseconds. */
+export async function createFile(
+  store: Store,
+  tenant: string,
+  file: FileToCreate,
+  received: Received,
+  now: number,
+): Promise<FileDoc> {
+  if (received.bytes === 0) throw fileIsEmpty();
+  const doc = fileDoc(tenant, file, received.bytes, now);
+  await received.commit();
+  await store.catalog(tenant).create(doc);
+  return doc;
+}

@@ -1,0 +1,36 @@
+/** A tenant's files as they are now: one whose time is over is gone, also before the sweep has noticed. */
+import { noSuchFile, updating } from "../resources/errors.ts";
+import { type DeletedFileDoc, type FileDoc, isNewer } from "../store/documents.ts";
+import type { Versioned } from "../store/partition.ts";
+import type { Store } from "../store/store.ts";
+
+/** Any text may stand where an id is expected; Cosmos DB refuses to look for some of them. */
+const ID = /^[A-Za-z0-9_-]{1,128}$/;
+
+/** The file, or undefined if the tenant has none of this id. `now` in milliseconds. */
+export async function findFile(
+  store: Store,
+  tenant: string,
+  id: string,
+  now: number,
+): Promise<Versioned<FileDoc> | undefined> {
+  if (!ID.test(id)) return undefined;
+  const doc = await store.catalog(tenant).read<FileDoc | DeletedFileDoc>(id);
+  return doc?.kind === "file" && !isExpired(doc, now) ? doc : undefined;
+}
+
+/** The file; throws the contract's 404. */
+export async function readFile(store: Store, tenant: string, id: string, now: number): Promise<Versioned<FileDoc>> {
+  const file = await findFile(store, tenant, id, now);
+  if (file === undefined) throw noSuchFile(id);
+  return file;
+}
+
+/** The same for changing it: throws 503 if only a newer build understands it. */
+export async function readFileToWrite(...[store, tenant, id, now]: Parameters<typeof readFile>) {
+  const file = await readFile(store, tenant, id, now);
+  if (isNewer(file)) throw updating(1);
+  return file;
+}
+
+export const isExpired = ({ internal: { due } }: FileDoc, now: number) => due !== undefined && due <= now;
