@@ -6,6 +6,7 @@ import { Backlog } from "./api/backlog.ts";
 import { Load } from "./api/load.ts";
 import { Blobs } from "./blobs/blobs.ts";
 import { type Config, misspelt, readConfig } from "./config.ts";
+import { Images } from "./files/images.ts";
 import { WakeUps } from "./jobs/wake-ups.ts";
 import { consoleLog, type Log } from "./log.ts";
 import { Model } from "./model/client.ts";
@@ -82,6 +83,7 @@ export class App {
       store: this.store.with("session"),
       model: new Model(this.config, this.log),
       blobs: this.blobs,
+      images: new Images(this.blobs),
       wakeUps: this.wakeUps,
       config: this.config,
       log: this.log,

@@ -9,7 +9,6 @@ import {
 import { BASES } from "./bases.ts";
 
 /** First segments of paths below the base. */
-const OF_FILES = new Set(["uploads", "vector_stores"]);
 const OF_OTHERS = new Set([
   "audio",
   "batches",
@@ -23,7 +22,7 @@ const OF_OTHERS = new Set([
 ]);
 
 /** A client that asks for one of these from the root has no base in its URL. */
-const OF_CLIENTS = new Set(["assistants", "threads", "files", "vector_stores"]);
+const OF_CLIENTS = new Set(["assistants", "threads", "files", "uploads", "vector_stores"]);
 
 const prefixes = BASES.map(({ prefix }) => new RegExp(`^/${prefix.replace("{project}", "[^/]+")}/`));
 
@@ -32,7 +31,7 @@ export function refusalOfPath(path: string): ApiError {
   const prefix = prefixes.map((each) => each.exec(path)?.[0]).find((found) => found !== undefined);
   const [first = ""] = path.slice(prefix?.length ?? 1).split("/");
   if (prefix === undefined) return OF_CLIENTS.has(first) ? noBaseInPath() : routeNotFound();
-  if (OF_FILES.has(first)) return vectorStoresNotServed();
+  if (first === "vector_stores") return vectorStoresNotServed();
   return OF_OTHERS.has(first) ? onlyAssistants() : routeNotFound();
 }
 

@@ -3,7 +3,14 @@ import { z } from "zod";
 import { type List, listOf } from "../resources/common.ts";
 import { cursorNotFound } from "../resources/errors.ts";
 import { seqOfId } from "../resources/ids.ts";
-import { apiObject, type DeletedFileDoc, type DeletedThreadDoc, type ObjectDoc, seqOf } from "../store/documents.ts";
+import {
+  apiObject,
+  type DeletedFileDoc,
+  type DeletedThreadDoc,
+  type ObjectDoc,
+  seqOf,
+  type UploadDoc,
+} from "../store/documents.ts";
 import type { Listable, ListOptions, Range } from "../store/lists.ts";
 import { wholeRange } from "../store/ranges.ts";
 
@@ -73,8 +80,9 @@ const CURSOR = /^[A-Za-z0-9_-]{1,128}$/;
 async function place(listing: Listing, name: "after" | "before", id: string, now: number): Promise<string> {
   // Cosmos DB refuses to look for some of what cannot be an id: nothing, slashes, very long texts.
   if (!CURSOR.test(id)) throw cursorNotFound(name, id);
-  const found = await listing.partition.read<ObjectDoc | DeletedThreadDoc | DeletedFileDoc>(id);
-  const doc = found?.kind === "deleted_thread" || found?.kind === "deleted_file" ? undefined : found;
+  const found = await listing.partition.read<ObjectDoc | DeletedThreadDoc | DeletedFileDoc | UploadDoc>(id);
+  const isGone = found?.kind === "deleted_thread" || found?.kind === "deleted_file" || found?.kind === "upload";
+  const doc = isGone ? undefined : found;
   const home = listing.other?.sort ?? listing.sort;
   if (doc?.internal.sort.startsWith(home("")) === true) return listing.sort(seqOf(doc.internal.sort));
   const seq = doc === undefined ? seqOfId(id, now) : undefined;

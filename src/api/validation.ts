@@ -4,7 +4,7 @@
  */
 import type { z } from "zod";
 import { MAX_METADATA_KEY } from "../resources/common.ts";
-import { type ApiError, imageFileNotServed, invalidParameter, shown, tooLarge } from "../resources/errors.ts";
+import { type ApiError, invalidParameter, shown, tooLarge } from "../resources/errors.ts";
 
 type Issue = z.core.$ZodIssue;
 type Path = readonly PropertyKey[];
@@ -211,7 +211,6 @@ function customProblem(issue: Extract<Issue, { code: "custom" }>, param: string,
     const text = `Invalid '${param}': a property cannot be named '${params.name}'.`;
     return invalidParameter(text, `${param}.${params.name}`, "invalid_value");
   }
-  if (params.kind === "no_image_files") return imageFileNotServed(param);
   if (params.kind === "not_a_url") {
     const text = `Invalid '${param}'. Expected a valid URL, but got a value with an invalid format.`;
     return invalidParameter(text, param, "invalid_value");

@@ -94,13 +94,8 @@ const imageUrlOfRequest = z
   .refine(isImageUrl, { params: { kind: "not_a_url" } })
   .describe("An http:, https: or data: URL");
 
-/** There are no files yet, and a thread with an image that the model cannot get would fail every run. */
-const fileOfImage = z
-  .string()
-  .min(1)
-  .max(MAX_FILE_ID)
-  .refine(() => false, { params: { kind: "no_image_files" } })
-  .describe("Refused: files are not served yet");
+/** That there is such a file, and that it is an image, is checked before the message is stored (src/files/images.ts). */
+const fileOfImage = z.string().min(1).max(MAX_FILE_ID);
 
 export const contentPart = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("text"), text: z.string().max(MAX_TEXT) }),

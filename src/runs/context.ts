@@ -6,6 +6,7 @@ import type { ChatCompletionContentPart, ChatCompletionMessageParam } from "open
 import type { ModelRequest } from "../model/types.ts";
 import type { ChosenParameter } from "../resources/chosen.ts";
 import type { Tool } from "../resources/common.ts";
+import { placeOf } from "../resources/image.ts";
 import type { MessageContent } from "../resources/message.ts";
 import type { RunError, RunIncompleteReason } from "../resources/run.ts";
 import { isFunctionCall, type ToolCall } from "../resources/step.ts";
@@ -139,11 +140,11 @@ function fromMessage(message: MessageDoc): ChatCompletionMessageParam[] {
   return content.length === 0 ? [] : [{ role: "user", content }];
 }
 
-/** Images by file id need the files API, which comes in a later release (docs/compatibility.md). */
+/** An image by its file is named here; its bytes are put in its place when the model is asked (images.ts). */
 function toPart(part: MessageContent): ChatCompletionContentPart[] {
   if (part.type === "text") return [{ type: "text", text: part.text.value }];
-  if (part.type === "image_file") return [];
-  const { url, detail } = part.image_url;
+  const url = part.type === "image_file" ? placeOf(part.image_file.file_id) : part.image_url.url;
+  const { detail } = part.type === "image_file" ? part.image_file : part.image_url;
   return [{ type: "image_url", image_url: detail === undefined ? { url } : { url, detail } }];
 }
 

@@ -17,6 +17,7 @@ import { goOn } from "./go-on.ts";
 import { hear } from "./hear.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { Hosting } from "./hosting.ts";
+import { withImages } from "./images.ts";
 import type { Ending } from "./lifecycle.ts";
 import type { Outcome } from "./outcome.ts";
 import type { OwnedRun } from "./owned-run.ts";
@@ -148,6 +149,9 @@ async function converse(
   let context: Context;
   try {
     context = await readContext(owned, toolset, engine.config.model.contextTokens, window);
+    const images = await withImages(engine, owned.run.internal.tenant, context.request, signal);
+    if ("error" in images) return { kind: "ending", ending: { status: "failed", error: images.error } };
+    context = { ...context, request: images.request };
   } catch (error) {
     if (!(error instanceof StoreTrouble)) throw error;
     logOf(engine, owned.run).warn("the run's messages could not be read", { error });

@@ -1,6 +1,7 @@
 /** What the engine works with. Everything that acts on the outside is handed in. */
 import type { Blobs } from "../blobs/blobs.ts";
 import type { Config } from "../config.ts";
+import type { Images } from "../files/images.ts";
 import type { WakeUps } from "../jobs/wake-ups.ts";
 import type { Log } from "../log.ts";
 import type { Model } from "../model/client.ts";
@@ -13,6 +14,7 @@ export interface Engine {
   model: Model;
   /** undefined: this deployment serves no files */
   blobs: Blobs | undefined;
+  images: Images;
   wakeUps: WakeUps;
   config: Config;
   log: Log;

@@ -6,12 +6,13 @@ import type { Assistant } from "../resources/assistant.ts";
 import type { Attributes } from "../resources/attributes.ts";
 import type { ChosenParameter } from "../resources/chosen.ts";
 import type { Usage } from "../resources/common.ts";
-import type { FileObject } from "../resources/file.ts";
+import type { ExpiresAfter, FileObject, Purpose } from "../resources/file.ts";
 import type { Message } from "../resources/message.ts";
 import type { Run } from "../resources/run.ts";
 import { isNewerVersion, SCHEMA_VERSION, type Version } from "../resources/schema-version.ts";
 import type { RunStep } from "../resources/step.ts";
 import type { Thread } from "../resources/thread.ts";
+import type { Upload } from "../resources/upload.ts";
 
 interface Stored<Kind extends string, Internal> {
   pk: string;
@@ -35,6 +36,7 @@ export const WRITTEN_AS: Record<Doc["kind"], number> = {
   file: 1,
   deleted_file: 1,
   chunk: 1,
+  upload: 1,
 };
 
 /** Whether only a newer build understands the document: then this one may show it, and leaves it alone. */
@@ -266,9 +268,28 @@ export interface ChunkDoc {
   internal: Version;
 }
 
-/** What is behind an API object. */
+export type UploadDoc = Upload &
+  Stored<
+    "upload",
+    {
+      /** the id of the file that it becomes: its blocks are staged in that one's blob */
+      file: string;
+      purpose: Purpose;
+      expires_after?: ExpiresAfter;
+      /** by their ids: their bytes, and how many blocks they have */
+      parts: Record<string, { bytes: number; blocks: number }>;
+      part_count: number;
+      /** the parts that it is or was completed with; until then (milliseconds since 1970) no others may be committed */
+      claim?: { parts: string[]; until: number };
+    }
+  > & {
+    /** seconds until Cosmos DB deletes it */
+    ttl: number;
+  };
+
+/** What is behind an API object of a list. */
 export type ObjectDoc = AssistantDoc | ThreadDoc | MessageDoc | RunDoc | StepDoc | FileDoc;
-export type Doc = ObjectDoc | EventsDoc | SnapshotDoc | DeletedThreadDoc | DeletedFileDoc | ChunkDoc;
+export type Doc = ObjectDoc | EventsDoc | SnapshotDoc | DeletedThreadDoc | DeletedFileDoc | ChunkDoc | UploadDoc;
 
 /** The partition of a thread. Tenant and id in one key: a request of one tenant cannot name another's documents. */
 export const threadKey = (tenant: string, threadId: string) => `${tenant}:${threadId}`;
@@ -302,10 +323,10 @@ export const seqOf = (sort: string) => sort.slice(sort.lastIndexOf("/") + 1);
 
 const HIDDEN = new Set(["pk", "kind", "internal", "ttl", "_rid", "_self", "_etag", "_attachments", "_ts"]);
 
-type ApiObject<D extends ObjectDoc> = Omit<D, "pk" | "kind" | "internal">;
+type ApiObject<D extends ObjectDoc | UploadDoc> = Omit<D, "pk" | "kind" | "internal" | "ttl">;
 
 /** The API's object without what the store needs around it. */
-export function apiObject<D extends ObjectDoc>(doc: D): ApiObject<D> {
+export function apiObject<D extends ObjectDoc | UploadDoc>(doc: D): ApiObject<D> {
   const object: Record<string, unknown> = {};
   for (const name in doc) if (!HIDDEN.has(name)) object[name] = doc[name];
   return object as ApiObject<D>;

@@ -40,18 +40,12 @@ describe("an image's URL", () => {
 });
 
 describe("an image by its file", () => {
-  test("is refused where the message is created, with what to do instead", async () => {
+  test("is refused where the message is created, if there is no such file", async () => {
     const { openai } = newTenant();
     const thread = await openai.beta.threads.create();
     const content = [{ type: "image_file" as const, image_file: { file_id: "file-cat" } }];
     expect(await refusal(openai.beta.threads.messages.create(thread.id, { role: "user", content }))).toEqual(
-      refused(
-        400,
-        "Invalid 'content[0].image_file.file_id'. This deployment does not serve files yet (docs/compatibility.md). " +
-          "Send the image as image_url, with an https: or a data: URL.",
-        "content[0].image_file.file_id",
-        "not_served",
-      ),
+      refused(404, "Files [file-cat] were not found"),
     );
   });
 });
@@ -103,8 +97,8 @@ describe("hosted tools", () => {
 });
 
 describe("paths of what is not served", () => {
-  const FILES =
-    "This deployment does not serve files and vector stores yet. Assistants, threads, messages and runs work without " +
+  const STORES =
+    "This deployment does not serve vector stores yet. Assistants, threads, messages, runs and files work without " +
     "them; docs/compatibility.md tells what does not.";
   const OTHERS =
     "Threadkeep serves the Assistants API only (assistants, threads, messages, runs). Ask the model's own endpoint " +
@@ -114,12 +108,9 @@ describe("paths of what is not served", () => {
     "OpenAI).";
 
   test.each([
-    ["GET", "/v1/files", FILES],
-    ["GET", "/v1/files/file-1/content", FILES],
-    ["POST", "/v1/vector_stores", FILES],
-    ["DELETE", "/v1/vector_stores/vs_1/files/file-1", FILES],
-    ["GET", `/openai/vector_stores?api-version=${API_VERSION}`, FILES],
-    ["GET", "/api/projects/one/files?api-version=v1", FILES],
+    ["POST", "/v1/vector_stores", STORES],
+    ["DELETE", "/v1/vector_stores/vs_1/files/file-1", STORES],
+    ["GET", `/openai/vector_stores?api-version=${API_VERSION}`, STORES],
     ["POST", "/v1/chat/completions", OTHERS],
     ["GET", "/v1/models", OTHERS],
     ["POST", "/v1/responses", OTHERS],
@@ -139,8 +130,8 @@ describe("paths of what is not served", () => {
     const form = new FormData();
     form.set("purpose", "assistants");
     form.set("file", new Blob([new Uint8Array(3_000_000)]), "cat.bin");
-    const { status, body } = await send("/v1/files", { method: "POST", body: form });
-    expect({ status, error: body }).toEqual(wrapped(refused(404, FILES, null, "not_served")));
+    const { status, body } = await send("/v1/vector_stores", { method: "POST", body: form });
+    expect({ status, error: body }).toEqual(wrapped(refused(404, STORES, null, "not_served")));
   });
 });
 

@@ -7,6 +7,7 @@ import { watchRun } from "./run-events.ts";
 import { runOperations } from "./runs.ts";
 import { stepOperations } from "./steps.ts";
 import { threadOperations } from "./threads.ts";
+import { uploadOperations } from "./uploads.ts";
 
 export const operations: Operation[] = [
   ...assistantOperations,
@@ -16,4 +17,5 @@ export const operations: Operation[] = [
   watchRun,
   ...stepOperations,
   ...fileOperations,
+  ...uploadOperations,
 ];

@@ -1,4 +1,5 @@
 import type { App } from "../../app.ts";
+import { assertImages } from "../../files/images.ts";
 import { listObject } from "../../resources/common.ts";
 import { MAX_METADATA_BODY, MAX_RUN_BODY, MAX_THREAD_AND_RUN_BODY } from "../../resources/limits.ts";
 import {
@@ -49,6 +50,7 @@ const createRun = operation({
     admit(app, tenant, body);
     const assistant = await readAssistantToUse(app.store, tenant, body.assistant_id);
     assertChoosable(body.tool_choice, body.tools ?? assistant.tools);
+    await assertImages(app, tenant, body.additional_messages ?? []);
     const run = { tenant, threadId, assistant, request: body, now, before: [], isThreadNew: false };
     return start(app, run, connection, query);
   },
@@ -69,6 +71,7 @@ const createThreadAndRun = operation({
     const assistant = await readAssistantToUse(app.store, tenant, body.assistant_id);
     assertChoosable(body.tool_choice, body.tools ?? assistant.tools);
     const { thread: threadRequest, tool_resources: toolResources, ...request } = body;
+    await assertImages(app, tenant, threadRequest?.messages ?? []);
     const { thread, messages } = await draftThread(tenant, threadRequest ?? {}, now);
     // A run that is refused must not leave a thread behind either.
     const { lifetime } = app.config.runs;
