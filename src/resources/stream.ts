@@ -40,7 +40,12 @@ export const runStepDeltaObject = z.strictObject({
               output: z.null().optional(),
             }),
           }),
-          fileSearchCallObject.extend({ index: z.int() }),
+          fileSearchCallObject.extend({
+            index: z.int(),
+            file_search: fileSearchCallObject.shape.file_search.extend({
+              results: z.array(z.never()).describe("Always empty: the step has them when it is completed"),
+            }),
+          }),
         ]),
       ),
     }),
