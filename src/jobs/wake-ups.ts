@@ -14,6 +14,9 @@ import { isNewerVersion } from "../resources/schema-version.ts";
 /** The queue's name, in Azure and locally. */
 export const QUEUE = "runs";
 
+/** The queue of what is to be done in vector stores (ingest-jobs.ts). */
+export const INGEST_QUEUE = "ingest";
+
 /** The queue of wake-ups whose tenants have their share of a worker already (src/runs/fair-worker.ts). */
 export const OVERFLOW_QUEUE = "runs-overflow";
 
@@ -137,6 +140,11 @@ export class WakeUps {
   /** Sends a wake-up as it came to the overflow queue, like `send`. */
   async sendToOverflow(job: object, id: string): Promise<boolean> {
     return this.sendAll([{ job, id }], OVERFLOW_QUEUE);
+  }
+
+  /** Sends wake-ups to the queue of ingestion, like `sendAll`. */
+  async sendToIngest(wakeUps: WakeUpToSend[]): Promise<boolean> {
+    return this.sendAll(wakeUps, INGEST_QUEUE);
   }
 
   /** As `send`, in as many batches as Service Bus wants; one that it does not take stops no other. Whether it has all. */
