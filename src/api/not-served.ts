@@ -9,7 +9,7 @@ import {
 import { BASES } from "./bases.ts";
 
 /** First segments of paths below the base. */
-const OF_FILES = new Set(["uploads", "vector_stores"]);
+const OF_FILES = new Set(["uploads"]);
 const OF_OTHERS = new Set([
   "audio",
   "batches",

@@ -3,7 +3,7 @@
  * under the condition that this claim still holds: so a worker that loses the file, because it was slow, or the file was taken
  * out, cancelled or deleted with its store, has written nothing after that.
  */
-import type { LastError } from "../resources/vector-store-file.ts";
+import type { FileError } from "../resources/errors.ts";
 import { type ChunkDoc, seqOf, UNDERSTOOD } from "../store/documents.ts";
 import type { Partition, Versioned } from "../store/partition.ts";
 import { StoreTrouble } from "../store/trouble.ts";
@@ -98,9 +98,9 @@ export class Held {
   }
 
   /** Writes the next chunks. Throws `Lost`. */
-  async write(chunks: ChunkDoc[], done: number): Promise<void> {
+  async write(chunks: ChunkDoc[], done: number, set: Record<string, unknown> = {}): Promise<void> {
     const puts = chunks.map((put): Write => ({ put }));
-    const progress = { "/internal/done": done, "/internal/attempts": 0 };
+    const progress = { "/internal/done": done, "/internal/attempts": 0, ...set };
     const result = await this.#partition.batch([...puts, this.fence(progress)]);
     if (result.ok) return;
     if (result.failed === puts.length) throw new Lost();
@@ -153,7 +153,7 @@ export class Held {
 /** `labels` are the attributes that the chunks have. */
 export type Ending =
   | { status: "completed"; usage: number; done: number; labels: VectorStoreFileDoc["attributes"] }
-  | { status: "failed"; error: LastError };
+  | { status: "failed"; error: FileError };
 
 function ended(doc: VectorStoreFileDoc, ending: Ending, now: number): VectorStoreFileDoc {
   const status_sort = attachedStatusSort(ending.status, seqOf(doc.internal.sort));
@@ -161,7 +161,13 @@ function ended(doc: VectorStoreFileDoc, ending: Ending, now: number): VectorStor
   if (ending.status === "completed") {
     const relabel = JSON.stringify(ending.labels) !== JSON.stringify(doc.attributes);
     const rest = { done: ending.done, relabel, leftover: false, due: relabel ? now : null };
-    return { ...doc, status: "completed", usage_bytes: ending.usage, last_error: null, internal: { ...internal, ...rest } };
+    return {
+      ...doc,
+      status: "completed",
+      usage_bytes: ending.usage,
+      last_error: null,
+      internal: { ...internal, ...rest },
+    };
   }
   const leftover = doc.internal.leftover || doc.internal.done > 0;
   const rest = { leftover, due: leftover ? now : null };

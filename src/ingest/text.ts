@@ -2,15 +2,13 @@
  * The text of a file, kept beside its bytes: it is read out of the file once, however many stores the file is in, and however often
  * the work on it begins again.
  */
-import { Readable } from "node:stream";
+import { pipeline, Readable, type Transform } from "node:stream";
 import { createGunzip, createGzip } from "node:zlib";
-import { type Blobs, blobName } from "../blobs/blobs.ts";
-import { readText } from "./read-text.ts";
+import { type Blobs, blobName, textName } from "../blobs/blobs.ts";
+import { readText } from "./read/read-text.ts";
 
 /** Of the readers: a text that older ones have made is made again. */
 const VERSION = 1;
-
-export const textName = (tenant: string, fileId: string) => `${blobName(tenant, fileId)}.text`;
 
 /** The first line of what is kept. */
 const HEADER = `threadkeep text ${VERSION}\n`;
@@ -23,7 +21,7 @@ export class FileGone extends Error {
   }
 }
 
-/** The text in pieces. Throws `UnreadableFile`, `FileGone`, or `BlobTrouble`. */
+/** The text in pieces; aborting the signal closes what is open. Throws `UnreadableFile`, `FileGone`, or `BlobTrouble`. */
 export async function* textOf(
   blobs: Blobs,
   file: { tenant: string; id: string; filename: string },
@@ -37,7 +35,8 @@ export async function* textOf(
   }
   const source = await blobs.open(blobName(file.tenant, file.id), { offset: 0 }, signal);
   if (source === undefined) throw new FileGone();
-  const pieces = readText({ filename: file.filename, bytes: source.bytes, stream: source.stream }, signal);
+  const open = async () => Readable.from(source.stream);
+  const pieces = readText({ name: file.filename, size: source.bytes, open }, { signal });
   const small: string[] = [];
   let size = 0;
   async function* written() {
@@ -49,7 +48,7 @@ export async function* textOf(
       yield piece;
     }
   }
-  const packed = Readable.from(written(), { objectMode: true }).pipe(createGzip());
+  const packed = through(written(), createGzip());
   await blobs.put(name, packed, signal);
   if (size <= KEPT_IN_MEMORY) yield* small;
   else yield* (await openKept(blobs, name, signal)) ?? [];
@@ -58,11 +57,17 @@ export async function* textOf(
 /** A text so long is not read again from where it was just written. Characters. */
 const KEPT_IN_MEMORY = 1_000_000;
 
+/** The other end of a stream that the source is written to. An error of the source comes out there. */
+function through(source: AsyncIterable<string | Uint8Array>, stream: Transform): Transform {
+  pipeline(Readable.from(source), stream, () => {});
+  return stream;
+}
+
 /** What is kept, without its first line; undefined if there is none, or one that other readers made. */
 async function openKept(blobs: Blobs, name: string, signal: AbortSignal): Promise<AsyncGenerator<string> | undefined> {
   const kept = await blobs.open(name, { offset: 0 }, signal);
   if (kept === undefined) return undefined;
-  const unpacked = Readable.from(kept.stream).pipe(createGunzip()).setEncoding("utf8");
+  const unpacked = through(kept.stream, createGunzip()).setEncoding("utf8");
   const pieces: AsyncIterator<string> = unpacked[Symbol.asyncIterator]();
   let head = "";
   while (head.length < HEADER.length) {

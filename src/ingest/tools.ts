@@ -16,3 +16,6 @@ export interface IngestTools extends StoreTools {
   /** aborted when the process is being stopped: what is under way goes back */
   stopping: AbortSignal;
 }
+
+/** Why work is given back though nothing failed: its time is over, or the process is being stopped. */
+export class HandBack extends Error {}

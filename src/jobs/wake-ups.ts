@@ -76,7 +76,7 @@ const WRITTEN_AS = 1;
 const anyWakeUp = z.looseObject({ v: z.number().optional(), kind: z.string().optional() });
 export type AnyWakeUp = z.output<typeof anyWakeUp>;
 
-const KINDS = new Set(["run", "purge", "file"]);
+const KINDS = new Set(["run", "purge", "file", "ingest"]);
 
 /** Whether this build does not understand the wake-up: such a one says nothing about a run. */
 export function isForNewerBuild(message: unknown): message is AnyWakeUp {

@@ -278,25 +278,12 @@ export const vectorStoreFull = (id: string, maximum: number) =>
   invalidRequest(400, `Vector store ${id} can't hold more than ${maximum} files.`);
 
 /** `param` is where the request names the files. */
-export const notForRetrieval = (extensions: string[], param: string) =>
-  invalidRequest(
-    400,
-    `Files with extensions [${extensions.map((each) => `.${shown(each)}`).join(", ")}] are not supported for retrieval. ` +
-      "See https://platform.openai.com/docs/assistants/tools/file-search/supported-files",
-    param,
-    "unsupported_file",
-  );
-
 export const notForStores = (purpose: string, param: string) =>
   invalidParameter(`Invalid '${param}': purpose '${purpose}' can't be used in a vector store.`, param, "invalid_value");
 
 /** Two parameters of which a request may have one. */
 export const onlyOneOf = (parent: string, one: string, other: string) =>
   invalidParameter(`Invalid '${parent}': only one of '${one}' and '${other}' may be given.`, parent, "invalid_value");
-
-// What a file in a vector store says of its failure.
-
-export const FILE_FAILED = "An internal error occurred.";
 
 // ---------------------------------------------------------------- what needs files
 

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { Attributes } from "./attributes.ts";
 import { atMostProperties, deletedObject, MAX_FILE_ID, recordOf, time } from "./common.ts";
+import { fileError } from "./errors.ts";
 
 export const VECTOR_STORE_FILE_STATUSES = ["in_progress", "completed", "failed", "cancelled"] as const;
 export type VectorStoreFileStatus = (typeof VECTOR_STORE_FILE_STATUSES)[number];
@@ -59,12 +60,6 @@ export const attributes = z
   .nullable()
   .transform((value): Attributes => value ?? {});
 
-export const lastError = z.strictObject({
-  code: z.enum(["server_error", "rate_limit_exceeded", "unsupported_file", "invalid_file"]),
-  message: z.string(),
-});
-export type LastError = z.output<typeof lastError>;
-
 export const vectorStoreFileObject = z.strictObject({
   id: z.string(),
   object: z.literal("vector_store.file"),
@@ -72,7 +67,7 @@ export const vectorStoreFileObject = z.strictObject({
   created_at: time.describe("When it was put into the store, in seconds since 1970"),
   vector_store_id: z.string(),
   status: z.enum(VECTOR_STORE_FILE_STATUSES),
-  last_error: lastError.nullable(),
+  last_error: fileError.nullable(),
   chunking_strategy: staticStrategyObject,
   attributes: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
 });
@@ -106,11 +101,6 @@ export function newVectorStoreFile(file: FileToAttach, storeId: string, createdA
     attributes: file.attributes ?? {},
   };
 }
-
-/** Names that end in these can be searched; content decides whether a file is read. */
-const SEARCHABLE = new Set("c cpp cs css doc docx go html java js json md pdf php pptx py rb sh tex ts txt".split(" "));
-
-export const isSearchable = (extension: string) => SEARCHABLE.has(extension);
 
 export const fileContentObject = z.strictObject({
   object: z.literal("vector_store.file_content.page"),

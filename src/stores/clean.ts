@@ -7,7 +7,13 @@
 import { catalogKey, type Doc, UNDERSTOOD } from "../store/documents.ts";
 import type { Partition, Versioned } from "../store/partition.ts";
 import type { Store } from "../store/store.ts";
-import { type DetachedFileDoc, type UseDoc, useId, useSort, type VectorStoreFileDoc } from "../store/vector-documents.ts";
+import {
+  type DetachedFileDoc,
+  type UseDoc,
+  useId,
+  useSort,
+  type VectorStoreFileDoc,
+} from "../store/vector-documents.ts";
 import type { Write } from "../store/writes.ts";
 import { MARK_TTL } from "./detach.ts";
 
@@ -59,7 +65,10 @@ export async function noteUse(store: Store, tenant: string, storeId: string, fil
   };
   const result = await store
     .catalog(tenant)
-    .batch([{ put: use }, { patch: fileId, set: { "/internal/used": true }, condition: `c.kind = 'file' AND ${UNDERSTOOD}` }]);
+    .batch([
+      { put: use },
+      { patch: fileId, set: { "/internal/used": true }, condition: `c.kind = 'file' AND ${UNDERSTOOD}` },
+    ]);
   return result.ok;
 }
 

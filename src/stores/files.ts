@@ -1,8 +1,8 @@
 /** Which of a tenant's files a vector store may hold. */
 import { isExpired } from "../files/read.ts";
-import { filesNotFound, notForRetrieval, notForStores } from "../resources/errors.ts";
-import { extensionOf, type FileObject } from "../resources/file.ts";
-import { isSearchable } from "../resources/vector-store-file.ts";
+import { filesNotFound, notForStores } from "../resources/errors.ts";
+import type { FileObject } from "../resources/file.ts";
+import { refusedExtensions } from "../resources/file-types.ts";
 import type { Doc, FileDoc } from "../store/documents.ts";
 import type { Partition } from "../store/partition.ts";
 import type { Store } from "../store/store.ts";
@@ -51,8 +51,10 @@ export async function searchableFiles(
   const missing = [...new Set(ids)].filter((id) => !files.has(id));
   if (missing.length > 0) throw filesNotFound(missing);
   for (const { purpose } of files.values()) if (!PURPOSES.includes(purpose)) throw notForStores(purpose, param);
-  const extensions = [...files.values()].map(({ filename }) => extensionOf(filename));
-  const unfit = extensions.filter((extension) => !isSearchable(extension));
-  if (unfit.length > 0) throw notForRetrieval([...new Set(unfit)], param);
+  const refused = refusedExtensions(
+    [...files.values()].map(({ filename }) => filename),
+    param,
+  );
+  if (refused !== undefined) throw refused;
   return files;
 }
