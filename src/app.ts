@@ -7,9 +7,12 @@ import { Load } from "./api/load.ts";
 import { Blobs } from "./blobs/blobs.ts";
 import { type Config, misspelt, readConfig } from "./config.ts";
 import { Images } from "./files/images.ts";
+import { Slots } from "./ingest/slots.ts";
+import { HandBack, type IngestTools } from "./ingest/tools.ts";
 import { WakeUps } from "./jobs/wake-ups.ts";
 import { consoleLog, type Log } from "./log.ts";
 import { Model } from "./model/client.ts";
+import { Embeddings } from "./model/embeddings.ts";
 import { countTokens } from "./model/tokens.ts";
 import { Drives } from "./runs/drives.ts";
 import type { Engine } from "./runs/engine.ts";
@@ -45,6 +48,7 @@ export class App {
   /** undefined: this deployment serves no files */
   readonly blobs: Blobs | undefined;
   readonly store: Store;
+  readonly embeddings: Embeddings;
   /** how many tenants share the limits */
   readonly tenants: number;
   readonly load: Load;
@@ -52,6 +56,8 @@ export class App {
   readonly backlog: Backlog;
   readonly #cosmos: CosmosConnection;
   #engine: Engine | undefined;
+  #ingest: IngestTools | undefined;
+  readonly #stopping = new AbortController();
   #warm = false;
 
   /** `hosted`: the tools that the server works for the model, if not the app's own. */
@@ -72,6 +78,7 @@ export class App {
     this.backlog = new Backlog(waiting, config.limits.overdueRuns, this.now, (error) =>
       log.warn("the runs that wait could not be counted", { error }),
     );
+    this.embeddings = new Embeddings(config);
     const { blobs, ...identity } = config;
     this.blobs = blobs && new Blobs({ ...identity, blobs });
     this.wakeUps = new WakeUps(config, (error) => log.warn("wake-up not sent; the sweep will send it", { error }));
@@ -94,6 +101,19 @@ export class App {
       retriesInPlace: false,
     };
     return this.#engine;
+  }
+
+  /** Made on first use, as the engine is. */
+  get ingest(): IngestTools {
+    const { wakeUps, blobs, embeddings, log, now } = this;
+    this.#ingest ??= {
+      store: this.store.with("session"),
+      ...{ wakeUps, blobs, embeddings, log, now },
+      owner: `${hostname()}/${process.pid}/${randomUUID()}`,
+      slots: new Slots(this.config.limits.ingestions),
+      stopping: this.#stopping.signal,
+    };
+    return this.#ingest;
   }
 
   /**
@@ -156,6 +176,7 @@ export class App {
    */
   async close(): Promise<void> {
     const { drives } = this.#engine ?? {};
+    this.#stopping.abort(new HandBack());
     if (!(await isDoneWithin(RELEASE_TIMEOUT, drives?.stop()))) {
       this.log.warn("stopped before all runs were released", { runs: drives?.count });
     }

@@ -106,6 +106,7 @@ const settings = z.object({
   MAX_REQUESTS: within(1, 100_000, "a whole number").int("expected a whole number").default(500),
   MAX_STREAMS: within(1, 100_000, "a whole number").int("expected a whole number").default(2_000),
   MAX_UPLOADS: within(1, 10_000, "a whole number").int("expected a whole number").default(16),
+  INGEST_CONCURRENCY: within(1, 64, "a whole number").int("expected a whole number").default(2),
   MAX_BODIES_MB: within(16, 100_000, "a number of megabytes").default(128),
   MAX_OVERDUE_RUNS: within(0, 100_000, "a whole number").int("expected a whole number").default(10_000),
   MAX_UNREAD_MB: within(0.01, 100_000, "a number of megabytes").default(64),
@@ -162,12 +163,13 @@ export interface Config {
   runs: { lifetime: number; lease: number; eventsTtl: number };
   limits: {
     /**
-     * of one instance: requests under way, open streams, files that are being sent, bytes of bodies, characters that wait for
-     * slow readers
+     * of one instance: requests under way, open streams, files that are being sent, files that are read for vector stores, bytes
+     * of bodies, characters that wait for slow readers
      */
     requests: number;
     streams: number;
     uploads: number;
+    ingestions: number;
     bodyBytes: number;
     unread: number;
     /** of all instances: runs that wait too long for a worker */
@@ -223,6 +225,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       requests: s.MAX_REQUESTS,
       streams: s.MAX_STREAMS,
       uploads: s.MAX_UPLOADS,
+      ingestions: s.INGEST_CONCURRENCY,
       bodyBytes: s.MAX_BODIES_MB * MEGABYTE,
       unread: s.MAX_UNREAD_MB * MEGABYTE,
       overdueRuns: s.MAX_OVERDUE_RUNS,

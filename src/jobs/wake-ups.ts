@@ -14,6 +14,9 @@ import { isNewerVersion } from "../resources/schema-version.ts";
 /** The queue's name, in Azure and locally. */
 export const QUEUE = "runs";
 
+/** The queue of what is to be done in vector stores (ingest-jobs.ts). */
+export const INGEST_QUEUE = "ingest";
+
 /** The queue of wake-ups whose tenants have their share of a worker already (src/runs/fair-worker.ts). */
 export const OVERFLOW_QUEUE = "runs-overflow";
 
@@ -73,7 +76,7 @@ const WRITTEN_AS = 1;
 const anyWakeUp = z.looseObject({ v: z.number().optional(), kind: z.string().optional() });
 export type AnyWakeUp = z.output<typeof anyWakeUp>;
 
-const KINDS = new Set(["run", "purge", "file"]);
+const KINDS = new Set(["run", "purge", "file", "ingest"]);
 
 /** Whether this build does not understand the wake-up: such a one says nothing about a run. */
 export function isForNewerBuild(message: unknown): message is AnyWakeUp {
@@ -137,6 +140,11 @@ export class WakeUps {
   /** Sends a wake-up as it came to the overflow queue, like `send`. */
   async sendToOverflow(job: object, id: string): Promise<boolean> {
     return this.sendAll([{ job, id }], OVERFLOW_QUEUE);
+  }
+
+  /** Sends wake-ups to the queue of ingestion, like `sendAll`. */
+  async sendToIngest(wakeUps: WakeUpToSend[]): Promise<boolean> {
+    return this.sendAll(wakeUps, INGEST_QUEUE);
   }
 
   /** As `send`, in as many batches as Service Bus wants; one that it does not take stops no other. Whether it has all. */

@@ -6,7 +6,7 @@ export const MAX_METADATA_KEY = 64;
 const MAX_METADATA_PAIRS = 16;
 
 /** A record of what a client sends. zod leaves a property `__proto__` out without a word: it is refused instead. */
-function recordOf<Value extends z.ZodType>(value: Value, key = z.string()) {
+export function recordOf<Value extends z.ZodType>(value: Value, key = z.string()) {
   return z.preprocess(withoutProto, z.record(key, value));
 }
 
@@ -51,7 +51,7 @@ export function idOf(kind: IdKind) {
 }
 
 /** Counted before the properties are checked. The validator of the API turns `params` into its own words. */
-function atMostProperties(maximum: number) {
+export function atMostProperties(maximum: number) {
   return (value: unknown, context: z.RefinementCtx) => {
     if (value instanceof Object && !Array.isArray(value) && Object.keys(value).length > maximum) {
       context.addIssue({ code: "custom", params: { kind: "too_many_properties", maximum }, input: value });

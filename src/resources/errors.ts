@@ -281,6 +281,29 @@ export const partTooLarge = () => invalidRequest(400, "Part is too large.");
 
 export const uploadHasTooManyParts = (maximum: number) =>
   invalidRequest(400, `The upload has too many parts. Expected at most ${maximum}.`);
+// ---------------------------------------------------------------- vector stores
+
+export const noVectorStoreFound = (id: string) => invalidRequest(404, `No vector store found with id '${shown(id)}'.`);
+
+export const noVectorStoreFileFound = (fileId: string, storeId: string) =>
+  invalidRequest(404, `No file found with id '${shown(fileId)}' in vector store '${storeId}'.`);
+
+export const noFileBatchFound = (id: string) =>
+  invalidRequest(404, `No vector store file batch found with id '${shown(id)}'.`);
+
+/** Clients match on it. */
+export const vectorStoreExpired = (id: string) => invalidRequest(400, `Vector store '${id}' has expired.`);
+
+export const vectorStoreFull = (id: string, maximum: number) =>
+  invalidRequest(400, `Vector store ${id} can't hold more than ${maximum} files.`);
+
+/** `param` is where the request names the files. */
+export const notForStores = (purpose: string, param: string) =>
+  invalidParameter(`Invalid '${param}': purpose '${purpose}' can't be used in a vector store.`, param, "invalid_value");
+
+/** Two parameters of which a request may have one. */
+export const onlyOneOf = (parent: string, one: string, other: string) =>
+  invalidParameter(`Invalid '${parent}': only one of '${one}' and '${other}' may be given.`, parent, "invalid_value");
 
 // ---------------------------------------------------------------- what needs files
 
@@ -350,3 +373,33 @@ const pythonList = (ids: string[]) => `[${ids.map((id) => `'${shown(id)}'`).join
 
 /** For the request validator. */
 export const TOOL_OUTPUTS_TOO_LARGE = "'tool_outputs' too large: the combined tool outputs must be less than 512kb.";
+
+// ---------------------------------------------------------------- files that are searched
+
+export const unsupportedExtensions = (extensions: string[], param: string) =>
+  invalidRequest(
+    400,
+    `Files with extensions [${extensions.join(", ")}] are not supported for retrieval. See ` +
+      "https://platform.openai.com/docs/assistants/tools/file-search/supported-files",
+    param,
+    "unsupported_file",
+  );
+
+/** Why a file of a vector store cannot be searched: its `last_error`. */
+export const fileError = z.strictObject({
+  code: z.enum(["server_error", "unsupported_file", "invalid_file"]),
+  message: z.string(),
+});
+export type FileError = z.output<typeof fileError>;
+
+export const FILE_TYPE_NOT_SUPPORTED: FileError = {
+  code: "unsupported_file",
+  message: "The file type is not supported.",
+};
+export const FILE_NOT_PARSED: FileError = { code: "invalid_file", message: "The file could not be parsed." };
+export const FILE_TOO_LARGE: FileError = {
+  code: "invalid_file",
+  message: "The file could not be parsed because it is too large.",
+};
+export const FILE_EMPTY: FileError = { code: "invalid_file", message: "The file is empty." };
+export const FILE_FAILED: FileError = { code: "server_error", message: "An internal error occurred." };

@@ -13,12 +13,15 @@ import { isNewerVersion, SCHEMA_VERSION, type Version } from "../resources/schem
 import type { RunStep } from "../resources/step.ts";
 import type { Thread } from "../resources/thread.ts";
 import type { Upload } from "../resources/upload.ts";
-
-interface Stored<Kind extends string, Internal> {
-  pk: string;
-  kind: Kind;
-  internal: Internal & Version;
-}
+import type { Lease, Listed, Stored } from "./stored.ts";
+import type {
+  DeletedStoreDoc,
+  DetachedFileDoc,
+  FileBatchDoc,
+  UseDoc,
+  VectorStoreDoc,
+  VectorStoreFileDoc,
+} from "./vector-documents.ts";
 
 /**
  * Since which schema version the documents of a kind are written as they are today. The store puts it into
@@ -37,6 +40,12 @@ export const WRITTEN_AS: Record<Doc["kind"], number> = {
   deleted_file: 1,
   chunk: 1,
   upload: 1,
+  vector_store: 1,
+  deleted_vector_store: 1,
+  vector_store_file: 1,
+  detached_file: 1,
+  file_batch: 1,
+  use: 1,
 };
 
 /** Whether only a newer build understands the document: then this one may show it, and leaves it alone. */
@@ -44,11 +53,6 @@ export const isNewer = (doc: { internal: Version }) => isNewerVersion(doc.intern
 
 /** The condition under which a build of today may write to a document: that it understands it. */
 export const UNDERSTOOD = `(NOT IS_DEFINED(c.internal.v) OR c.internal.v <= ${SCHEMA_VERSION})`;
-
-/** Kind, parent and `seq` in one string: every list is one range of it, and it is the one path that lists index. */
-interface Listed {
-  sort: string;
-}
 
 export type AssistantDoc = Assistant &
   Stored<
@@ -105,12 +109,6 @@ export type DeletedThreadDoc = { id: string } & Stored<
     due?: number;
   }
 >;
-
-/** Which driver has a run, and until when no other may claim it (milliseconds since 1970). */
-export interface Lease {
-  owner: string;
-  until: number;
-}
 
 /** The ids that the model call under way will use: a repeated call overwrites what a dead attempt left. */
 export interface ReservedIds {
@@ -236,6 +234,8 @@ export type FileDoc = FileObject &
       purpose_sort: string;
       /** when it expires, in milliseconds since 1970; absent if it never does */
       due?: number;
+      /** whether a vector store has or had it */
+      used?: boolean;
     }
   >;
 
@@ -287,9 +287,28 @@ export type UploadDoc = Upload &
     ttl: number;
   };
 
-/** What is behind an API object of a list. */
-export type ObjectDoc = AssistantDoc | ThreadDoc | MessageDoc | RunDoc | StepDoc | FileDoc;
-export type Doc = ObjectDoc | EventsDoc | SnapshotDoc | DeletedThreadDoc | DeletedFileDoc | ChunkDoc | UploadDoc;
+/** What is behind an API object. */
+export type ObjectDoc =
+  | AssistantDoc
+  | ThreadDoc
+  | MessageDoc
+  | RunDoc
+  | StepDoc
+  | FileDoc
+  | VectorStoreDoc
+  | VectorStoreFileDoc
+  | FileBatchDoc;
+export type Doc =
+  | ObjectDoc
+  | EventsDoc
+  | SnapshotDoc
+  | DeletedThreadDoc
+  | DeletedFileDoc
+  | ChunkDoc
+  | UploadDoc
+  | DeletedStoreDoc
+  | DetachedFileDoc
+  | UseDoc;
 
 /** The partition of a thread. Tenant and id in one key: a request of one tenant cannot name another's documents. */
 export const threadKey = (tenant: string, threadId: string) => `${tenant}:${threadId}`;
