@@ -328,6 +328,9 @@ module app 'modules/function-app.bicep' = {
       APPLICATIONINSIGHTS_CONNECTION_STRING: telemetry.outputs.connectionString
       AzureWebJobsDisableHomepage: 'true'
       AZURE_CLIENT_ID: identity.outputs.clientId
+      BLOBS_ENDPOINT: storage.outputs.blobEndpoint
+      // A file of 512 MB and what surrounds it in its request: the host's own limit is 100 MB.
+      FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: '545259520'
       API_KEYS: '@Microsoft.KeyVault(SecretUri=${vault.outputs.apiKeysSecretUri})'
       COSMOS_DATABASE: cosmos.outputs.database
       COSMOS_ENDPOINT: cosmos.outputs.endpoint

@@ -6,6 +6,7 @@ import { Backlog } from "./api/backlog.ts";
 import { Load } from "./api/load.ts";
 import { Blobs } from "./blobs/blobs.ts";
 import { type Config, misspelt, readConfig } from "./config.ts";
+import { Images } from "./files/images.ts";
 import { Slots } from "./ingest/slots.ts";
 import { HandBack, type IngestTools } from "./ingest/tools.ts";
 import { WakeUps } from "./jobs/wake-ups.ts";
@@ -15,6 +16,7 @@ import { Embeddings } from "./model/embeddings.ts";
 import { countTokens } from "./model/tokens.ts";
 import { Drives } from "./runs/drives.ts";
 import type { Engine } from "./runs/engine.ts";
+import type { HostedTool } from "./runs/tools/hosted-tool.ts";
 import { AccountConsistency } from "./store/consistency.ts";
 import { type CosmosConnection, connectCosmos, type VectorTrouble } from "./store/cosmos.ts";
 import { CostMeter } from "./store/cost.ts";
@@ -50,6 +52,7 @@ export class App {
   /** how many tenants share the limits */
   readonly tenants: number;
   readonly load: Load;
+  readonly hosted: readonly HostedTool[];
   readonly backlog: Backlog;
   readonly #cosmos: CosmosConnection;
   #engine: Engine | undefined;
@@ -57,8 +60,10 @@ export class App {
   readonly #stopping = new AbortController();
   #warm = false;
 
-  constructor(config: Config, log: Log) {
+  /** `hosted`: the tools that the server works for the model, if not the app's own. */
+  constructor(config: Config, log: Log, hosted: readonly HostedTool[] = []) {
     this.config = config;
+    this.hosted = hosted;
     this.log = log;
     // One client: its session knows every write of this process, so that the engine reads what the HTTP face has written.
     const health = new StoreHealth(this.now);
@@ -85,12 +90,14 @@ export class App {
       store: this.store.with("session"),
       model: new Model(this.config, this.log),
       blobs: this.blobs,
+      images: new Images(this.blobs),
       wakeUps: this.wakeUps,
       config: this.config,
       log: this.log,
       owner: `${hostname()}/${process.pid}/${randomUUID()}`,
       now: this.now,
       drives: new Drives(),
+      hosted: this.hosted,
       retriesInPlace: false,
     };
     return this.#engine;

@@ -47,7 +47,7 @@ var dataContributor = '00000000-0000-0000-0000-000000000002'
 // The same as src/store/containers.ts, which a test compares.
 var containers = [
   { name: 'threads', indexed: ['/internal/sort/?', '/internal/due/?', '/run_id/?'], hasChunks: false }
-  { name: 'catalog', indexed: ['/internal/sort/?'], hasChunks: false }
+  { name: 'catalog', indexed: ['/internal/sort/?', '/internal/purpose_sort/?', '/internal/due/?'], hasChunks: false }
   {
     name: 'stores'
     indexed: ['/internal/sort/?', '/internal/status_sort/?', '/internal/due/?', '/file_id/?', '/attributes/*']

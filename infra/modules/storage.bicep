@@ -59,6 +59,12 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
       name: 'deployments'
       properties: { publicAccess: 'None' }
     }
+
+    // The bytes of clients' files: src/blobs/connection.ts has the name. The host's role on the account is enough for them.
+    resource files 'containers' = {
+      name: 'files'
+      properties: { publicAccess: 'None' }
+    }
   }
 }
 
@@ -73,6 +79,9 @@ resource hostWorks 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
     }
   }
 ]
+
+@description('BLOBS_ENDPOINT.')
+output blobEndpoint string = account.properties.primaryEndpoints.blob
 
 @description('Where the package of the app is.')
 output deploymentContainerUrl string = '${account.properties.primaryEndpoints.blob}${account::blobs::deployments.name}'

@@ -63,8 +63,11 @@ export class Connection {
   /** Ends the connection once the answer is sent: what the client still sends is not read. */
   endAfterAnswer(): void {
     const response = this.#response;
+    const { req: request } = response;
+    // A request that is complete by then has left its connection to the next one.
+    const end = () => request.complete || request.destroy();
     // The answer must be read before the connection is reset.
-    response.once("finish", () => setTimeout(() => response.req.destroy(), this.#patience.reset).unref());
+    response.once("finish", () => setTimeout(end, this.#patience.reset).unref());
   }
 
   #over(events: string[], patience: number): Promise<void> {

@@ -1,6 +1,7 @@
 /** Reads a form (multipart/form-data) whose file goes on as it comes: nothing of it is kept here. */
 import { pipeline } from "node:stream/promises";
 import type { BusboyFileStream, BusboyInstance } from "@fastify/busboy";
+import { z } from "zod";
 import {
   ApiError,
   brokenForm,
@@ -21,6 +22,9 @@ const MAX_FIELD = 1_024;
 const MAX_FIELD_NAME = 100;
 const MAX_PART_HEADER = 8_192;
 const MAX_REST = 1_048_576;
+
+/** A part's bytes, for documents about the API. */
+export const binaryString = z.string().meta({ contentMediaType: "application/octet-stream" });
 
 /** What is to become of the file. */
 export interface FormRules<T> {
@@ -45,7 +49,7 @@ export interface Form<T> {
  * that stops sending, `ClientLeft`, and what `take` throws.
  */
 export async function readForm<T>(incoming: Incoming, rules: FormRules<T>): Promise<Form<T>> {
-  const parser = await parserFor(incoming.contentType, rules.maxBytes);
+  const parser = await parserFor(incoming.contentType, rules);
   const form = new Reading(rules);
   incoming.left.addEventListener("abort", () => form.end(incoming.left.reason), { once: true });
   form.listen(parser);
@@ -119,21 +123,27 @@ class Reading<T> {
     this.#stream = stream;
     const { take, tooLarge } = this.#rules;
     stream.once("limit", () => this.end(tooLarge()));
+    stream.once("error", () => this.end(brokenForm()));
     this.ended.addEventListener("abort", () => stream.destroy(brokenForm()), { once: true });
-    const taken = take(filename, stream as AsyncIterable<Buffer>, this.#fields, this.ended);
-    this.file = taken.then((value) => ({ filename, taken: value }));
+    const taken = async () => take(filename, stream as AsyncIterable<Buffer>, this.#fields, this.ended);
+    this.file = taken().then((value) => ({ filename, taken: value }));
     this.file.catch((error) => this.end(error));
   }
 }
 
 /** The library is loaded with the first form. */
-async function parserFor(contentType: string, maxBytes: number): Promise<BusboyInstance> {
+async function parserFor(
+  contentType: string,
+  { field, maxBytes }: Pick<FormRules<unknown>, "field" | "maxBytes">,
+): Promise<BusboyInstance> {
   if (!/^multipart\/form-data\b/i.test(contentType)) throw notMultipart();
   const { Busboy } = await import("@fastify/busboy");
   try {
     return new Busboy({
       headers: { "content-type": contentType },
       defCharset: "utf8",
+      // Some clients name no file where none is needed.
+      isPartAFile: (name, _, filename) => name === field || filename !== undefined,
       limits: {
         files: MAX_PARTS,
         fields: MAX_PARTS,

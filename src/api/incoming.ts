@@ -10,8 +10,11 @@ import type { Connection } from "./connections.ts";
 const STALL = 30_000;
 
 /** What is read of a body that nothing wants any more, and how long that may take. Bytes, milliseconds. */
-const MAX_DRAINED = 1_048_576;
-const DRAIN_TIME = 2_000;
+const MAX_SKIPPED = 1_048_576;
+const SKIP_TIME = 1_000;
+
+/** While the answer is on its way: more than the buffers between the host and this process hold. */
+const MAX_SKIPPED_LATER = 16_777_216;
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 
@@ -53,19 +56,26 @@ export class Incoming {
   }
 
   /**
-   * Before an answer is sent: reads what is left, if that is little. Else the connection ends with the answer, and what the
-   * client still sends is never read.
+   * Before an answer is sent: reads what is left, if that is little. Else the connection ends soon after the answer, and what
+   * the client still sends is never read.
    */
   async settle(): Promise<void> {
-    const end = performance.now() + DRAIN_TIME;
+    await this.#skip(MAX_SKIPPED, SKIP_TIME);
+    if (this.#isOver) return;
+    this.#connection?.endAfterAnswer();
+    // What has left the host already must not stand before the connection's next request.
+    void this.#skip(MAX_SKIPPED_LATER, SKIP_TIME);
+  }
+
+  async #skip(maximum: number, milliseconds: number): Promise<void> {
+    const end = performance.now() + milliseconds;
     try {
-      for (let bytes = 0; !this.#isOver && bytes <= MAX_DRAINED; ) {
+      for (let bytes = 0; !this.#isOver && bytes <= maximum; ) {
         bytes += (await this.#read(end - performance.now(), this.left))?.byteLength ?? 0;
       }
     } catch {
       // The client has left, or sends too slowly.
     }
-    if (!this.#isOver) this.#connection?.endAfterAnswer();
   }
 
   /** Undefined at the end. */

@@ -1,15 +1,8 @@
 /** What a request is told that no operation answers. Most of them belong to another part of OpenAI's API. */
-import {
-  type ApiError,
-  noBaseInPath,
-  onlyAssistants,
-  routeNotFound,
-  vectorStoresNotServed,
-} from "../resources/errors.ts";
+import { type ApiError, noBaseInPath, onlyAssistants, routeNotFound } from "../resources/errors.ts";
 import { BASES } from "./bases.ts";
 
 /** First segments of paths below the base. */
-const OF_FILES = new Set(["uploads"]);
 const OF_OTHERS = new Set([
   "audio",
   "batches",
@@ -23,7 +16,7 @@ const OF_OTHERS = new Set([
 ]);
 
 /** A client that asks for one of these from the root has no base in its URL. */
-const OF_CLIENTS = new Set(["assistants", "threads", "files", "vector_stores"]);
+const OF_CLIENTS = new Set(["assistants", "threads", "files", "uploads", "vector_stores"]);
 
 const prefixes = BASES.map(({ prefix }) => new RegExp(`^/${prefix.replace("{project}", "[^/]+")}/`));
 
@@ -32,11 +25,10 @@ export function refusalOfPath(path: string): ApiError {
   const prefix = prefixes.map((each) => each.exec(path)?.[0]).find((found) => found !== undefined);
   const [first = ""] = path.slice(prefix?.length ?? 1).split("/");
   if (prefix === undefined) return OF_CLIENTS.has(first) ? noBaseInPath() : routeNotFound();
-  if (OF_FILES.has(first)) return vectorStoresNotServed();
   return OF_OTHERS.has(first) ? onlyAssistants() : routeNotFound();
 }
 
-const HOSTED = ["file_search", "code_interpreter"];
+const HOSTED = ["code_interpreter"];
 
 /** The header for an answer with something in it that is kept and shown, and that runs go without. */
 export function warningOf(answer: object): Record<string, string> {

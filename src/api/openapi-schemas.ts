@@ -11,6 +11,7 @@ import {
   usageObject,
 } from "../resources/common.ts";
 import { gatewayError, serviceError } from "../resources/errors.ts";
+import { fileObject } from "../resources/file.ts";
 import {
   annotationObject,
   attachment,
@@ -23,6 +24,7 @@ import { requiredActionObject, runObject, toolChoice } from "../resources/run.ts
 import { runStepObject, toolCallObject } from "../resources/step.ts";
 import { messageDeltaObject, runStepDeltaObject, streamEventObject } from "../resources/stream.ts";
 import { threadObject } from "../resources/thread.ts";
+import { uploadObject, uploadPartObject } from "../resources/upload.ts";
 import type { Operation } from "./operation.ts";
 
 export type JsonSchema = Record<string, unknown>;
@@ -56,6 +58,9 @@ const ANSWER_PARTS: Record<string, z.ZodType> = {
   StreamEvent: streamEventObject,
   MessageDelta: messageDeltaObject,
   RunStepDelta: runStepDeltaObject,
+  File: fileObject,
+  Upload: uploadObject,
+  UploadPart: uploadPartObject,
   ServiceError: serviceError,
   GatewayError: gatewayError,
 };
@@ -65,9 +70,10 @@ export class ComponentSchemas {
   readonly #answers = named(ANSWER_PARTS);
 
   constructor(operations: Operation[]) {
-    for (const { name, body, response } of operations) {
+    for (const { name, body, form, response } of operations) {
       const title = name.charAt(0).toUpperCase() + name.slice(1);
       if (body !== undefined && !this.#requests.has(body)) this.#requests.add(body, { id: `${title}Request` });
+      if (form !== undefined) this.#requests.add(form, { id: `${title}Form` });
       if (response !== undefined && !this.#answers.has(response))
         this.#answers.add(response, { id: `${title}Response` });
     }
@@ -89,10 +95,13 @@ export class ComponentSchemas {
   }
 }
 
-/** Each query parameter with its schema. */
+/** Each query parameter with its schema; a list's name ends in brackets. */
 export function queryParameters(query: z.ZodType): [name: string, schema: JsonSchema][] {
   const { properties = {} } = z.toJSONSchema(query, { io: "input", override: tidied });
-  return Object.entries(properties).map(([name, schema]) => [name, typeof schema === "object" ? { ...schema } : {}]);
+  return Object.entries(properties).map(([name, schema]) => {
+    const fields = typeof schema === "object" ? { ...schema } : {};
+    return ["type" in fields && fields.type === "array" ? `${name}[]` : name, fields];
+  });
 }
 
 /** A schema that is small enough to stand where it is used. */

@@ -42,7 +42,7 @@ export function openApiDocument(operations: Operation[]): OpenApiDocument {
     info: {
       title: "Threadkeep",
       version: "v2",
-      description: "The Assistants API v2: assistants, threads, messages, runs and run steps.",
+      description: "The Assistants API v2: assistants, threads, messages, runs, run steps and files.",
       license: { name: "MIT", identifier: "MIT" },
     },
     servers: BASES.map(server),
@@ -93,7 +93,7 @@ const API_VERSION = {
 const API_VERSION_REFERENCE = { $ref: "#/components/parameters/ApiVersion" };
 
 function describe(operation: Operation, schemas: ComponentSchemas): Json {
-  const { name, summary, query, body } = operation;
+  const { name, summary, query, body, form } = operation;
   const parameters = query === undefined ? [] : queryParameters(query).map(queryParameter);
   return {
     operationId: name,
@@ -110,10 +110,13 @@ function describe(operation: Operation, schemas: ComponentSchemas): Json {
             content: { "application/json": { schema: schemas.request(body) } },
           },
         }),
+    ...(form && {
+      requestBody: { required: true, content: { "multipart/form-data": { schema: schemas.request(form) } } },
+    }),
     responses: {
       "200": success(operation, schemas),
       ...Object.fromEntries(
-        ERRORS.filter(({ status }) => status !== 413 || body !== undefined).map(({ status, name }) => [
+        ERRORS.filter(({ status }) => isPossible(status, operation)).map(({ status, name }) => [
           String(status),
           { $ref: `#/components/responses/${name}` },
         ]),
@@ -125,6 +128,7 @@ function describe(operation: Operation, schemas: ComponentSchemas): Json {
 function success({ response, streams }: Operation, schemas: ComponentSchemas): Json {
   const content: Json = {};
   if (response !== undefined) content["application/json"] = { schema: schemas.answer(response) };
+  if (response === undefined && !streams) content["application/octet-stream"] = {};
   if (streams) content["text/event-stream"] = { schema: schemas.answer(streamEventObject) };
   return { description: streams ? STREAMED : "Done", content };
 }
@@ -149,6 +153,8 @@ const TAGS: Record<string, string> = {
   messages: "Messages",
   runs: "Runs",
   steps: "Run steps",
+  files: "Files",
+  uploads: "Uploads",
 };
 
 /** After the innermost collection that the path names. */
@@ -162,6 +168,7 @@ const ERRORS = [
   { status: 400, name: "BadRequest", description: "A wrong parameter, or one that the object's state does not allow" },
   { status: 401, name: "Unauthorized", description: "No key or token, or one that is not valid" },
   { status: 404, name: "NotFound", description: "No such object, or no such api-version" },
+  { status: 408, name: "TooSlow", description: "The client stopped sending" },
   { status: 413, name: "TooLarge", description: "The body is too large" },
   { status: 429, name: "TooManyRequests", description: "Too much at once: see the header retry-after (seconds)" },
   { status: 500, name: "ServerError", description: "Not the caller's fault; the message has the id of the request" },
@@ -171,6 +178,12 @@ const ERRORS = [
     description: "An update is under way, or tokens cannot be checked now: see the header retry-after (seconds)",
   },
 ];
+
+/** Whether an operation may be answered so: some errors are those of bodies. */
+function isPossible(status: number, { body, form }: Operation): boolean {
+  if (status === 408) return form !== undefined;
+  return status !== 413 || body !== undefined;
+}
 
 function errorResponses(schemas: ComponentSchemas): Json {
   const schema = { anyOf: [schemas.answer(serviceError), schemas.answer(gatewayError)] };

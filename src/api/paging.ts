@@ -75,7 +75,7 @@ async function cursorRange(listing: Listing, query: PageQuery, now: number): Pro
 }
 
 /** What stands in the place of something deleted. */
-const MARKS = new Set<Doc["kind"]>(["deleted_thread", "deleted_file", "deleted_vector_store"]);
+const MARKS = new Set<Doc["kind"]>(["deleted_thread", "deleted_file", "deleted_vector_store", "upload"]);
 
 /** What an id can be made of, imported ones included. */
 const CURSOR = /^[A-Za-z0-9_-]{1,128}$/;

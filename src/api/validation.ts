@@ -4,7 +4,7 @@
  */
 import type { z } from "zod";
 import { MAX_METADATA_KEY } from "../resources/common.ts";
-import { type ApiError, imageFileNotServed, invalidParameter, shown, tooLarge } from "../resources/errors.ts";
+import { type ApiError, invalidParameter, shown, tooLarge } from "../resources/errors.ts";
 
 type Issue = z.core.$ZodIssue;
 type Path = readonly PropertyKey[];
@@ -211,7 +211,6 @@ function customProblem(issue: Extract<Issue, { code: "custom" }>, param: string,
     const text = `Invalid '${param}': a property cannot be named '${params.name}'.`;
     return invalidParameter(text, `${param}.${params.name}`, "invalid_value");
   }
-  if (params.kind === "no_image_files") return imageFileNotServed(param);
   if (params.kind === "overlap_too_large") {
     const text = `Invalid '${param}': must be at most half of 'max_chunk_size_tokens'.`;
     return invalidParameter(text, param, "invalid_value");

@@ -69,5 +69,9 @@ export class Blocks {
   }
 }
 
+/** The ids of the blocks that were staged with a prefix. */
+export const blockIds = (prefix: string, count: number): string[] =>
+  Array.from({ length: count }, (_, number) => blockId(prefix, number));
+
 const blockId = (prefix: string, number: number) =>
   Buffer.from(prefix + String(number).padStart(NUMBER_LENGTH, "0")).toString("base64");

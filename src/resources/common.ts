@@ -78,7 +78,7 @@ const functionToolObject = z.strictObject({
   }),
 });
 
-const rankingOptionsObject = z.strictObject({
+export const rankingOptionsObject = z.strictObject({
   ranker: z.enum(["auto", "default_2024_08_21"]),
   score_threshold: z.number().min(0).max(1),
 });
@@ -95,6 +95,7 @@ const codeInterpreterTool = z.strictObject({ type: z.literal("code_interpreter")
 
 export const toolObject = z.discriminatedUnion("type", [codeInterpreterTool, functionToolObject, fileSearchToolObject]);
 export type Tool = z.output<typeof toolObject>;
+export type FileSearchTool = z.output<typeof fileSearchToolObject>;
 
 // A request may leave out what follows; the answers show it filled in (docs/contract.md 2.1).
 

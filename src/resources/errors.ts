@@ -64,12 +64,6 @@ export const routeNotFound = () => gateway(404, "Resource not found");
  */
 const notServed = (message: string) => invalidRequest(404, message, null, "not_served");
 
-export const vectorStoresNotServed = () =>
-  notServed(
-    "This deployment does not serve vector stores yet. Assistants, threads, messages, runs and files work without " +
-      "them; docs/compatibility.md tells what does not.",
-  );
-
 /** The operator has not said where the bytes of files are. */
 export const filesNotServed = () =>
   notServed(
@@ -261,6 +255,27 @@ export const formTooLarge = (what: string) =>
 export const uploadStalled = (seconds: number) =>
   invalidRequest(408, `The upload stopped: nothing arrived for ${seconds} seconds.`, null, "upload_stalled");
 
+export const noUploadFound = (id: string) => invalidRequest(404, `No upload found with id '${shown(id)}'.`);
+
+export const uploadIsOver = (id: string, status: string) =>
+  invalidRequest(400, `Upload ${id} has status '${status}' and cannot be modified.`);
+
+export const uploadIsCompleting = (id: string) =>
+  invalidRequest(400, `Upload ${id} is being completed with other parts.`, "part_ids");
+
+export const wrongPart = (id: string) =>
+  invalidRequest(400, `Invalid 'part_ids': no part found with id '${shown(id)}'.`, "part_ids");
+
+export const uploadSizeDiffers = (bytes: number, announced: number) =>
+  invalidRequest(400, `Upload has ${bytes} bytes in its parts, but ${announced} were announced.`, "bytes");
+
+export const md5Differs = () => invalidRequest(400, "The md5 checksum of the uploaded parts does not match.", "md5");
+
+export const partTooLarge = () => invalidRequest(400, "Part is too large.");
+
+export const uploadHasTooManyParts = (maximum: number) =>
+  invalidRequest(400, `The upload has too many parts. Expected at most ${maximum}.`);
+
 // ---------------------------------------------------------------- vector stores
 
 export const noVectorStoreFound = (id: string) => invalidRequest(404, `No vector store found with id '${shown(id)}'.`);
@@ -287,20 +302,33 @@ export const onlyOneOf = (parent: string, one: string, other: string) =>
 
 // ---------------------------------------------------------------- what needs files
 
-const NO_FILES = "This deployment does not serve files yet (docs/compatibility.md).";
-
-/** An image by its file, which cannot exist here: the model would never see it. */
-export const imageFileNotServed = (param: string) =>
-  invalidParameter(
-    `Invalid '${param}'. ${NO_FILES} Send the image as image_url, with an https: or a data: URL.`,
-    param,
+/** An image by its file, where the operator has not said where files are. */
+export const imageFileNotServed = () =>
+  invalidRequest(
+    400,
+    "Invalid message content: this deployment serves no files (BLOBS_ENDPOINT, docs/operations.md). Send the image as " +
+      "image_url, with an https: or a data: URL.",
+    null,
     "not_served",
   );
+
+export const notAnImage = (extension: string, allowed: string[]) =>
+  invalidRequest(
+    400,
+    "Invalid message content: Expected file type to be a supported format: " +
+      `${allowed.map((each) => `.${each}`).join(", ")} but got .${shown(extension)}.`,
+  );
+
+export const imageTooLarge = (id: string, bytes: number, maximum: number) =>
+  invalidRequest(400, `Invalid message content: image ${id} has ${bytes} bytes. Expected at most ${maximum}.`);
+
+export const tooManyImages = (maximum: number) =>
+  invalidRequest(400, `Invalid message content: too many different image files. Expected at most ${maximum}.`);
 
 export const hostedToolNotServed = (tool: string) =>
   invalidParameter(
     `Invalid 'tool_choice': the run would have to use ${tool}, which this deployment does not serve yet ` +
-      "(docs/compatibility.md). Without tool_choice it runs with the functions of its tools only.",
+      "(docs/compatibility.md). Without tool_choice it runs with its other tools.",
     "tool_choice",
     "not_served",
   );

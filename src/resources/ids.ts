@@ -48,14 +48,17 @@ export function nextSeq(now: number, after?: string): string {
   return encode(stamp.time, TIME_LENGTH) + encode(stamp.counter, COUNTER_LENGTH) + randomDigits(RANDOM_LENGTH);
 }
 
+/** Files have a dash where all others have an underscore. */
+const beginningOf = (kind: IdKind) => `${ID_PREFIXES[kind]}${kind === "file" ? "-" : "_"}`;
+
 /** A new id of this kind; with `seq` the id that belongs to that place. */
 export function mintId(kind: IdKind, seq: string): string {
-  return `${ID_PREFIXES[kind]}${kind === "file" ? "-" : "_"}${seq}`;
+  return beginningOf(kind) + seq;
 }
 
 /** An id for things that are never listed by age, such as tool calls. */
 export function randomId(kind: IdKind): string {
-  return `${ID_PREFIXES[kind]}_${randomDigits(24)}`;
+  return beginningOf(kind) + randomDigits(24);
 }
 
 /**

@@ -2,10 +2,7 @@
  * Finds the markers in a model's text while it streams, such as `【4:0†manual.pdf】` for a place in a file. A client gets
  * each marker whole, with its annotation, in a piece of its own; all other text goes on at once.
  */
-import type { z } from "zod";
-import type { annotationObject } from "../resources/message.ts";
-
-export type Annotation = z.output<typeof annotationObject>;
+import type { Annotation } from "../resources/message.ts";
 
 /** What a marker leads to: an annotation without its place in the text. */
 export type Target =

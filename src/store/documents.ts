@@ -6,12 +6,13 @@ import type { Assistant } from "../resources/assistant.ts";
 import type { Attributes } from "../resources/attributes.ts";
 import type { ChosenParameter } from "../resources/chosen.ts";
 import type { Usage } from "../resources/common.ts";
-import type { FileObject } from "../resources/file.ts";
+import type { ExpiresAfter, FileObject, Purpose } from "../resources/file.ts";
 import type { Message } from "../resources/message.ts";
 import type { Run } from "../resources/run.ts";
 import { isNewerVersion, SCHEMA_VERSION, type Version } from "../resources/schema-version.ts";
 import type { RunStep } from "../resources/step.ts";
 import type { Thread } from "../resources/thread.ts";
+import type { Upload } from "../resources/upload.ts";
 import type { Lease, Listed, Stored } from "./stored.ts";
 import type {
   DeletedStoreDoc,
@@ -44,6 +45,7 @@ export const WRITTEN_AS: Record<Doc["kind"], number> = {
   detached_file: 1,
   file_batch: 1,
   use: 1,
+  upload: 1,
 };
 
 /** Whether only a newer build understands the document: then this one may show it, and leaves it alone. */
@@ -71,6 +73,8 @@ export type ThreadDoc = Thread &
       last_seq: string;
       /** how many of its messages are the user's: a run without instructions needs one */
       user_messages: number;
+      /** how often its runs have searched files: citations number the searches */
+      searches?: number;
       /** ids of snapshots that are in its partition, newest first */
       snapshots?: string[];
     }
@@ -84,6 +88,8 @@ export type MessageDoc = Message &
       tokens: number;
       /** whether its run had called functions before: the context shows those calls at their place */
       follows_tools: boolean;
+      /** the same, where hosted tools are among what was called: older builds cannot read such steps */
+      follows_hosted?: true;
       /** its place in a prompt, if not its own: the model reads what it said with its calls before their outputs */
       prompt_seq?: string;
     }
@@ -122,6 +128,19 @@ export interface CallExtras {
   fields: Record<string, unknown>;
 }
 
+/** A call of a hosted tool as the model wrote it, and what the model reads of it later. Clients never see it. */
+export interface HostedRecord {
+  /** of the call */
+  id: string;
+  /** the function's, as the model knows it */
+  name: string;
+  arguments: string;
+  /** the number of a search: citations name it (docs/contract.md, "file_search in runs") */
+  n?: number;
+  /** what the model reads, where the call as clients see it does not tell that */
+  output?: string;
+}
+
 /** A form of it that older builds cannot read gets a field of another name in the run: then those tell only the end. */
 export interface ShortLog {
   /** ids of the steps and messages that it tells of */
@@ -147,8 +166,16 @@ export interface RunInternal extends Listed {
   turns: number;
   /** what they used; the run shows it once it has ended */
   usage: Usage;
-  /** what the run's function calls and their outputs cost in a prompt */
+  /** what the run's tool calls and their outputs cost in a prompt */
   tool_tokens: number;
+  /** those of them that no later run gets to read */
+  passing_tokens?: number;
+  /** the vector stores of its assistant when it was created, if it may search files */
+  vector_stores?: string[];
+  /** the `started_at` of a driver that has found files of the run not ready yet */
+  waited?: number | null;
+  /** finished model calls that called hosted tools */
+  hosted_turns?: number;
   /** how long the event log is */
   log: { chunks: number; events: number };
   /** the document that holds its instructions, tools and response format, if they are large */
@@ -172,6 +199,8 @@ export type StepDoc = RunStep &
       usage: Usage;
       /** goes back to the model with the step's calls; clients never see it */
       extras?: CallExtras[] | null;
+      /** its calls of hosted tools, once they are done */
+      hosted?: HostedRecord[] | null;
     }
   >;
 
@@ -239,6 +268,25 @@ export interface ChunkDoc {
   internal: Version;
 }
 
+export type UploadDoc = Upload &
+  Stored<
+    "upload",
+    {
+      /** the id of the file that it becomes: its blocks are staged in that one's blob */
+      file: string;
+      purpose: Purpose;
+      expires_after?: ExpiresAfter;
+      /** by their ids: their bytes, and how many blocks they have */
+      parts: Record<string, { bytes: number; blocks: number }>;
+      part_count: number;
+      /** the parts that it is or was completed with; until then (milliseconds since 1970) no others may be committed */
+      claim?: { parts: string[]; until: number };
+    }
+  > & {
+    /** seconds until Cosmos DB deletes it */
+    ttl: number;
+  };
+
 /** What is behind an API object. */
 export type ObjectDoc =
   | AssistantDoc
@@ -259,7 +307,8 @@ export type Doc =
   | ChunkDoc
   | DeletedStoreDoc
   | DetachedFileDoc
-  | UseDoc;
+  | UseDoc
+  | UploadDoc;
 
 /** The partition of a thread. Tenant and id in one key: a request of one tenant cannot name another's documents. */
 export const threadKey = (tenant: string, threadId: string) => `${tenant}:${threadId}`;
@@ -293,10 +342,10 @@ export const seqOf = (sort: string) => sort.slice(sort.lastIndexOf("/") + 1);
 
 const HIDDEN = new Set(["pk", "kind", "internal", "ttl", "_rid", "_self", "_etag", "_attachments", "_ts"]);
 
-type ApiObject<D extends ObjectDoc> = Omit<D, "pk" | "kind" | "internal">;
+type ApiObject<D extends ObjectDoc | UploadDoc> = Omit<D, "pk" | "kind" | "internal" | "ttl">;
 
 /** The API's object without what the store needs around it. */
-export function apiObject<D extends ObjectDoc>(doc: D): ApiObject<D> {
+export function apiObject<D extends ObjectDoc | UploadDoc>(doc: D): ApiObject<D> {
   const object: Record<string, unknown> = {};
   for (const name in doc) if (!HIDDEN.has(name)) object[name] = doc[name];
   return object as ApiObject<D>;

@@ -40,7 +40,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const keySeed = randomBytes(8).toString("hex");
   // Arguments of the Cosmos DB server, such as "--consistency session --partitions 3".
   const cosmosArgs = process.env.E2E_COSMOS?.split(" ") ?? [];
-  const stack = await startStack({ env: { API_KEYS: apiKeys(keySeed) }, log, cosmosArgs, blobs: true });
+  const stack = await startStack({
+    env: { API_KEYS: apiKeys(keySeed), MAX_UPLOADS: "200" },
+    log,
+    cosmosArgs,
+    blobs: true,
+  });
   project.provide("stack", {
     origin: new URL(stack.baseUrl).origin,
     modelUrl: stack.model.baseUrl,

@@ -23,9 +23,7 @@ const notYet = (note: string): State => ({ state: "not yet", note });
 
 const NO_CODE = "nothing runs code";
 const NO_SEARCH = "nothing searches files";
-const NO_IMAGE_FILES = "refused: there are no files";
-const NO_FILES = "there are no files";
-const FILES = notYet("404 `not_served`");
+const NO_FILES = "no tool uses files";
 const VECTOR_STORES = notYet("404 `not_served`");
 const PASSED_ON = served("passed on to the model");
 
@@ -56,11 +54,15 @@ export const OPERATIONS: Record<string, State> = {
   watchRun: served("ours: resumes a broken stream, follows a background run"),
   listRunSteps: SERVED,
   getRunStep: SERVED,
-  "POST /files": FILES,
-  "GET /files": FILES,
-  "GET /files/{file_id}": FILES,
-  "DELETE /files/{file_id}": FILES,
-  "GET /files/{file_id}/content": FILES,
+  createFile: served("up to 512 MB, streamed; with Blob Storage set up, as for everything below"),
+  listFiles: served("up to 10,000 a page; `purpose` chooses"),
+  getFile: SERVED,
+  getFileContent: served("files of every purpose: the original kept those of `assistants` to itself"),
+  deleteFile: SERVED,
+  createUpload: SERVED,
+  addUploadPart: served("up to 64 MB"),
+  completeUpload: served("may be repeated"),
+  cancelUpload: SERVED,
   "POST /vector_stores": VECTOR_STORES,
   "GET /vector_stores": VECTOR_STORES,
   "GET /vector_stores/{vector_store_id}": VECTOR_STORES,
@@ -82,6 +84,7 @@ export const QUERY_PARAMETERS: Record<string, State> = {
   after: SERVED,
   before: SERVED,
   run_id: SERVED,
+  purpose: SERVED,
   "include[]": notYet("ignored: it asks for the contents that file_search found"),
 };
 
@@ -179,10 +182,10 @@ export const SECTIONS: Section[] = [
       image_url: SERVED,
       "image_url.url": served("http:, https: or data:; passed on to the model"),
       "image_url.detail": PASSED_ON,
-      "type: image_file": notYet(NO_IMAGE_FILES),
-      image_file: notYet(NO_IMAGE_FILES),
-      "image_file.file_id": notYet(NO_IMAGE_FILES),
-      "image_file.detail": notYet(NO_IMAGE_FILES),
+      "type: image_file": SERVED,
+      image_file: SERVED,
+      "image_file.file_id": served("the model gets the file's bytes, up to 20 MB an image and 50 MB in all"),
+      "image_file.detail": PASSED_ON,
     },
   },
   {
@@ -376,6 +379,47 @@ export const SECTIONS: Section[] = [
     fields: { prompt_tokens: SERVED, completion_tokens: SERVED, total_tokens: SERVED },
   },
   {
+    title: "Files",
+    schemas: ["File", "CreateFileForm"],
+    fields: {
+      id: SERVED,
+      object: SERVED,
+      bytes: SERVED,
+      created_at: SERVED,
+      expires_at: SERVED,
+      filename: SERVED,
+      file: SERVED,
+      purpose: SERVED,
+      status: served("`processed` at once"),
+      status_details: served("always null"),
+      "expires_after[anchor]": SERVED,
+      "expires_after[seconds]": SERVED,
+    },
+  },
+  {
+    title: "Uploads",
+    schemas: ["Upload", "CreateUploadRequest", "CompleteUploadRequest", "UploadPart", "AddUploadPartForm"],
+    fields: {
+      id: SERVED,
+      object: SERVED,
+      bytes: SERVED,
+      created_at: SERVED,
+      filename: SERVED,
+      purpose: SERVED,
+      mime_type: echoed("not looked at, and not shown"),
+      expires_after: SERVED,
+      "expires_after.anchor": SERVED,
+      "expires_after.seconds": SERVED,
+      status: SERVED,
+      expires_at: served("an hour after the beginning"),
+      file: served("once it is completed"),
+      part_ids: SERVED,
+      md5: served("checked by reading the whole file once"),
+      upload_id: SERVED,
+      data: SERVED,
+    },
+  },
+  {
     title: "Lists",
     schemas: [
       "ListAssistantsResponse",
@@ -383,12 +427,13 @@ export const SECTIONS: Section[] = [
       "ListMessagesResponse",
       "ListRunsResponse",
       "ListRunStepsResponse",
+      "ListFilesResponse",
     ],
     fields: { object: SERVED, data: SERVED, first_id: SERVED, last_id: SERVED, has_more: SERVED },
   },
   {
     title: "Deleted objects",
-    schemas: ["DeleteAssistantResponse", "DeleteThreadResponse", "DeleteMessageResponse"],
+    schemas: ["DeleteAssistantResponse", "DeleteThreadResponse", "DeleteMessageResponse", "DeleteFileResponse"],
     fields: { id: SERVED, object: SERVED, deleted: SERVED },
   },
   {

@@ -1,31 +1,25 @@
 import { badRequest } from "../errors.ts";
 import { aggregate } from "./aggregates.ts";
-import { AGGREGATES, type Expression } from "./ast.ts";
+import { AGGREGATES, type Expression, pathOf } from "./ast.ts";
 import { builtIn } from "./functions.ts";
 import { arithmetic, comparison } from "./operators.ts";
 import { likePattern } from "./patterns.ts";
+import type { Evaluate } from "./row.ts";
+import { isSearchFunction, searchFunction } from "./search.ts";
 import { type CompiledSelect, compileSelect } from "./select.ts";
-import { compare, define, equal, type Json, type JsonObject, property, typeRank, type Value } from "./values.ts";
-
-export type Parameters = ReadonlyMap<string, Json>;
-
-/** What an expression is evaluated against: the value of each alias, the query's parameters, the group's rows. */
-export interface Row {
-  slots: Value[];
-  parameters: Parameters;
-  group?: Row[];
-}
-
-export type Evaluate = (row: Row) => Value;
+import { compare, define, equal, type JsonObject, property, typeRank } from "./values.ts";
 
 /** Which slot each alias has. A subquery sees the aliases around it. */
 export class Scope {
   readonly #slots: Map<string, number>;
   size: number;
+  /** the alias of the container's items */
+  root: string | undefined;
 
   constructor(parent?: Scope) {
     this.#slots = new Map(parent ? parent.#slots : []);
     this.size = parent?.size ?? 0;
+    this.root = parent?.root;
   }
 
   add(alias: string): number {
@@ -77,12 +71,7 @@ export function compile(expression: Expression, scope: Scope): Evaluate {
     case "object":
       return compileObject(expression.fields.map(([name, value]) => [name, compile(value, scope)]));
     case "call":
-      return AGGREGATES.has(expression.name)
-        ? compileAggregate(expression.name, expression.args, scope)
-        : compileCall(
-            expression.name,
-            expression.args.map((arg) => compile(arg, scope)),
-          );
+      return compileCall(expression.name, expression.args, scope);
     case "subquery":
       return compileSubquery(expression.form, compileSelect(expression.select, scope));
   }
@@ -219,9 +208,16 @@ export function compileObject(fields: [string, Evaluate][]): Evaluate {
   };
 }
 
-function compileCall(name: string, args: Evaluate[]): Evaluate {
-  const call = builtIn(name, args.length);
-  return (row) => call(...args.map((arg) => arg(row)));
+function compileCall(name: string, args: Expression[], scope: Scope): Evaluate {
+  if (AGGREGATES.has(name)) return compileAggregate(name, args, scope);
+  // Looked up before its arguments: an unknown function is to be told, not what is wrong inside of it.
+  const call = isSearchFunction(name) ? undefined : builtIn(name, args.length);
+  const values = args.map((arg) => compile(arg, scope));
+  if (call) return (row) => call(...values.map((value) => value(row)));
+  const { root } = scope;
+  const path = args[0] && root !== undefined ? pathOf(args[0], root) : undefined;
+  const item = root === undefined ? () => undefined : compileIdentifier(root, scope);
+  return searchFunction({ name, path, args: values, root: item });
 }
 
 function compileAggregate(name: string, args: Expression[], scope: Scope): Evaluate {

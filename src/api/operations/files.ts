@@ -21,7 +21,7 @@ import {
 import { mintId, nextSeq } from "../../resources/ids.ts";
 import { apiObject, type FileDoc, filePurposeSort, fileSort } from "../../store/documents.ts";
 import { BinaryStream } from "../binary.ts";
-import { type Fields, filenameIn, readForm } from "../form.ts";
+import { binaryString, type Fields, filenameIn, readForm } from "../form.ts";
 import { formOperation, operation } from "../operation.ts";
 import { limitOf, numberIn, page, pageQuery } from "../paging.ts";
 import { validated } from "../validation.ts";
@@ -32,9 +32,7 @@ export function blobsOf({ blobs }: App): Blobs {
   return blobs;
 }
 
-const binaryString = z.string().meta({ contentMediaType: "application/octet-stream" });
-
-export const createFileForm = z.object({
+const createFileForm = z.object({
   file: binaryString.describe("The file, with its name; the fields may stand before or behind it"),
   purpose: z.enum(PURPOSES),
   "expires_after[anchor]": z.literal("created_at").optional(),

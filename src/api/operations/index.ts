@@ -8,6 +8,7 @@ import { watchRun } from "./run-events.ts";
 import { runOperations } from "./runs.ts";
 import { stepOperations } from "./steps.ts";
 import { threadOperations } from "./threads.ts";
+import { uploadOperations } from "./uploads.ts";
 import { vectorStoreFileOperations } from "./vector-store-files.ts";
 import { vectorStoreOperations } from "./vector-stores.ts";
 
@@ -19,6 +20,7 @@ export const operations: Operation[] = [
   watchRun,
   ...stepOperations,
   ...fileOperations,
+  ...uploadOperations,
   ...vectorStoreOperations,
   ...vectorStoreFileOperations,
   ...fileBatchOperations,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { assertImages } from "../../files/images.ts";
 import { deleted, listObject } from "../../resources/common.ts";
 import { noMessageFound } from "../../resources/errors.ts";
 import { MAX_METADATA_BODY } from "../../resources/limits.ts";
@@ -23,6 +24,7 @@ const createMessage = operation({
   body: createMessageRequest,
   response: messageObject,
   handler: async ({ app, tenant, params: { thread_id: id }, body, now }) => {
+    await assertImages(app, tenant, [body]);
     const isStale = staleLock(app.engine, app.store.thread(tenant, id), id);
     return apiObject(await threads.addMessage(app.store, tenant, id, body, now, isStale));
   },

@@ -1,3 +1,4 @@
+import { assertImages } from "../../files/images.ts";
 import { deleted, listObject } from "../../resources/common.ts";
 import { noThreadFound } from "../../resources/errors.ts";
 import { MAX_METADATA_BODY, MAX_THREAD_BODY } from "../../resources/limits.ts";
@@ -19,6 +20,7 @@ const createThread = operation({
   maxBody: MAX_THREAD_BODY,
   response: threadObject,
   handler: async ({ app, tenant, body, now }) => {
+    await assertImages(app, tenant, body.messages ?? []);
     const { thread, messages } = await draftThread(tenant, body, now);
     await storeThread(app.store, tenant, thread, messages, app.now);
     return apiObject(thread);

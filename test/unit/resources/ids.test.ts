@@ -25,10 +25,11 @@ function begin(span: number): number {
 
 const isAscending = (texts: string[]) => texts.every((text, index) => index === 0 || text > (texts[index - 1] ?? ""));
 
-test("an id is the prefix of its kind, an underscore, and 24 letters and digits", () => {
+test("an id is the prefix of its kind, an underscore (of a file, a dash), and 24 letters and digits", () => {
   for (const [kind, prefix] of Object.entries(ID_PREFIXES) as [IdKind, string][]) {
-    expect(mintId(kind, nextSeq(begin(0)))).toMatch(new RegExp(`^${prefix}_[0-9A-Za-z]{24}$`));
-    expect(randomId(kind)).toMatch(new RegExp(`^${prefix}_[0-9A-Za-z]{24}$`));
+    const shape = new RegExp(`^${prefix}${kind === "file" ? "-" : "_"}[0-9A-Za-z]{24}$`);
+    expect(mintId(kind, nextSeq(begin(0)))).toMatch(shape);
+    expect(randomId(kind)).toMatch(shape);
   }
   expect(ID_PREFIXES).toEqual({
     assistant: "asst",
@@ -37,6 +38,9 @@ test("an id is the prefix of its kind, an underscore, and 24 letters and digits"
     run: "run",
     step: "step",
     call: "call",
+    file: "file",
+    upload: "upload",
+    part: "part",
   });
 });
 

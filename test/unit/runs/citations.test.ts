@@ -1,8 +1,8 @@
 /** Markers in texts that come in pieces, cut anywhere. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { Annotation } from "../../../src/resources/message.ts";
 import {
-  type Annotation,
   Citations,
   citationOf,
   fileCitations,

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Tool } from "../../../src/resources/common.ts";
+import { placeOf } from "../../../src/resources/image.ts";
 import { impossibleChoice, modelRequest, windowSize } from "../../../src/runs/context.ts";
 import { type MessageDoc, seqOf } from "../../../src/store/documents.ts";
 import { callsStep, functionCall, type MessageRequest, messageDoc, messageStep, place, runDoc } from "../documents.ts";
@@ -81,11 +82,12 @@ describe("the conversation", () => {
     ).toEqual([{ role: "user", content: "Hello" }]);
   });
 
-  // Models refuse an empty list of parts. No request makes such a message, but stores of older builds have some.
-  test("leaves out a message that is nothing but an image file", () => {
-    const content: MessageDoc["content"] = [{ type: "image_file", image_file: { file_id: "file-1" } }];
-    const image = { ...user("Look", 1), content };
-    expect(chat(runDoc(), [image, user("Hello", 2)])).toEqual([{ role: "user", content: "Hello" }]);
+  test("names an image by its file, for its bytes to be put there", () => {
+    const content: MessageDoc["content"] = [{ type: "image_file", image_file: { file_id: "file-1", detail: "low" } }];
+    const image_url = { url: placeOf("file-1"), detail: "low" };
+    expect(chat(runDoc(), [{ ...user("Look", 1), content }])).toEqual([
+      { role: "user", content: [{ type: "image_url", image_url }] },
+    ]);
   });
 });
 
@@ -267,11 +269,14 @@ describe("a choice of a function", () => {
       message: "Invalid value for 'tool_choice': the run has no function 'get_wether' among its tools.",
     });
     expect(impossibleChoice({ ...run, tools: [{ type: "code_interpreter" }] })).toBeDefined();
+    expect(impossibleChoice(runDoc({ tool_choice: { type: "file_search" } }))?.message).toBe(
+      "Invalid value for 'tool_choice': the run has no file_search among its tools.",
+    );
   });
 
-  test("that the run has, or that is none of a function, is passed on", () => {
+  test("that the run has, or that names none, is passed on", () => {
     expect(impossibleChoice(runDoc({ tools: [CLOCK], tool_choice: named("get_time") }))).toBeUndefined();
-    for (const choice of ["auto", "none", "required", { type: "file_search" as const }] as const) {
+    for (const choice of ["auto", "none", "required"] as const) {
       expect(impossibleChoice(runDoc({ tool_choice: choice }))).toBeUndefined();
     }
   });

@@ -1,0 +1,97 @@
+/** Puts the images of files into a model call: bytes instead of ids, the newest first, as many as one request may hold. */
+import type { ChatCompletionContentPart } from "openai/resources/chat/completions";
+import { BlobTrouble } from "../blobs/trouble.ts";
+import { inLanes } from "../files/lanes.ts";
+import { findFile } from "../files/read.ts";
+import type { ModelRequest } from "../model/types.ts";
+import { noSuchFile } from "../resources/errors.ts";
+import { fileInPlace } from "../resources/image.ts";
+import type { RunError } from "../resources/run.ts";
+import type { FileDoc } from "../store/documents.ts";
+import { StoreTrouble } from "../store/trouble.ts";
+import type { Engine } from "./engine.ts";
+
+/** Of all images of one model call together. Characters of base64. */
+const MAX_IMAGES = 50 * 1024 * 1024;
+
+const LANES = 4;
+
+export type WithImages = { request: ModelRequest } | { error: RunError };
+
+/**
+ * The request with the images that it names, or why the model need not be asked: a file is gone. Throws `StoreTrouble` if they
+ * cannot be read at the moment.
+ */
+export async function withImages(
+  engine: Engine,
+  tenant: string,
+  request: ModelRequest,
+  signal: AbortSignal,
+): Promise<WithImages> {
+  const ids = filesIn(request).reverse();
+  if (ids.length === 0) return { request };
+  const time = engine.now();
+  const files = new Map<string, FileDoc>();
+  const found = await inLanes(LANES, [...new Set(ids)], (id) => findFile(engine.store, tenant, id, time));
+  for (const file of found) if (file !== undefined) files.set(file.id, file);
+  const gone = ids.find((id) => !files.has(id));
+  if (gone !== undefined) return { error: imageGone(gone) };
+  const fitting = newestThatFit(ids, files);
+  const urls = new Map<string, string>();
+  try {
+    await inLanes(LANES, fitting, async (file) => {
+      const url = await engine.images.url(tenant, file, signal);
+      if (url !== undefined) urls.set(file.id, url);
+    });
+  } catch (error) {
+    if (error instanceof BlobTrouble || signal.aborted) throw new StoreTrouble("an image could not be read", error);
+    throw error;
+  }
+  // Deleted a moment ago.
+  const lost = fitting.find(({ id }) => !urls.has(id));
+  return lost === undefined ? { request: filled(request, urls) } : { error: imageGone(lost.id) };
+}
+
+const imageGone = (id: string): RunError => ({ code: "invalid_image_url", message: noSuchFile(id).message });
+
+/** In the order of the thread, the ones that are shown twice twice. */
+function filesIn({ messages }: ModelRequest): string[] {
+  return messages.flatMap(({ content }) =>
+    Array.isArray(content) ? content.flatMap((part) => fileOf(part) ?? []) : [],
+  );
+}
+
+const fileOf = (part: { type: string } | ChatCompletionContentPart) =>
+  "image_url" in part ? fileInPlace(part.image_url.url) : undefined;
+
+function newestThatFit(newestFirst: string[], files: Map<string, FileDoc>): FileDoc[] {
+  const fitting = new Set<FileDoc>();
+  let size = 0;
+  for (const id of newestFirst) {
+    const file = files.get(id);
+    if (file === undefined) continue;
+    // Base64 takes four characters for three bytes.
+    size += Math.ceil(file.bytes / 3) * 4;
+    if (size > MAX_IMAGES) break;
+    fitting.add(file);
+  }
+  return [...fitting];
+}
+
+function filled(request: ModelRequest, urls: Map<string, string>): ModelRequest {
+  let room = MAX_IMAGES;
+  // From the newest to the oldest: where the room ends, the older ones are left out.
+  const messages = request.messages.toReversed().map((message) => {
+    if (message.role !== "user" || !Array.isArray(message.content)) return message;
+    const content = message.content.toReversed().map((part): ChatCompletionContentPart => {
+      const id = fileOf(part);
+      if (id === undefined || part.type !== "image_url") return part;
+      const url = urls.get(id);
+      room -= url?.length ?? MAX_IMAGES;
+      if (url === undefined || room < 0) return { type: "text", text: `[image ${id} left out]` };
+      return { ...part, image_url: { ...part.image_url, url } };
+    });
+    return { ...message, content: content.reverse() };
+  });
+  return { ...request, messages: messages.reverse() };
+}
