@@ -150,13 +150,17 @@ type RequestPlugin = Plugin<unknown>;
 
 /**
  * Beside every query the SDK asks for a query plan, and looks at it only if the query turns out to cross partitions, which
- * one with a partition key cannot: it gets an empty one.
+ * one with a partition key cannot: it gets an empty one. A search may need its plan all the same (search.ts).
  */
 const sparePlans: RequestPlugin = async (context, _diagnostics, next) => {
   const isPlan = "x-ms-cosmos-is-query-plan-request" in (context.headers ?? {});
+  const isSpared = isPlan && hasPartitionKey(context.options) && !SEARCH.test(JSON.stringify(context.body ?? ""));
   // An error instead would go through the SDK's retries.
-  return isPlan && hasPartitionKey(context.options) ? { code: 200, headers: {}, result: {} } : next(context);
+  return isSpared ? { code: 200, headers: {}, result: {} } : next(context);
 };
+
+/** In the text of a query. */
+const SEARCH = /ORDER BY (VectorDistance\(|RANK )/;
 
 /**
  * Trouble passes the SDK's own retries by: with endpoint discovery (as over https) it repeats a read that hangs 120 times,

@@ -4,6 +4,7 @@ import type { AccountConsistency, Freshness } from "./consistency.ts";
 import { type QueryTools, queryCatalogs, queryStores, queryThreads } from "./cross-partition.ts";
 import { catalogKey, deletedSort, storeKey, threadKey } from "./documents.ts";
 import { Partition, type StoreAccess } from "./partition.ts";
+import { ChunkSearch, type SearchTools } from "./search.ts";
 import type { SnapshotCache } from "./snapshots.ts";
 import { TenantList } from "./tenant-list.ts";
 import type { StoreHealth } from "./trouble.ts";
@@ -77,8 +78,8 @@ export class Store {
     return this.#shared.health;
   }
 
-  /** For queries over all tenants' threads. */
-  get #queryTools(): QueryTools {
+  /** For queries over all tenants' threads, and for searches. */
+  get #queryTools(): QueryTools & SearchTools {
     return { containers: this.#containers, ...this.#shared };
   }
 
@@ -99,6 +100,11 @@ export class Store {
   /** A vector store with its files, batches and chunks. */
   vectorStore(tenant: string, vectorStoreId: string): Partition {
     return new Partition(this.#access(this.#containers.stores), storeKey(tenant, vectorStoreId));
+  }
+
+  /** The chunks of a vector store, to be searched. */
+  chunks(tenant: string, vectorStoreId: string): ChunkSearch {
+    return new ChunkSearch(this.#queryTools, storeKey(tenant, vectorStoreId));
   }
 
   /** The list of a tenant's threads. */

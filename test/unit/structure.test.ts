@@ -19,7 +19,7 @@ const FLOORS: string[][] = [
   // One place: the composition root (app.ts) builds parts of the HTTP face, whose operations work with the app.
   [HTTP_FACE],
   ["src/runs"],
-  ["src/ingest", "src/threads"],
+  ["src/ingest", "src/search", "src/threads"],
   ["src/stores"],
   ["src/files"],
   ["src/store", "src/jobs", "src/model", "src/blobs"],
