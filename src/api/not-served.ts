@@ -1,11 +1,5 @@
 /** What a request is told that no operation answers. Most of them belong to another part of OpenAI's API. */
-import {
-  type ApiError,
-  noBaseInPath,
-  onlyAssistants,
-  routeNotFound,
-  vectorStoresNotServed,
-} from "../resources/errors.ts";
+import { type ApiError, noBaseInPath, onlyAssistants, routeNotFound } from "../resources/errors.ts";
 import { BASES } from "./bases.ts";
 
 /** First segments of paths below the base. */
@@ -31,7 +25,6 @@ export function refusalOfPath(path: string): ApiError {
   const prefix = prefixes.map((each) => each.exec(path)?.[0]).find((found) => found !== undefined);
   const [first = ""] = path.slice(prefix?.length ?? 1).split("/");
   if (prefix === undefined) return OF_CLIENTS.has(first) ? noBaseInPath() : routeNotFound();
-  if (first === "vector_stores") return vectorStoresNotServed();
   return OF_OTHERS.has(first) ? onlyAssistants() : routeNotFound();
 }
 

@@ -64,12 +64,6 @@ export const routeNotFound = () => gateway(404, "Resource not found");
  */
 const notServed = (message: string) => invalidRequest(404, message, null, "not_served");
 
-export const vectorStoresNotServed = () =>
-  notServed(
-    "This deployment does not serve vector stores yet. Assistants, threads, messages, runs and files work without " +
-      "them; docs/compatibility.md tells what does not.",
-  );
-
 /** The operator has not said where the bytes of files are. */
 export const filesNotServed = () =>
   notServed(
@@ -281,6 +275,7 @@ export const partTooLarge = () => invalidRequest(400, "Part is too large.");
 
 export const uploadHasTooManyParts = (maximum: number) =>
   invalidRequest(400, `The upload has too many parts. Expected at most ${maximum}.`);
+
 // ---------------------------------------------------------------- vector stores
 
 export const noVectorStoreFound = (id: string) => invalidRequest(404, `No vector store found with id '${shown(id)}'.`);

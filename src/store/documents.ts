@@ -39,13 +39,13 @@ export const WRITTEN_AS: Record<Doc["kind"], number> = {
   file: 1,
   deleted_file: 1,
   chunk: 1,
-  upload: 1,
   vector_store: 1,
   deleted_vector_store: 1,
   vector_store_file: 1,
   detached_file: 1,
   file_batch: 1,
   use: 1,
+  upload: 1,
 };
 
 /** Whether only a newer build understands the document: then this one may show it, and leaves it alone. */
@@ -305,10 +305,10 @@ export type Doc =
   | DeletedThreadDoc
   | DeletedFileDoc
   | ChunkDoc
-  | UploadDoc
   | DeletedStoreDoc
   | DetachedFileDoc
-  | UseDoc;
+  | UseDoc
+  | UploadDoc;
 
 /** The partition of a thread. Tenant and id in one key: a request of one tenant cannot name another's documents. */
 export const threadKey = (tenant: string, threadId: string) => `${tenant}:${threadId}`;
