@@ -16,7 +16,9 @@ import { Embeddings } from "./model/embeddings.ts";
 import { countTokens } from "./model/tokens.ts";
 import { Drives } from "./runs/drives.ts";
 import type { Engine } from "./runs/engine.ts";
+import { fileSearch } from "./runs/tools/file-search.ts";
 import type { HostedTool } from "./runs/tools/hosted-tool.ts";
+import { searchSources } from "./runs/tools/search-sources.ts";
 import { AccountConsistency } from "./store/consistency.ts";
 import { type CosmosConnection, connectCosmos, type VectorTrouble } from "./store/cosmos.ts";
 import { CostMeter } from "./store/cost.ts";
@@ -61,9 +63,8 @@ export class App {
   #warm = false;
 
   /** `hosted`: the tools that the server works for the model, if not the app's own. */
-  constructor(config: Config, log: Log, hosted: readonly HostedTool[] = []) {
+  constructor(config: Config, log: Log, hosted?: readonly HostedTool[]) {
     this.config = config;
-    this.hosted = hosted;
     this.log = log;
     // One client: its session knows every write of this process, so that the engine reads what the HTTP face has written.
     const health = new StoreHealth(this.now);
@@ -79,6 +80,7 @@ export class App {
       log.warn("the runs that wait could not be counted", { error }),
     );
     this.embeddings = new Embeddings(config);
+    this.hosted = hosted ?? [fileSearch(searchSources(this.store, this.embeddings, this.now))];
     const { blobs, ...identity } = config;
     this.blobs = blobs && new Blobs({ ...identity, blobs });
     this.wakeUps = new WakeUps(config, (error) => log.warn("wake-up not sent; the sweep will send it", { error }));

@@ -119,8 +119,9 @@ export class Hosting {
     } catch (error) {
       const trouble = troubleOf(error) ?? (signal.aborted ? INTERRUPTED : undefined);
       if (trouble === undefined) throw error;
-      if (!signal.aborted)
-        logOf(this.#engine, this.#owned.run).warn("a hosted tool failed", { tool: tool.type, error });
+      const details = error instanceof ToolTrouble ? error.details : {};
+      const log = logOf(this.#engine, this.#owned.run);
+      if (!signal.aborted) log.warn("a hosted tool failed", { tool: tool.type, ...details, error });
       return trouble;
     }
   }

@@ -3,6 +3,7 @@
  * offered to the model as a function, and its calls are done between two model calls.
  */
 import type { FunctionDefinition } from "openai/resources/shared";
+import type { Details } from "../../log.ts";
 import type { ModelTrouble } from "../../model/trouble.ts";
 import type { Tool } from "../../resources/common.ts";
 import type { RunError } from "../../resources/run.ts";
@@ -79,10 +80,13 @@ export interface HostedTool {
 /** A tool could not do its work, in terms of what to do about it. */
 export class ToolTrouble extends Error {
   readonly trouble: ModelTrouble;
+  /** for the log: without a word of a user's or a key */
+  readonly details: Details;
 
-  constructor(trouble: ModelTrouble, cause?: unknown) {
+  constructor(trouble: ModelTrouble, details: Details = {}, cause?: unknown) {
     super(trouble.error.message, { cause });
     this.name = "ToolTrouble";
     this.trouble = trouble;
+    this.details = details;
   }
 }
