@@ -15,6 +15,7 @@ import { assertCreatable } from "../../runs/create.ts";
 import type { RunEvent } from "../../runs/events.ts";
 import { type NewRun, startRun, startStreamedRun } from "../../runs/start.ts";
 import { apiObject, type RunDoc, runSort } from "../../store/documents.ts";
+import { readVectorStore } from "../../stores/read.ts";
 import { storeThread } from "../../threads/create.ts";
 import { draftThread } from "../../threads/draft.ts";
 import { readThread } from "../../threads/read.ts";
@@ -72,6 +73,8 @@ const createThreadAndRun = operation({
     assertChoosable(body.tool_choice, body.tools ?? assistant.tools);
     const { thread: threadRequest, tool_resources: toolResources, ...request } = body;
     await assertImages(app, tenant, threadRequest?.messages ?? []);
+    const stores = toolResources?.file_search?.vector_store_ids ?? [];
+    await Promise.all(stores.map((id) => readVectorStore(app.store, tenant, id)));
     const { thread, messages } = await draftThread(tenant, threadRequest ?? {}, now);
     // A run that is refused must not leave a thread behind either.
     const { lifetime } = app.config.runs;
