@@ -296,6 +296,20 @@ export const vectorStoreFull = (id: string, maximum: number) =>
 export const notForStores = (purpose: string, param: string) =>
   invalidParameter(`Invalid '${param}': purpose '${purpose}' can't be used in a vector store.`, param, "invalid_value");
 
+/** The operator has named no model that a search could use. */
+export const embeddingsNotServed = () =>
+  notServed("This deployment searches no files: it has no embedding model (EMBEDDING_MODEL, docs/operations.md).");
+
+/** 503 of our own: the embedding model did not do it. `retryAfter` in seconds; undefined: it will not later either. */
+export const embeddingsFailed = (retryAfter: number | undefined) =>
+  gateway(
+    503,
+    "The embedding model does not answer.",
+    retryAfter === undefined
+      ? { "x-should-retry": "false" }
+      : { "retry-after": String(retryAfter), "retry-after-ms": String(retryAfter * 1000) },
+  );
+
 /** Two parameters of which a request may have one. */
 export const onlyOneOf = (parent: string, one: string, other: string) =>
   invalidParameter(`Invalid '${parent}': only one of '${one}' and '${other}' may be given.`, parent, "invalid_value");

@@ -142,6 +142,13 @@ export function activity({ last_active_at: last }: VectorStoreDoc, now: number):
   return toSeconds(now) - last < NOTED_EVERY ? {} : { "/last_active_at": toSeconds(now) };
 }
 
+/** Notes that a store was used. What fails is not worth a refusal. */
+export async function touch({ store, now }: StoreTools, doc: VectorStoreDoc): Promise<void> {
+  const set = activity(doc, now());
+  if (Object.keys(set).length === 0) return;
+  await store.vectorStore(doc.internal.tenant, doc.id).patchIf(doc.id, IS_STORE, set);
+}
+
 /** The condition under which a store takes so many files more. */
 export const hasRoomFor = (count: number) => `${IS_STORE} AND c.file_counts.total <= ${MAX_STORE_FILES - count}`;
 

@@ -1,11 +1,14 @@
 /** Vector stores, their files and batches: created, read into, listed, changed and deleted, in both forms of the API. */
 import type OpenAI from "openai";
 import { toFile } from "openai";
-import { describe, expect, test } from "vitest";
-import { aTime, FORMS, newTenant, POLL, refusal, refused } from "./harness.ts";
+import { describe, expect, test, vi } from "vitest";
+import { all, aTime, FORMS, newTenant, POLL, refusal, refused, until } from "./harness.ts";
 
 const upload = async (client: OpenAI, text: string, name = "notes.txt") =>
   client.files.create({ file: await toFile(Buffer.from(text), name), purpose: "assistants" });
+
+/** Reading takes its turn with what else the machine does. Milliseconds. */
+vi.setConfig({ testTimeout: 120_000 });
 
 const DEFAULT_CHUNKS = { type: "static", static: { max_chunk_size_tokens: 800, chunk_overlap_tokens: 400 } };
 
@@ -96,4 +99,66 @@ describe.each(FORMS)("in the form of $form", ({ form, clientOf }) => {
     const again = await client.vectorStores.fileBatches.cancel(batch.id, { vector_store_id: store.id });
     expect(again).toEqual(batch);
   });
+});
+
+test("a store is searched with filters, and its files' text is read", async () => {
+  const { openai } = newTenant();
+  const store = await openai.vectorStores.create({});
+  const cat = await upload(openai, "The cat sat on the mat.", "cat.txt");
+  const dog = await upload(openai, "The dog chased a ball.", "dog.md");
+  const batch = await openai.vectorStores.fileBatches.createAndPoll(
+    store.id,
+    {
+      files: [
+        { file_id: cat.id, attributes: { legs: 4, kind: "cat" } },
+        { file_id: dog.id, attributes: { kind: "dog" } },
+      ],
+    },
+    POLL,
+  );
+  expect(batch.file_counts).toEqual(counts({ completed: 2, total: 2 }));
+  const found = await openai.vectorStores.search(store.id, { query: "cat on a mat" });
+  expect(found.data.map(({ filename }) => filename)).toEqual(["cat.txt", "dog.md"]);
+  expect(found.data[0]).toEqual({
+    file_id: cat.id,
+    filename: "cat.txt",
+    score: expect.any(Number),
+    attributes: { legs: 4, kind: "cat" },
+    content: [{ type: "text", text: "The cat sat on the mat." }],
+  });
+  await openai.vectorStores.files.update(dog.id, { vector_store_id: store.id, attributes: { kind: "cat" } });
+  const filters = {
+    type: "and",
+    filters: [
+      { type: "eq", key: "kind", value: "cat" },
+      { type: "ne", key: "legs", value: 4 },
+    ],
+  } as const;
+  const dogs = await openai.vectorStores.search(store.id, {
+    query: ["cat", "mat"],
+    filters: { ...filters, filters: [...filters.filters] },
+  });
+  expect(dogs.data).toMatchObject([{ file_id: dog.id, attributes: { kind: "cat" } }]);
+  const content = await openai.vectorStores.files.content(dog.id, { vector_store_id: store.id });
+  expect(content.data).toEqual([{ type: "text", text: "The dog chased a ball." }]);
+  await openai.files.delete(dog.id);
+  await until(async () => (await openai.vectorStores.retrieve(store.id)).file_counts.total === 1, 60_000);
+  const rest = await openai.vectorStores.search(store.id, { query: "dog" });
+  expect(rest.data.map(({ filename }) => filename)).toEqual(["cat.txt"]);
+});
+
+test("more files than one batch takes are in a new store at once, and none is lost while they are read", async () => {
+  const { openai } = newTenant();
+  const file = await upload(openai, "x");
+  const files = await Promise.all(Array.from({ length: 120 }, (_, index) => upload(openai, `text ${index}`)));
+  const store = await openai.vectorStores.create({ file_ids: [file, ...files].map(({ id }) => id) });
+  expect(store).toMatchObject({ status: "in_progress", file_counts: counts({ in_progress: 121, total: 121 }) });
+  expect((await all(openai.vectorStores.files.list(store.id, { limit: 100 }))).length).toBe(121);
+  await until(async () => (await openai.vectorStores.retrieve(store.id)).status === "completed", 60_000);
+  const done = await openai.vectorStores.retrieve(store.id);
+  expect(done.file_counts).toEqual(counts({ completed: 121, total: 121 }));
+  for await (const attached of openai.vectorStores.files.list(store.id, { limit: 100 })) {
+    await openai.vectorStores.files.delete(attached.id, { vector_store_id: store.id });
+  }
+  expect(await openai.vectorStores.retrieve(store.id)).toMatchObject({ usage_bytes: 0, file_counts: counts({}) });
 });

@@ -10,6 +10,7 @@ import { stepOperations } from "./steps.ts";
 import { threadOperations } from "./threads.ts";
 import { uploadOperations } from "./uploads.ts";
 import { vectorStoreFileOperations } from "./vector-store-files.ts";
+import { vectorStoreSearchOperations } from "./vector-store-search.ts";
 import { vectorStoreOperations } from "./vector-stores.ts";
 
 export const operations: Operation[] = [
@@ -23,5 +24,6 @@ export const operations: Operation[] = [
   ...uploadOperations,
   ...vectorStoreOperations,
   ...vectorStoreFileOperations,
+  ...vectorStoreSearchOperations,
   ...fileBatchOperations,
 ];
