@@ -15,9 +15,10 @@ import { growth } from "./measurements/growth.ts";
 import { streams } from "./measurements/streams.ts";
 import { throughput } from "./measurements/throughput.ts";
 import { ttft } from "./measurements/ttft.ts";
+import { uploads } from "./measurements/uploads.ts";
 import { type Options, readOptions, USAGE } from "./options.ts";
 
-const MEASUREMENTS = [ttft, background, throughput, cost, capacity, growth, streams, fairnessSize, coldStart];
+const MEASUREMENTS = [ttft, background, throughput, cost, capacity, growth, streams, fairnessSize, uploads, coldStart];
 
 const options = optionsOrExit();
 if (options.writeDocs) writeDocs(readResults(options.json));

@@ -16,17 +16,17 @@ const { values: options } = parseArgs({
 const output = path.resolve(options.out);
 const sources = (await readdir(path.join(PROJECT, "functions"))).filter((name) => name.endsWith(".ts"));
 
-/** Started as threads by chunks beside them; no functions, so they are not among the functions. */
-const THREADS: Record<string, string> = {
+/** Started as threads or processes by chunks beside them; no functions, so they are not among the functions. */
+const STARTED: Record<string, string> = {
   "tokenizer-thread": "src/model/tokenizer-thread.ts",
-  "reading-thread": "src/ingest/read/reading-thread.ts",
+  "reading-process": "src/ingest/read/reading-process.ts",
 };
 
 const bundle = await rolldown({
   cwd: PROJECT,
   input: {
     ...Object.fromEntries(sources.map((name) => [path.parse(name).name, `functions/${name}`])),
-    ...THREADS,
+    ...STARTED,
   },
   platform: "node",
   // Not a package of npm: the Functions worker process provides this module to the app.
@@ -38,7 +38,7 @@ await mkdir(output, { recursive: true });
 await bundle.write({
   dir: output,
   format: "esm",
-  entryFileNames: ({ name }) => (name in THREADS ? "chunks/[name].js" : "functions/[name].js"),
+  entryFileNames: ({ name }) => (name in STARTED ? "chunks/[name].js" : "functions/[name].js"),
   chunkFileNames: "chunks/[name]-[hash].js",
   minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } },
 });

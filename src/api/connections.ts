@@ -5,6 +5,7 @@
  */
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import { reservedHeader } from "../resources/errors.ts";
 
 const CHANNEL = "http.server.request.start";
@@ -64,10 +65,16 @@ export class Connection {
   endAfterAnswer(): void {
     const response = this.#response;
     const { req: request } = response;
-    // A request that is complete by then has left its connection to the next one.
-    const end = () => request.complete || request.destroy();
     // The answer must be read before the connection is reset.
-    response.once("finish", () => setTimeout(end, this.#patience.reset).unref());
+    const end = async () => {
+      await sleep(this.#patience.reset, undefined, { ref: false });
+      // What came while this process had no time is read now.
+      await setImmediate();
+      await setImmediate();
+      // A request that is complete by then has left its connection to the next one.
+      if (!request.complete) request.destroy();
+    };
+    response.once("finish", () => void end());
   }
 
   #over(events: string[], patience: number): Promise<void> {

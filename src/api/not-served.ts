@@ -30,12 +30,14 @@ export function refusalOfPath(path: string): ApiError {
 
 const HOSTED = ["code_interpreter"];
 
+const isForCode = ({ tools }: { tools: { type: string }[] }) => tools.some(({ type }) => type === "code_interpreter");
+
 /** The header for an answer with something in it that is kept and shown, and that runs go without. */
 export function warningOf(answer: object): Record<string, string> {
   const tools: unknown = Reflect.get(answer, "tools");
   const attachments: unknown = Reflect.get(answer, "attachments");
   const unused = Array.isArray(tools) ? HOSTED.filter((type) => tools.some((tool) => tool?.type === type)) : [];
-  if (Array.isArray(attachments) && attachments.length > 0) unused.push("attachments");
+  if (Array.isArray(attachments) && attachments.some(isForCode)) unused.push("attachments for the code_interpreter");
   if (unused.length === 0) return {};
   return { "x-threadkeep-warning": `not served yet, so runs go without it: ${unused.join(", ")}` };
 }

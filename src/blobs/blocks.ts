@@ -24,6 +24,8 @@ export class Blocks {
   readonly #blob: BlockBlobClient;
   readonly #signal: AbortSignal | undefined;
   readonly #sending = new Set<Promise<unknown>>();
+  /** Those that are not filled and not on their way: memory is used again, not left to the collector. */
+  readonly #buffers: Buffer[] = [];
 
   constructor(blob: BlockBlobClient, signal: AbortSignal | undefined) {
     this.#blob = blob;
@@ -34,20 +36,24 @@ export class Blocks {
   async take(source: AsyncIterable<Uint8Array>, prefix: string, { keepSmall = false } = {}): Promise<Taken> {
     const ids: string[] = [];
     let bytes = 0;
+    let [block, size] = [this.#buffer(), 0];
+    const send = async () => {
+      ids.push(await this.#send(blockId(prefix, ids.length), block, size));
+      [block, size] = [this.#buffer(), 0];
+    };
     try {
-      let block: Uint8Array[] = [];
-      let size = 0;
       for await (const chunk of source) {
-        block.push(chunk);
-        size += chunk.byteLength;
         bytes += chunk.byteLength;
-        if (size < BLOCK_SIZE) continue;
-        ids.push(await this.#send(blockId(prefix, ids.length), Buffer.concat(block)));
-        [block, size] = [[], 0];
+        for (let from = 0; from < chunk.byteLength; ) {
+          const part = chunk.subarray(from, from + BLOCK_SIZE - size);
+          block.set(part, size);
+          size += part.byteLength;
+          from += part.byteLength;
+          if (size === BLOCK_SIZE) await send();
+        }
       }
-      const rest = Buffer.concat(block);
-      if (keepSmall && ids.length === 0) return { bytes, ids, whole: rest };
-      if (rest.length > 0) ids.push(await this.#send(blockId(prefix, ids.length), rest));
+      if (keepSmall && ids.length === 0) return { bytes, ids, whole: block.subarray(0, size) };
+      if (size > 0) await send();
       await Promise.all(this.#sending);
       return { bytes, ids };
     } finally {
@@ -56,12 +62,22 @@ export class Blocks {
     }
   }
 
-  async #send(id: string, block: Buffer): Promise<string> {
+  #buffer(): Buffer {
+    return this.#buffers.pop() ?? Buffer.allocUnsafeSlow(BLOCK_SIZE);
+  }
+
+  /** Resolves when another block may be filled. */
+  async #send(id: string, block: Buffer, size: number): Promise<string> {
     const options = this.#signal === undefined ? {} : { abortSignal: this.#signal };
-    const sent = this.#blob.stageBlock(id, block, block.length, options).catch(asBlobTrouble("stage a block"));
+    const sent = this.#blob
+      .stageBlock(id, block.subarray(0, size), size, options)
+      .catch(asBlobTrouble("stage a block"));
     this.#sending.add(sent);
     sent.then(
-      () => this.#sending.delete(sent),
+      () => {
+        this.#sending.delete(sent);
+        this.#buffers.push(block);
+      },
       () => {},
     );
     if (this.#sending.size >= IN_FLIGHT) await Promise.race(this.#sending);

@@ -310,6 +310,15 @@ export const embeddingsFailed = (retryAfter: number | undefined) =>
       : { "retry-after": String(retryAfter), "retry-after-ms": String(retryAfter * 1000) },
   );
 
+/** Files that messages bring along for the code interpreter. */
+export const tooManyCodeFiles = (maximum: number, count: number) =>
+  invalidParameter(
+    `Invalid 'attachments': array too long. Expected an array with maximum length ${maximum}, but got an array with ` +
+      `length ${count} instead.`,
+    "attachments",
+    "array_above_max_length",
+  );
+
 /** Two parameters of which a request may have one. */
 export const onlyOneOf = (parent: string, one: string, other: string) =>
   invalidParameter(`Invalid '${parent}': only one of '${one}' and '${other}' may be given.`, parent, "invalid_value");

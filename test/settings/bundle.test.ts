@@ -1,12 +1,12 @@
 /** What is deployed: the bundle, from a folder where no node_modules can help it out. */
 import { execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
 import { CosmosClient } from "@azure/cosmos";
 import { countTokens } from "gpt-tokenizer/encoding/o200k_base";
-import OpenAI from "openai";
+import OpenAI, { toFile } from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { controlModel } from "../../local/model/control.ts";
 import { type Stack, startStack } from "../../local/stack.ts";
@@ -19,7 +19,7 @@ let client: OpenAI;
 beforeAll(async () => {
   appDir = await mkdtemp(path.join(tmpdir(), "threadkeep-bundle-"));
   await promisify(execFile)(process.execPath, ["infra/bundle.ts", "--out", appDir], { cwd: PROJECT });
-  stack = await startStack({ appDir });
+  stack = await startStack({ appDir, blobs: true });
   client = new OpenAI({ baseURL: stack.baseUrl, apiKey: stack.apiKey, maxRetries: 0 });
 });
 
@@ -68,4 +68,33 @@ test("the bundle counts tokens exactly, in a thread of its own", async () => {
 test("the bundle tells what it serves", async () => {
   const response = await fetch(new URL("/openapi.json", stack.baseUrl));
   expect(await response.json()).toMatchObject({ openapi: "3.1.0" });
+});
+
+test("the bundle keeps files", async () => {
+  const file = await client.files.create({ file: await toFile(Buffer.from("Hello"), "a.txt"), purpose: "assistants" });
+  expect(await (await client.files.content(file.id)).text()).toBe("Hello");
+});
+
+/** What a request loads that needs no file: the files of the functions and all that they import statically. */
+async function loadedAtOnce(): Promise<string[]> {
+  const loaded = new Set<string>();
+  const load = async (file: string) => {
+    if (loaded.has(file)) return;
+    loaded.add(file);
+    const source = await readFile(file, "utf8");
+    for (const [, target = ""] of source.matchAll(/(?:from|import)\s*"(\.{1,2}\/[^"]+)"/g)) {
+      await load(path.resolve(path.dirname(file), target));
+    }
+  };
+  const folder = path.join(appDir, "functions");
+  for (const name of await readdir(folder)) await load(path.join(folder, name));
+  return [...loaded];
+}
+
+test("the libraries for files are in chunks of their own, which no other request loads", async () => {
+  const texts = async (files: string[]) => Promise.all(files.map((file) => readFile(file, "utf8")));
+  const isOfFiles = (text: string) => text.includes("BlockBlobClient extends") || text.includes("Multipart: Boundary");
+  const chunks = await readdir(path.join(appDir, "chunks"));
+  expect((await texts(chunks.map((name) => path.join(appDir, "chunks", name)))).filter(isOfFiles)).toHaveLength(2);
+  expect((await texts(await loadedAtOnce())).filter(isOfFiles)).toEqual([]);
 });

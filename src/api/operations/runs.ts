@@ -15,7 +15,8 @@ import { assertCreatable } from "../../runs/create.ts";
 import type { RunEvent } from "../../runs/events.ts";
 import { type NewRun, startRun, startStreamedRun } from "../../runs/start.ts";
 import { apiObject, type RunDoc, runSort } from "../../store/documents.ts";
-import { readVectorStore } from "../../stores/read.ts";
+import { assertStoresExist } from "../../stores/resources.ts";
+import { attachToThread, resourcesOfThread } from "../../threads/attachments.ts";
 import { storeThread } from "../../threads/create.ts";
 import { draftThread } from "../../threads/draft.ts";
 import { readThread } from "../../threads/read.ts";
@@ -52,6 +53,8 @@ const createRun = operation({
     const assistant = await readAssistantToUse(app.store, tenant, body.assistant_id);
     assertChoosable(body.tool_choice, body.tools ?? assistant.tools);
     await assertImages(app, tenant, body.additional_messages ?? []);
+    const isStale = commands.staleLock(app.engine, app.store.thread(tenant, threadId), threadId);
+    await attachToThread(app, tenant, threadId, body.additional_messages ?? [], isStale);
     const run = { tenant, threadId, assistant, request: body, now, before: [], isThreadNew: false };
     return start(app, run, connection, query);
   },
@@ -73,13 +76,13 @@ const createThreadAndRun = operation({
     assertChoosable(body.tool_choice, body.tools ?? assistant.tools);
     const { thread: threadRequest, tool_resources: toolResources, ...request } = body;
     await assertImages(app, tenant, threadRequest?.messages ?? []);
-    const stores = toolResources?.file_search?.vector_store_ids ?? [];
-    await Promise.all(stores.map((id) => readVectorStore(app.store, tenant, id)));
+    await assertStoresExist(app, tenant, toolResources ?? {});
     const { thread, messages } = await draftThread(tenant, threadRequest ?? {}, now);
     // A run that is refused must not leave a thread behind either.
     const { lifetime } = app.config.runs;
     const draft = { tenant, threadId: thread.id, assistant, request, now, lifetime, toolResources };
     assertCreatable(draft, messages);
+    thread.tool_resources = await resourcesOfThread(app, tenant, threadRequest ?? {});
     await storeThread(app.store, tenant, thread, messages, app.now);
     const before: RunEvent[] = [{ event: "thread.created", data: apiObject(thread) }];
     const run = { tenant, threadId: thread.id, assistant, request, now, before, isThreadNew: true, toolResources };

@@ -61,16 +61,24 @@ function decoderFor(head: Uint8Array): Decoder {
 }
 
 async function* documentText(source: Source, kind: Exclude<FileKind, "text">, signal: AbortSignal) {
-  const bytes = new Uint8Array(source.size);
-  let at = 0;
-  for await (const piece of bytesOf(source, signal)) {
-    bytes.set(piece, at);
-    at += piece.byteLength;
+  const bytes = withWholeHead(bytesOf(source, signal));
+  const { value: head } = await bytes.next();
+  try {
+    if (!canBe(kind, head?.subarray(0, SNIFFED) ?? NOTHING))
+      throw new UnreadableFile(FILE_TYPE_NOT_SUPPORTED, "content");
+    // Loaded here, so that it is a chunk of its own in the bundle, beside which the process's file is.
+    const { readDocument } = await import("./documents.ts");
+    yield* readDocument({ kind, size: source.size, bytes: withHead(head ?? NOTHING, bytes) }, signal);
+  } finally {
+    await bytes.return(undefined);
   }
-  if (!canBe(kind, bytes.subarray(0, SNIFFED))) throw new UnreadableFile(FILE_TYPE_NOT_SUPPORTED, "content");
-  // Loaded here, so that it is a chunk of its own in the bundle, beside which the thread's file is.
-  const { readDocument } = await import("./documents.ts");
-  yield* readDocument({ kind, bytes }, signal);
+}
+
+const NOTHING = new Uint8Array();
+
+async function* withHead(head: Uint8Array, rest: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield head;
+  yield* rest;
 }
 
 /** Longest piece that is worked on at once, so that nothing else has to wait. Bytes. */

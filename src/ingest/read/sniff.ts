@@ -46,9 +46,11 @@ export function encodingOf(head: Uint8Array): Encoding | undefined {
   for (const [at, byte] of head.entries()) if (byte === 0) zeros[at % 2] = (zeros[at % 2] ?? 0) + 1;
   const [even = 0, odd = 0] = zeros;
   if (even + odd === 0) return "utf-8";
-  // Of the characters of most languages, blanks and line ends at least have a zero.
-  const isEnough = even + odd >= head.length / 32;
-  if (even === 0 && isEnough) return "utf-16le";
-  if (odd === 0 && isEnough) return "utf-16be";
+  // Blanks and line ends have a zero in any language; few other characters have it in the other half.
+  if (even + odd < head.length / 32) return undefined;
+  if (even * MOSTLY <= odd) return "utf-16le";
+  if (odd * MOSTLY <= even) return "utf-16be";
   return undefined;
 }
+
+const MOSTLY = 8;

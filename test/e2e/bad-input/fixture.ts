@@ -1,6 +1,7 @@
 /** A tenant with one of each object, and the whole of what the store has of it. */
 import { createHash } from "node:crypto";
 import { CosmosClient, type Database } from "@azure/cosmos";
+import { toFile } from "openai";
 import { inject } from "vitest";
 import { newTenant, POLL, question, type Tenant, until } from "../harness.ts";
 
@@ -18,7 +19,11 @@ export async function newFixture(): Promise<Fixture> {
   const run = await beta.threads.runs.createAndPoll(thread.id, request, POLL);
   const [message] = (await beta.threads.messages.list(thread.id)).data;
   const [step] = (await beta.threads.runs.steps.list(run.id, { thread_id: thread.id })).data;
-  const ids = { assistant_id: assistant.id, thread_id: thread.id, run_id: run.id };
+  const { files, uploads } = tenant.openai;
+  const file = await files.create({ file: await toFile(Buffer.from("Hello"), "a.txt"), purpose: "assistants" });
+  const upload = await uploads.create({ filename: "a.txt", purpose: "assistants", bytes: 5, mime_type: "text/plain" });
+  const others = { file_id: file.id, upload_id: upload.id };
+  const ids = { assistant_id: assistant.id, thread_id: thread.id, run_id: run.id, ...others };
   const fixture = { tenant, ids: { ...ids, message_id: message?.id ?? "", step_id: step?.id ?? "" } };
   await until(() => seesEnd(fixture));
   return fixture;

@@ -63,10 +63,13 @@ const NOTHING = ["", "//"];
 export function badIds(operation: Operation, ids: Record<string, string>): BadPath[] {
   return namesIn(operation).flatMap((name) => {
     const kind = PATH_IDS[name];
+    // Of a file's id the prefix is not checked: whatever it is, there is no such file.
+    const isChecked = kind !== undefined;
     const prefix = kind === undefined ? "" : ID_PREFIXES[kind];
     const at = (id: string) => pathOf(operation, { ...ids, [name]: id });
     const bad = (id: string, expected: Complaint | undefined): BadPath => {
-      return { what: `${id.slice(0, 30)} as ${name}`, method: operation.method, path: at(id), expected };
+      const what = `${id.slice(0, 30)} as ${name}`;
+      return { what, method: operation.method, path: at(id), expected: isChecked ? expected : undefined };
     };
     const others = Object.entries(ids).filter(([other]) => other !== name);
     return [
@@ -116,7 +119,7 @@ export function badQueries(operation: Operation, ids: Record<string, string>): B
   return Object.entries(properties).flatMap(([name, schema]) => {
     const [first = {}] = alternativesOf(schema);
     if (name === "after" && operation.name === "watchRun") return badPositions(bad);
-    if (first.type === "integer") return badLimits(bad, name);
+    if (first.type === "integer") return badLimits(bad, name, first.maximum ?? 100);
     if (first.enum !== undefined) return badChoices(bad, name);
     return name === "after" || name === "before" ? badCursors(bad, name) : [];
   });
@@ -124,7 +127,7 @@ export function badQueries(operation: Operation, ids: Record<string, string>): B
 
 type Make = (name: string, value: string, expected: Omit<Complaint, "param">) => BadPath;
 
-function badLimits(bad: Make, name: string): BadPath[] {
+function badLimits(bad: Make, name: string, maximum: number): BadPath[] {
   const not = (got: string) => ({
     message: `Invalid type for '${name}': expected an integer, but got ${got} instead.`,
     code: "invalid_type",
@@ -134,14 +137,14 @@ function badLimits(bad: Make, name: string): BadPath[] {
     code: "integer_below_min_value",
   });
   const above = (got: number) => ({
-    message: `Invalid '${name}': integer above maximum value. Expected a value <= 100, but got ${got} instead.`,
+    message: `Invalid '${name}': integer above maximum value. Expected a value <= ${maximum}, but got ${got} instead.`,
     code: "integer_above_max_value",
   });
   return [
     ...NO_INTEGERS.map((value) => bad(name, value, not("a string"))),
     bad(name, "1.5", not("a decimal")),
     ...[0, -1, -100].map((value) => bad(name, String(value), below(value))),
-    ...[101, 1_000_000].map((value) => bad(name, String(value), above(value))),
+    ...[maximum + 1, 1_000_000].map((value) => bad(name, String(value), above(value))),
     bad(name, "9".repeat(400), { message: /^Invalid /, code: null }),
   ];
 }
@@ -193,14 +196,13 @@ export function wrongMethods(ids: Record<string, string>): BadPath[] {
   );
 }
 
-const isElsewhere = (path: string) => /^\/(files|vector_stores|chat)/.test(path);
+const isElsewhere = (path: string) => /^\/(vector_stores|chat)/.test(path);
 
 /** Paths that are none of the API's, or none that are served. */
 export const NO_ROUTES: BadPath[] = [
   "/",
   "/assistant",
   "/threads/runs/x/y",
-  "/files",
   "/vector_stores",
   "/chat/completions",
   "/threads/thread_1/messages/msg_1/files",

@@ -103,7 +103,7 @@ export function alternativesOf(schema: Schema): Schema[] {
   return isRefusedAlways(schema) ? [] : [schema];
 }
 
-/** An image by its file: the schema has it, and there are no files yet. */
+/** An image by its file: the schema has it, and no file has an id that is made up. */
 const isRefusedAlways = ({ properties }: Schema) => properties?.type?.const === "image_file";
 
 /** The smallest value that a schema allows. */

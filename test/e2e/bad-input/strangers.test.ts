@@ -9,9 +9,11 @@ import { sendRaw } from "./wire.ts";
 const BASES = ["/v1", "/openai", "/api/projects/demo"];
 
 /** What the answer names as missing: what comes first in the path, or in the body of a run. */
-const MISSING: [name: string, kind: string][] = [
-  ["thread_id", "thread"],
-  ["assistant_id", "assistant"],
+const MISSING: [name: string, says: (id: string | undefined) => string, param: string | null][] = [
+  ["thread_id", (id) => `No thread found with id '${id}'.`, null],
+  ["assistant_id", (id) => `No assistant found with id '${id}'.`, null],
+  ["file_id", (id) => `No such File object: ${id}`, "id"],
+  ["upload_id", (id) => `No upload found with id '${id}'.`, null],
 ];
 
 test.for(BASES)("under %s, no operation reaches what another tenant owns, or tells that it exists", async (base) => {
@@ -25,9 +27,8 @@ test.for(BASES)("under %s, no operation reaches what another tenant owns, or tel
     const path = `${base}${pathOf(operation, owner.ids)}?api-version=2024-08-01-preview`;
     const { status, text } = await sendRaw({ method: operation.method, path, headers, body });
 
-    const [name = "", kind] = MISSING.find(([each]) => operation.path.includes(`{${each}}`)) ?? [];
-    const message = `No ${kind} found with id '${owner.ids[name]}'.`;
-    const error = { message, type: "invalid_request_error", param: null, code: null };
+    const [name = "", says, param] = MISSING.find(([each]) => operation.path.includes(`{${each}}`)) ?? [];
+    const error = { message: says?.(owner.ids[name]), type: "invalid_request_error", param, code: null };
     expect({ operation: operation.name, status, body: JSON.parse(text) }).toEqual({
       operation: operation.name,
       status: 404,

@@ -1,4 +1,5 @@
 /** The library of Azure AI's agents: another form of path, tokens instead of keys, and a list of threads. */
+import { Readable } from "node:stream";
 import {
   AgentsClient,
   type FunctionToolDefinition,
@@ -278,3 +279,17 @@ function callsOf({ requiredAction }: ThreadRun): string[] {
   const { submitToolOutputs } = requiredAction as SubmitToolOutputsAction;
   return submitToolOutputs.toolCalls.map((call) => (call as RequiredFunctionToolCall).function.arguments);
 }
+
+test("files are kept", async () => {
+  const { files } = connect();
+  const file = await files.upload(Readable.from([Buffer.from("Hello")]), "assistants", { fileName: "a.txt" });
+  expect(file).toMatchObject({
+    id: expect.stringMatching(/^file-/),
+    filename: "a.txt",
+    bytes: 5,
+    purpose: "assistants",
+  });
+  expect((await files.list()).data.map(({ id }) => id)).toEqual([file.id]);
+  expect(await files.delete(file.id)).toMatchObject({ id: file.id, deleted: true });
+  expect((await files.list()).data).toEqual([]);
+});

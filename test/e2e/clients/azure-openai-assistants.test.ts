@@ -177,3 +177,12 @@ test("errors tell their status, code and message", async () => {
     message: expect.stringContaining("Access denied due to invalid subscription key"),
   });
 });
+
+test("files are kept", async () => {
+  const client = connect();
+  const file = await client.uploadFile(new TextEncoder().encode("Hello"), "assistants", { filename: "a.txt" });
+  expect(file).toMatchObject({ id: expect.stringMatching(/^file-/), filename: "a.txt", bytes: 5 });
+  expect(await client.getFile(file.id)).toMatchObject({ id: file.id, filename: "a.txt" });
+  expect((await client.listFiles()).data.map(({ id }) => id)).toEqual([file.id]);
+  expect(await client.deleteFile(file.id)).toEqual({ id: file.id, deleted: true });
+});

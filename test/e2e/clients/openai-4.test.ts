@@ -1,7 +1,14 @@
 /**
  * Version 4 of the library, which most code of the Assistants API was written with: other parameters, other requests.
  */
-import OpenAI, { APIUserAbortError, AuthenticationError, AzureOpenAI, BadRequestError, NotFoundError } from "openai-4";
+import OpenAI, {
+  APIUserAbortError,
+  AuthenticationError,
+  AzureOpenAI,
+  BadRequestError,
+  NotFoundError,
+  toFile,
+} from "openai-4";
 import type { AssistantStream } from "openai-4/lib/AssistantStream";
 import { expect, inject, test } from "vitest";
 import type { Turn } from "../../../local/model/turn.ts";
@@ -261,3 +268,17 @@ function handlerCalls(stream: AssistantStream): string[] {
     .on("end", () => write("end"));
   return calls;
 }
+
+test.for(FORMS)("$form: files and uploads are kept", async ({ client }) => {
+  const { files, uploads } = client;
+  const file = await files.create({ file: await toFile(Buffer.from("Hello"), "a.txt"), purpose: "assistants" });
+  const upload = await uploads.create({ filename: "b.txt", purpose: "assistants", bytes: 1, mime_type: "text/plain" });
+  const part = await uploads.parts.create(upload.id, { data: await toFile(Buffer.from("x"), "part") });
+  const { file: second } = await uploads.complete(upload.id, { part_ids: [part.id] });
+
+  expect(await files.retrieve(file.id)).toEqual(file);
+  expect(await (await files.content(file.id)).text()).toBe("Hello");
+  expect((await all(files.list())).map(({ id }) => id)).toEqual(expect.arrayContaining([second?.id, file.id]));
+  expect(await files.del(file.id)).toEqual({ id: file.id, object: "file", deleted: true });
+  await expect(files.retrieve(file.id)).rejects.toBeInstanceOf(NotFoundError);
+});

@@ -1,4 +1,5 @@
 import * as openai6 from "openai-6";
+import { fileStories } from "./openai-files.ts";
 import type { Library } from "./openai-library.ts";
 import { objectStories } from "./openai-objects.ts";
 import { runStories } from "./openai-runs.ts";
@@ -10,3 +11,4 @@ const library = openai6 as unknown as Library;
 objectStories(library);
 runStories(library);
 streamStories(library);
+fileStories(library);

@@ -1,4 +1,5 @@
 import * as library from "openai";
+import { fileStories } from "./openai-files.ts";
 import { objectStories } from "./openai-objects.ts";
 import { runStories } from "./openai-runs.ts";
 import { streamStories } from "./openai-streams.ts";
@@ -6,3 +7,4 @@ import { streamStories } from "./openai-streams.ts";
 objectStories(library);
 runStories(library);
 streamStories(library);
+fileStories(library);
