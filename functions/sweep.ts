@@ -1,15 +1,21 @@
-/** The safety net: wakes runs and purges that are overdue. */
+/** The safety net: wakes runs, purges and vector stores' files that are overdue. */
 import { app } from "@azure/functions";
 import { theApp } from "../src/app.ts";
+import { sweepStores } from "../src/ingest/sweep.ts";
+import { SweepMemory } from "../src/jobs/sweep-memory.ts";
 import { sweep } from "../src/runs/sweep.ts";
-import { SweepMemory } from "../src/runs/sweep-memory.ts";
 
-/** Runs a tick, and as many purges. More than these are left for the next tick. */
+/** Runs a tick, as many purges, and as many documents of vector stores. More than these are left for the next tick. */
 const LIMIT = 500;
 
-const memory = new SweepMemory();
+const runs = new SweepMemory();
+const stores = new SweepMemory();
 
 app.timer("sweep", {
   schedule: "*/15 * * * * *",
-  handler: () => sweep(theApp().engine, LIMIT, memory),
+  handler: async () => {
+    const { engine, ingest } = theApp();
+    const results = await Promise.allSettled([sweep(engine, LIMIT, runs), sweepStores(ingest, LIMIT, stores)]);
+    for (const result of results) if (result.status === "rejected") throw result.reason;
+  },
 });

@@ -16,14 +16,17 @@ const { values: options } = parseArgs({
 const output = path.resolve(options.out);
 const sources = (await readdir(path.join(PROJECT, "functions"))).filter((name) => name.endsWith(".ts"));
 
-/** Started as a thread by a chunk beside it (src/model/tokenizer.ts); no function, so it is not among the functions. */
-const THREAD = "tokenizer-thread";
+/** Started as threads or processes by chunks beside them; no functions, so they are not among the functions. */
+const STARTED: Record<string, string> = {
+  "tokenizer-thread": "src/model/tokenizer-thread.ts",
+  "reading-process": "src/ingest/read/reading-process.ts",
+};
 
 const bundle = await rolldown({
   cwd: PROJECT,
   input: {
     ...Object.fromEntries(sources.map((name) => [path.parse(name).name, `functions/${name}`])),
-    [THREAD]: `src/model/${THREAD}.ts`,
+    ...STARTED,
   },
   platform: "node",
   // Not a package of npm: the Functions worker process provides this module to the app.
@@ -37,7 +40,7 @@ await mkdir(output, { recursive: true });
 await bundle.write({
   dir: output,
   format: "esm",
-  entryFileNames: ({ name }) => (name === THREAD ? "chunks/[name].js" : "functions/[name].js"),
+  entryFileNames: ({ name }) => (name in STARTED ? "chunks/[name].js" : "functions/[name].js"),
   chunkFileNames: "chunks/[name]-[hash].js",
   minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } },
 });

@@ -97,6 +97,11 @@ param cosmosMaxThroughput int = 1000
 @allowed(['Strong', 'Session'])
 param cosmosConsistency string = 'Strong'
 
+@description('Dimensions of the embeddings of vector stores. A container cannot change it.')
+@minValue(1)
+@maxValue(4096)
+param embeddingDimensions int = 256
+
 @description('Tier of Service Bus. A private network always has Premium.')
 @allowed(['Standard', 'Premium'])
 param serviceBusSku string = 'Standard'
@@ -204,6 +209,7 @@ module cosmos 'modules/cosmos.bicep' = {
     capacity: cosmosCapacity
     consistency: cosmosConsistency
     developer: developer
+    embeddingDimensions: embeddingDimensions
     identityId: identityId
     identityPrincipalId: identity.outputs.principalId
     location: location
@@ -328,6 +334,7 @@ module app 'modules/function-app.bicep' = {
       API_KEYS: '@Microsoft.KeyVault(SecretUri=${vault.outputs.apiKeysSecretUri})'
       COSMOS_DATABASE: cosmos.outputs.database
       COSMOS_ENDPOINT: cosmos.outputs.endpoint
+      EMBEDDING_DIMENSIONS: string(embeddingDimensions)
       MODEL_API_VERSION: deploysModel ? '' : modelApiVersion
       MODEL_ENDPOINT: model.?outputs.endpoint ?? givenEndpoint
       MODEL_KEY: hasModelKey ? '@Microsoft.KeyVault(SecretUri=${vault.outputs.modelKeySecretUri})' : ''

@@ -273,7 +273,8 @@ function appSettings({ cosmos, serviceBus, model, identity }: Addresses, { env }
     const modelOrigin = model.isSimulated ? new URL(model.baseUrl).origin : undefined;
     const serviceBusPort = Number(/:(\d+);/.exec(serviceBus.connectionString)?.[1]);
     const database = { COSMOS_ENDPOINT: cosmos.endpoint, COSMOS_DATABASE: "threadkeep" };
-    return { ...database, ...identitySettings(identity, { serviceBusPort, modelOrigin }, env) };
+    const ownModel = model.isSimulated ? embeddingSettings(env) : {};
+    return { ...database, ...identitySettings(identity, { serviceBusPort, modelOrigin }, env), ...ownModel };
   }
   // Azure's dated API is another one than the simulated model's.
   const simulated = { MODEL_ENDPOINT: model.baseUrl, MODEL_KEY: model.key, MODEL_API_VERSION: "" };
@@ -284,9 +285,16 @@ function appSettings({ cosmos, serviceBus, model, identity }: Addresses, { env }
     COSMOS_CREATE_CONTAINERS: "true",
     ServiceBusConnection: serviceBus.connectionString,
     // The settings of a real model are already in the environment.
-    ...(model.isSimulated ? simulated : {}),
+    ...(model.isSimulated ? { ...simulated, ...embeddingSettings(env) } : {}),
   };
 }
+
+/**
+ * The simulated model makes embeddings as well, under any name; those of another endpoint may be wanted all the same.
+ */
+const embeddingSettings = ({ EMBEDDING_MODEL: given }: NodeJS.ProcessEnv) => ({
+  EMBEDDING_MODEL: given || "text-embedding-3-small",
+});
 
 function cosmosOf({ ports, dataDir, cosmosArgs = [] }: StackOptions, { certificateFile }: Settings, issuer: string[]) {
   const https = certificateFile === undefined ? [] : ["--https", "--certificate", certificateFile];

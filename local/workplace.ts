@@ -89,6 +89,9 @@ export function remarks({ dataDir, host }: WorkplaceOptions): string[] {
   if (unused.length > 0) lines.push(`${unused.join(", ")}: not used, as the local servers have their own.`);
   const forModel = ["MODEL_KEY", "MODEL_API_VERSION"].filter((name) => env[name] && !env.MODEL_ENDPOINT);
   if (forModel.length > 0) lines.push(`${forModel.join(", ")}: not used, as MODEL_ENDPOINT is not set.`);
+  if (env.MODEL_ENDPOINT && !env.EMBEDDING_MODEL) {
+    lines.push("EMBEDDING_MODEL is not set: files cannot be searched.");
+  }
   if (env.API_KEYS && existsSync(path.join(dataDir, KEY_FILE))) {
     lines.push(`API_KEYS is set: the key in ${path.join(dataDir, KEY_FILE)} is not valid meanwhile.`);
   }

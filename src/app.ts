@@ -9,14 +9,20 @@ import { Blobs } from "./blobs/blobs.ts";
 import { type Config, misspelt, readConfig } from "./config.ts";
 import { Images } from "./files/images.ts";
 import { identity } from "./identity.ts";
+import { Slots } from "./ingest/slots.ts";
+import { HandBack, type IngestTools } from "./ingest/tools.ts";
 import { WakeUps } from "./jobs/wake-ups.ts";
 import { consoleLog, type Log } from "./log.ts";
 import { Model } from "./model/client.ts";
+import { Embeddings } from "./model/embeddings.ts";
 import { countTokens } from "./model/tokens.ts";
 import { Drives } from "./runs/drives.ts";
 import type { Engine } from "./runs/engine.ts";
+import { fileSearch } from "./runs/tools/file-search.ts";
+import type { HostedTool } from "./runs/tools/hosted-tool.ts";
+import { searchSources } from "./runs/tools/search-sources.ts";
 import { AccountConsistency } from "./store/consistency.ts";
-import { type CosmosConnection, connectCosmos } from "./store/cosmos.ts";
+import { type CosmosConnection, connectCosmos, type VectorTrouble } from "./store/cosmos.ts";
 import { CostMeter } from "./store/cost.ts";
 import { SnapshotCache } from "./store/snapshots.ts";
 import { Store } from "./store/store.ts";
@@ -26,8 +32,8 @@ import { WaitingRuns } from "./store/waiting.ts";
 /** Time for the first answer to leave. Milliseconds. */
 const WARM_UP_PAUSE = 20;
 
-/** Before the account's consistency is read again that could not be read. Milliseconds. */
-const CONSISTENCY_PAUSE = 5_000;
+/** Before what could not be read at the start is read again. Milliseconds. */
+const ASK_AGAIN_PAUSE = 5_000;
 
 /**
  * How long a process that is stopped may release its runs, and take leave of the queue. In Azure the process ends 5 s
@@ -47,16 +53,21 @@ export class App {
   /** undefined: this deployment serves no files */
   readonly blobs: Blobs | undefined;
   readonly store: Store;
+  readonly embeddings: Embeddings;
   /** how many tenants share the limits */
   readonly tenants: number;
   readonly load: Load;
+  readonly hosted: readonly HostedTool[];
   readonly backlog: Backlog;
   readonly #cosmos: CosmosConnection;
   #engine: Engine | undefined;
   #stopTelemetry: (() => Promise<void>) | undefined;
+  #ingest: IngestTools | undefined;
+  readonly #stopping = new AbortController();
   #warm = false;
 
-  constructor(config: Config, log: Log) {
+  /** `hosted`: the tools that the server works for the model, if not the app's own. */
+  constructor(config: Config, log: Log, hosted?: readonly HostedTool[]) {
     this.config = config;
     this.log = log;
     // One client: its session knows every write of this process, so that the engine reads what the HTTP face has
@@ -73,6 +84,8 @@ export class App {
     this.backlog = new Backlog(waiting, config.limits.overdueRuns, this.now, (error) =>
       log.warn("the runs that wait could not be counted", { error }),
     );
+    this.embeddings = new Embeddings(config);
+    this.hosted = hosted ?? [fileSearch(searchSources(this.store, this.embeddings, this.now))];
     const { blobs, ...identity } = config;
     this.blobs = blobs && new Blobs({ ...identity, blobs });
     this.wakeUps = new WakeUps(config, (error) => log.warn("wake-up not sent; the sweep will send it", { error }));
@@ -91,19 +104,37 @@ export class App {
       owner: `${hostname()}/${process.pid}/${randomUUID()}`,
       now: this.now,
       drives: new Drives(),
+      hosted: this.hosted,
       retriesInPlace: false,
     };
     return this.#engine;
   }
 
+  /** Made on first use, as the engine is. */
+  get ingest(): IngestTools {
+    const { wakeUps, blobs, embeddings, log, now } = this;
+    this.#ingest ??= {
+      store: this.store.with("session"),
+      ...{ wakeUps, blobs, embeddings, log, now },
+      owner: `${hostname()}/${process.pid}/${randomUUID()}`,
+      slots: new Slots(this.config.limits.ingestions),
+      stopping: this.#stopping.signal,
+    };
+    return this.#ingest;
+  }
+
   /**
-   * Before the first request: creates what the settings tell it to create, and looks how fresh the account's reads are.
-   * Throws if they are too weak: then this app must not run.
+   * Before the first request: creates what the settings tell it to create, and looks how fresh the account's reads are
+   * and which vectors it stores. Throws if the reads are too weak or the vectors are not those of the settings: then
+   * this app must not run.
    */
   async prepare(): Promise<void> {
     await this.#startTelemetry();
     await this.#cosmos.prepare();
-    await this.#learnConsistency();
+    await Promise.all([
+      this.#learn("account's consistency", () => this.#cosmos.readConsistency(), this.#judgeConsistency),
+      this.#learn("container of vectors", () => this.#cosmos.readVectorTrouble(), this.#judgeVectors),
+    ]);
   }
 
   /** Trouble with telemetry is none of the clients': the log tells of it. */
@@ -123,23 +154,33 @@ export class App {
     }
   }
 
-  /** A store in trouble is asked again later: until then the instance is not healthy. */
-  async #learnConsistency(): Promise<void> {
-    const { consistency } = this.store;
+  /** A store in trouble is asked again later: until its consistency is known the instance is not healthy. */
+  async #learn<T>(what: string, read: () => Promise<T>, judge: (answer: T) => void): Promise<void> {
+    let answer: T;
     try {
-      consistency.learn(await this.#cosmos.readConsistency());
+      answer = await read();
     } catch (error) {
-      this.log.warn("the account's consistency could not be read; it is read again", { error });
+      this.log.warn(`the ${what} could not be read; it is read again`, { error });
       const again = () =>
-        void this.#learnConsistency().catch((refusal) => this.log.error("not fit to serve", { error: refusal }));
-      setTimeout(again, CONSISTENCY_PAUSE).unref();
+        void this.#learn(what, read, judge).catch((refusal) => this.log.error("not fit to serve", { error: refusal }));
+      setTimeout(again, ASK_AGAIN_PAUSE).unref();
       return;
     }
-    const { level } = consistency;
+    judge(answer);
+  }
+
+  #judgeConsistency = (level: string): void => {
+    const { consistency } = this.store;
+    consistency.learn(level);
     if (consistency.isTooWeak) throw new Error(tooWeak(level));
     if (consistency.isSession) this.log.error(ONLY_SESSION, { consistency: level });
     else this.log.info("the account's consistency", { consistency: level });
-  }
+  };
+
+  #judgeVectors = (trouble: VectorTrouble | undefined): void => {
+    if (trouble?.isMissing) this.log.error(trouble.message);
+    else if (trouble !== undefined) throw new Error(trouble.message);
+  };
 
   /**
    * Loads what the first run will need and the first request did not. Called once that request is answered, so that
@@ -160,6 +201,7 @@ export class App {
    */
   async close(): Promise<void> {
     const { drives } = this.#engine ?? {};
+    this.#stopping.abort(new HandBack());
     if (!(await isDoneWithin(RELEASE_TIMEOUT, drives?.stop()))) {
       this.log.warn("stopped before all runs were released", { runs: drives?.count });
     }
@@ -178,7 +220,7 @@ const ONLY_SESSION =
   "The Cosmos DB account has Session consistency, not Strong: an instance reads its own writes, but another instance " +
   "may read them later. Set the account's default consistency to Strong (docs/operations.md, Consistency)";
 
-const tooWeak = (level: string | undefined) =>
+const tooWeak = (level: string) =>
   `The Cosmos DB account has ${level} consistency: clients would not read what they have just written. Set the ` +
   "account's default consistency to Strong (docs/operations.md, Consistency).";
 

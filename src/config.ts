@@ -66,6 +66,9 @@ const within = (minimum: number, maximum: number, what: string) => {
 };
 const seconds = (minimum: number, maximum: number) => within(minimum, maximum, "a number of seconds");
 
+/** Of an embedding, if the settings do not say: as in OpenAI's own vector stores. */
+export const DEFAULT_DIMENSIONS = 256;
+
 const settings = z.object({
   API_KEYS: apiKeys.default([]),
   ENTRA_TENANT_ID: directory.optional(),
@@ -95,6 +98,12 @@ const settings = z.object({
 
   MODEL_CONTEXT_TOKENS: within(1_000, 10_000_000, "a number of tokens").default(100_000),
 
+  EMBEDDING_MODEL: z.string().min(1).optional(),
+  EMBEDDING_ENDPOINT: url.optional(),
+  EMBEDDING_KEY: z.string().min(1).optional(),
+  EMBEDDING_API_VERSION: z.string().min(1).optional(),
+  EMBEDDING_DIMENSIONS: within(1, 4_096, "a whole number").int("expected a whole number").default(DEFAULT_DIMENSIONS),
+
   RUN_LIFETIME: within(1, 86_400, "whole seconds").int("expected whole seconds from 1 to 86400").default(600),
   RUN_LEASE: seconds(1, 300).default(20),
   RUN_EVENTS_TTL: within(0, 30 * 86_400, "a number of seconds")
@@ -103,6 +112,7 @@ const settings = z.object({
   MAX_REQUESTS: within(1, 100_000, "a whole number").int("expected a whole number").default(500),
   MAX_STREAMS: within(1, 100_000, "a whole number").int("expected a whole number").default(2_000),
   MAX_UPLOADS: within(1, 10_000, "a whole number").int("expected a whole number").default(16),
+  INGEST_CONCURRENCY: within(1, 64, "a whole number").int("expected a whole number").default(2),
   MAX_BODIES_MB: within(16, 100_000, "a number of megabytes").default(128),
   MAX_OVERDUE_RUNS: within(0, 100_000, "a whole number").int("expected a whole number").default(10_000),
   MAX_UNREAD_MB: within(0.01, 100_000, "a number of megabytes").default(64),
@@ -118,6 +128,7 @@ const SECRETS = [
   "ServiceBusConnection",
   "BLOBS_CONNECTION",
   "MODEL_KEY",
+  "EMBEDDING_KEY",
   "APPLICATIONINSIGHTS_CONNECTION_STRING",
 ];
 
@@ -125,7 +136,14 @@ export interface Config {
   apiKeys: ApiKey[];
   /** undefined: tokens of Entra ID are not taken */
   entra: EntraSettings | undefined;
-  cosmos: { endpoint: string; key: string | undefined; database: string; createContainers: boolean };
+  cosmos: {
+    endpoint: string;
+    key: string | undefined;
+    database: string;
+    createContainers: boolean;
+    /** of the vectors in the container `stores` */
+    dimensions: number;
+  };
   serviceBus: { connectionString: string } | { namespace: string };
   /** where the bytes of files are; undefined: this deployment serves no files */
   blobs: { connectionString: string } | { endpoint: string } | undefined;
@@ -147,16 +165,26 @@ export interface Config {
     /** how many tokens of a thread a prompt may hold if the run sets no bound */
     contextTokens: number;
   };
+  embeddings: {
+    /** undefined: files cannot be searched */
+    model: string | undefined;
+    endpoint: string;
+    key: string | undefined;
+    apiVersion: string | undefined;
+    /** numbers of a vector */
+    dimensions: number;
+  };
   /** seconds; `lease`: how long a driver owns a run without a sign of life, `eventsTtl`: of event logs */
   runs: { lifetime: number; lease: number; eventsTtl: number };
   limits: {
     /**
-     * of one instance: requests under way, open streams, files that are being sent, bytes of bodies, characters that
-     * wait for slow readers
+     * of one instance: requests under way, open streams, files that are being sent, files that are read for vector
+     * stores, bytes of bodies, characters that wait for slow readers
      */
     requests: number;
     streams: number;
     uploads: number;
+    ingestions: number;
     bodyBytes: number;
     unread: number;
     /** of all instances: runs that wait too long for a worker */
@@ -195,6 +223,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       key: s.COSMOS_KEY,
       database: s.COSMOS_DATABASE,
       createContainers: s.COSMOS_CREATE_CONTAINERS,
+      dimensions: s.EMBEDDING_DIMENSIONS,
     },
     serviceBus: serviceBus(s),
     blobs: blobs(s),
@@ -209,11 +238,13 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       maxAttempts: s.MODEL_MAX_ATTEMPTS,
       contextTokens: s.MODEL_CONTEXT_TOKENS,
     },
+    embeddings: embeddings(s),
     runs: { lifetime: s.RUN_LIFETIME, lease: s.RUN_LEASE, eventsTtl: s.RUN_EVENTS_TTL },
     limits: {
       requests: s.MAX_REQUESTS,
       streams: s.MAX_STREAMS,
       uploads: s.MAX_UPLOADS,
+      ingestions: s.INGEST_CONCURRENCY,
       bodyBytes: s.MAX_BODIES_MB * MEGABYTE,
       unread: s.MAX_UNREAD_MB * MEGABYTE,
       overdueRuns: s.MAX_OVERDUE_RUNS,
@@ -247,6 +278,21 @@ function entra(s: z.output<typeof settings>): Config["entra"] {
     authority: ENTRA_AUTHORITY,
     audiences: ENTRA_AUDIENCES,
     callers: CALLERS,
+  };
+}
+
+/**
+ * The model's endpoint, unless there is another one for embeddings. A key is never sent to another server than its own.
+ */
+function embeddings(s: z.output<typeof settings>): Config["embeddings"] {
+  const { MODEL_ENDPOINT, MODEL_KEY, MODEL_API_VERSION, EMBEDDING_ENDPOINT: endpoint = MODEL_ENDPOINT } = s;
+  const isSameServer = new URL(endpoint).origin === new URL(MODEL_ENDPOINT).origin;
+  return {
+    model: s.EMBEDDING_MODEL,
+    endpoint,
+    key: s.EMBEDDING_KEY ?? (isSameServer ? MODEL_KEY : undefined),
+    apiVersion: s.EMBEDDING_API_VERSION ?? (endpoint === MODEL_ENDPOINT ? MODEL_API_VERSION : undefined),
+    dimensions: s.EMBEDDING_DIMENSIONS,
   };
 }
 

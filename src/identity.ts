@@ -5,7 +5,7 @@
 import type { TokenCredential } from "@azure/identity";
 import type { Config } from "./config.ts";
 
-type IdentitySettings = Pick<Config, "managedIdentityClientId" | "hasIdentityEndpoint">;
+export type IdentitySettings = Pick<Config, "managedIdentityClientId" | "hasIdentityEndpoint">;
 
 export function identity(settings: IdentitySettings): TokenCredential {
   let credential: Promise<TokenCredential> | undefined;

@@ -7,8 +7,8 @@ const SWEEP_SECONDS = 15;
 const TICKS = MONTH_SECONDS / SWEEP_SECONDS;
 const TICK_GIGABYTE_SECONDS = TICKS * chargedSeconds(0) * INSTANCE_GIGABYTES;
 
-/** `threads` and `catalog` */
-const CONTAINERS = 2;
+/** `threads`, `catalog` and `stores` */
+const CONTAINERS = 3;
 
 /** `runs`, `runs-overflow`, and the dead letters of each */
 const QUEUES = 4;
@@ -20,7 +20,7 @@ export function idleTable(tickUnits: number): Table {
   const rows: Cell[][] = [
     ["Service Bus Standard, base charge", operations, PRICES.serviceBusBaseMonth],
     ...sweepRows((TICKS * tickUnits) / 1e6),
-    ["Cosmos DB, the least storage of two containers", `${gigabytes} GB`, gigabytes * PRICES.perGigabyteMonth],
+    ["Cosmos DB, the least storage of three containers", `${gigabytes} GB`, gigabytes * PRICES.perGigabyteMonth],
   ];
   const sum = rows.reduce((total, [, , dollars]) => total + Number(dollars), 0);
   const ready = MONTH_SECONDS * INSTANCE_GIGABYTES;

@@ -11,6 +11,9 @@ param consistency string
 @description('Who may read and write the data beside the app.')
 param developer developerType?
 
+@description('Dimensions of the vectors of chunks. A container cannot change it.')
+param embeddingDimensions int
+
 @description('Resource id of the app\'s identity.')
 param identityId string
 
@@ -43,9 +46,26 @@ var dataContributor = '00000000-0000-0000-0000-000000000002'
 
 // The same as src/store/containers.ts, which a test compares.
 var containers = [
-  { name: 'threads', indexed: ['/internal/sort/?', '/internal/due/?', '/run_id/?'] }
-  { name: 'catalog', indexed: ['/internal/sort/?', '/internal/purpose_sort/?', '/internal/due/?'] }
+  { name: 'threads', indexed: ['/internal/sort/?', '/internal/due/?', '/run_id/?'], hasChunks: false }
+  { name: 'catalog', indexed: ['/internal/sort/?', '/internal/purpose_sort/?', '/internal/due/?'], hasChunks: false }
+  {
+    name: 'stores'
+    indexed: ['/internal/sort/?', '/internal/status_sort/?', '/internal/due/?', '/file_id/?', '/attributes/*']
+    hasChunks: true
+  }
 ]
+var chunkIndexes = {
+  vectorIndexes: [{ path: '/vector', type: 'diskANN', vectorIndexShardKey: ['/pk'] }]
+  fullTextIndexes: [{ path: '/text' }]
+}
+var chunkPolicies = {
+  vectorEmbeddingPolicy: {
+    vectorEmbeddings: [
+      { path: '/vector', dataType: 'float32', distanceFunction: 'cosine', dimensions: embeddingDimensions }
+    ]
+  }
+  fullTextPolicy: { defaultLanguage: 'en-US', fullTextPaths: [{ path: '/text', language: 'en-US' }] }
+}
 
 resource account 'Microsoft.DocumentDB/databaseAccounts@2025-10-15' = {
   name: name
@@ -62,7 +82,11 @@ resource account 'Microsoft.DocumentDB/databaseAccounts@2025-10-15' = {
       }
     ]
     consistencyPolicy: { defaultConsistencyLevel: consistency }
-    capabilities: capacity == 'serverless' ? [{ name: 'EnableServerless' }] : []
+    // Vectors of an account that exists may take a quarter of an hour to be switched on.
+    capabilities: concat(
+      capacity == 'serverless' ? [{ name: 'EnableServerless' }] : [],
+      [{ name: 'EnableNoSQLVectorSearch' }]
+    )
     // Free of charge; a change from periodic backups later would have to be the only change of its deployment.
     backupPolicy: {
       type: 'Continuous'
@@ -96,8 +120,10 @@ resource account 'Microsoft.DocumentDB/databaseAccounts@2025-10-15' = {
               automatic: true
               indexingMode: 'consistent'
               includedPaths: map(each.indexed, path => { path: path })
-              excludedPaths: [{ path: '/*' }]
+              excludedPaths: concat([{ path: '/*' }], each.hasChunks ? [{ path: '/vector/*' }] : [])
+              ...(each.hasChunks ? chunkIndexes : {})
             }
+            ...(each.hasChunks ? chunkPolicies : {})
           }
           options: capacity == 'serverless' ? {} : { autoscaleSettings: { maxThroughput: maxThroughput } }
         }

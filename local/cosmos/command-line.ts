@@ -14,6 +14,7 @@ export const USAGE = `node local/cosmos/main.ts [--port 8081] [--data DIR] [--se
   [--autoscale N]            that, with autoscale up to N RU/s
   [--serverless]             5,000 RU/s for each physical partition; none of these: no limit
   [--not-modified PRICE]     flat (default) or document: what a conditional read that answers 304 costs
+  [--vector-queries WHAT]    served (default) or planned: whether they need a plan though they name a partition
   [--account NAME] [--region NAME]
   [--https] [--certificate FILE]   serve https; the certificate to trust is in FILE, the key in FILE.key
   [--issuer URL]             the local identity server, which must have signed the tokens of identities`;
@@ -43,6 +44,7 @@ export function parseCommandLine(args: string[]): CommandLine | undefined {
       throughput: { type: "string" },
       autoscale: { type: "string" },
       "not-modified": { type: "string", default: "flat" },
+      "vector-queries": { type: "string", default: "served" },
       account: { type: "string" },
       region: { type: "string" },
       https: { type: "boolean", default: false },
@@ -60,6 +62,7 @@ export function parseCommandLine(args: string[]): CommandLine | undefined {
     ...parseSettings({
       behindToken: values["behind-token"],
       notModified: values["not-modified"],
+      vectorQueries: values["vector-queries"],
       ...(lag !== undefined && { lagMs: count("lag", lag, 0) }),
     }),
   };

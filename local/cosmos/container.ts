@@ -1,4 +1,5 @@
 import { ChangeLog } from "./change-log.ts";
+import { searchPaths } from "./charge.ts";
 import { completed, type Definition, pathsOf, SYSTEM_PROPERTIES, uniqueKeysOf } from "./definition.ts";
 import { badRequest, unsupported } from "./errors.ts";
 import { Expiry } from "./expiry.ts";
@@ -9,6 +10,7 @@ import { Indexing, type IndexingPolicy } from "./indexing.ts";
 import { type Item, type PartitionKey, partitionPaths } from "./item.ts";
 import { isTimeToLive } from "./limits.ts";
 import { EVERYTHING, type Range, Ranges } from "./ranges.ts";
+import { Searching } from "./searching.ts";
 import { type SortedIndex, SortedIndexes } from "./sorted-index.ts";
 import type { JsonObject, Path } from "./sql/values.ts";
 import { type Offer, Throughput } from "./throughput.ts";
@@ -58,6 +60,7 @@ export class Container {
   readonly identities: Identities;
   readonly partitions = new Map<string, Partition>();
   readonly changes = new ChangeLog();
+  readonly searching: Searching;
   readonly throughput: Throughput;
   /** The request units per second that it was given, if any. */
   offer: Offer | undefined;
@@ -93,6 +96,7 @@ export class Container {
     this.#expiry = new Expiry(options.identities.seconds());
     this.definition = completed(options.definition);
     this.indexing = new Indexing(this.definition.indexingPolicy as IndexingPolicy);
+    this.searching = new Searching(this.definition, () => this.items());
     this.partitionPaths = partitionPaths(pathsOf(this.definition));
     this.uniqueKeys = uniqueKeysOf(this.definition);
     this.ranges = options.ranges ?? Ranges.even(1);
@@ -117,6 +121,9 @@ export class Container {
     if (JSON.stringify(next.uniqueKeyPolicy) !== JSON.stringify(this.definition.uniqueKeyPolicy)) {
       throw badRequest("The unique index cannot be modified.");
     }
+    if (JSON.stringify(next.vectorEmbeddingPolicy) !== JSON.stringify(this.definition.vectorEmbeddingPolicy)) {
+      throw badRequest("The vector embedding policy of a container cannot be changed.");
+    }
     // Throws for what is no path.
     new Indexing(next.indexingPolicy as IndexingPolicy);
     return next;
@@ -127,6 +134,7 @@ export class Container {
     const next = this.checkedDefinition(definition);
     this.definition = next;
     this.indexing = new Indexing(next.indexingPolicy as IndexingPolicy);
+    this.searching.redefine(next);
     this.etag = this.identities.etag();
     this.timestamp = this.identities.seconds();
     this.#refreshItems();
@@ -246,6 +254,7 @@ export class Container {
     this.#indexes.add(item);
     this.#expiry.add(item);
     this.changes.add(item);
+    this.searching.add(item);
   }
 
   #forget(item: Item): void {
@@ -257,6 +266,7 @@ export class Container {
     this.#indexes.remove(item);
     this.#expiry.remove(item);
     this.changes.ended();
+    this.searching.remove(item);
     if (partition.items.size === 0) this.partitions.delete(item.partition.text);
   }
 
@@ -270,9 +280,9 @@ export class Container {
     }
   }
 
-  /** The properties that the service adds are not counted. */
+  /** The properties that the service adds are not counted; indexes of vectors and texts count as so many paths. */
   indexedPaths(body: JsonObject): number {
-    let count = 0;
+    let count = searchPaths(this.searching.indexed(body));
     for (const [name, value] of Object.entries(body)) {
       if (!SYSTEM_PROPERTIES.has(name)) count += this.indexing.count(value, [name]);
     }

@@ -1,9 +1,12 @@
 import { badRequest, unsupported } from "./errors.ts";
+import { type HybridPlan, hybridPlan } from "./hybrid-plan.ts";
 import { type PreparedQuery, prepare } from "./prepared-query.ts";
 import { EVERYTHING } from "./ranges.ts";
+import { isHighestFirst } from "./ranking.ts";
+import type { Searching } from "./searching.ts";
 import { AGGREGATES, type Expression, hasAggregate, type Select } from "./sql/ast.ts";
-import type { Parameters } from "./sql/compile.ts";
 import { printExpression, printObject, printOrder, printProjection, printSources } from "./sql/print.ts";
+import type { Parameters } from "./sql/row.ts";
 import { columnNames } from "./sql/select.ts";
 
 /**
@@ -13,7 +16,9 @@ import { columnNames } from "./sql/select.ts";
  */
 export interface QueryPlan {
   partitionedQueryExecutionInfoVersion: 2;
-  queryInfo: QueryInfo;
+  /** of all queries but those of ORDER BY RANK */
+  queryInfo?: QueryInfo;
+  hybridSearchQueryInfo?: HybridPlan;
   queryRanges: { min: string; max: string; isMinInclusive: boolean; isMaxInclusive: boolean }[];
 }
 
@@ -50,19 +55,30 @@ const AGGREGATE_TYPES: Record<string, string> = {
  * Plans a query. `key` is the effective partition key, where the query names one partition. Throws 400 for a query that
  * is wrong, and for combinations that have no plan.
  */
-export function planOf(text: string, parameters: Parameters, key: string | undefined): QueryPlan {
+export function planOf(
+  { text, parameters }: { text: string; parameters: Parameters },
+  key: string | undefined,
+  searching: Searching,
+): QueryPlan {
   const query = prepare(text);
   const range = key === undefined ? EVERYTHING : { min: key, max: key };
-  return {
-    partitionedQueryExecutionInfoVersion: 2,
-    queryInfo: { ...PLAIN, ...windowOf(query, parameters), ...rewritten(query, parameters) },
-    queryRanges: [{ ...range, isMinInclusive: true, isMaxInclusive: key !== undefined }],
-  };
+  const queryRanges = [{ ...range, isMinInclusive: true, isMaxInclusive: key !== undefined }];
+  const { select, rootAlias } = query.compiled;
+  const { rank } = select;
+  if (rank !== undefined && rootAlias !== undefined) {
+    const payload = payloadOf(select, rootAlias);
+    const window = { ...query.compiled.window(parameters), parameters };
+    const hybridSearchQueryInfo = hybridPlan({ ...select, rank }, rootAlias, payload, window, searching);
+    return { partitionedQueryExecutionInfoVersion: 2, hybridSearchQueryInfo, queryRanges };
+  }
+  const queryInfo = { ...PLAIN, ...windowOf(query, parameters), ...rewritten(query, parameters, searching) };
+  return { partitionedQueryExecutionInfoVersion: 2, queryInfo, queryRanges };
 }
 
 /** Whether results of several ranges may simply follow each other: the gateway then serves the query without a plan. */
-export function needsNoMerging({ compiled, order }: PreparedQuery): boolean {
+export function needsNoMerging({ compiled, order, ranking }: PreparedQuery): boolean {
   const { select, aggregated } = compiled;
+  if (ranking || select.rank) return false;
   return !aggregated && !select.distinct && order.length === 0 && !select.top && !select.offset && !select.limit;
 }
 
@@ -89,11 +105,17 @@ function windowOf({ compiled }: PreparedQuery, parameters: Parameters): Partial<
   return compiled.select.limit ? { offset: skip, limit: take } : {};
 }
 
-function rewritten(query: PreparedQuery, parameters: Parameters): Partial<QueryInfo> {
+function rewritten(query: PreparedQuery, parameters: Parameters, searching: Searching): Partial<QueryInfo> {
   const { select, aggregated, rootAlias } = query.compiled;
   const hasSelectValue = select.projection.kind === "value";
   if (rootAlias === undefined) return { hasSelectValue };
   if (aggregated) return { hasSelectValue, ...aggregatedPlan(select) };
+  const { ranking } = query;
+  if (ranking && select.orderBy) {
+    const plan = orderedPlan(query, select.orderBy, rootAlias, parameters);
+    const direction = isHighestFirst(ranking, searching) ? "Descending" : "Ascending";
+    return { hasSelectValue, ...plan, orderBy: [direction], hasNonStreamingOrderBy: true };
+  }
   if (select.orderBy) return { hasSelectValue, ...orderedPlan(query, select.orderBy, rootAlias, parameters) };
   if (select.distinct) {
     const rewrittenQuery = join(`SELECT DISTINCT ${printProjection(select)}`, body(select));
@@ -146,7 +168,8 @@ function orderedPlan(
       `SELECT ${head}${rid}[${orderByItems}] AS orderByItems, ${payload} AS payload`,
       printSources(select.sources),
       `WHERE ${where}`,
-      printOrder(orderBy),
+      // VectorDistance takes neither ASC nor DESC.
+      query.ranking ? `ORDER BY ${expressions.join("")}` : printOrder(orderBy),
       tail,
     ),
   };

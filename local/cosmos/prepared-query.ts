@@ -1,9 +1,11 @@
 import { badRequest } from "./errors.ts";
+import { statisticsQuery, type TextQuery } from "./hybrid-plan.ts";
 import type { SortField } from "./indexing.ts";
-import { type Condition, conditionsOf, pathOf } from "./query-plan.ts";
-import { children, type Expression } from "./sql/ast.ts";
-import type { Parameters, Row } from "./sql/compile.ts";
+import { type Condition, conditionsOf } from "./query-plan.ts";
+import { type Ranking, rankingOf } from "./ranking.ts";
+import { children, type Expression, type Projection, pathOf } from "./sql/ast.ts";
 import { parseQuery } from "./sql/parser.ts";
+import type { Parameters, Row, Searchable } from "./sql/row.ts";
 import { type CompiledSelect, compileSelect } from "./sql/select.ts";
 import { isObject, type Json, type JsonObject, type Value } from "./sql/values.ts";
 
@@ -16,6 +18,10 @@ export interface PreparedQuery {
   streams: boolean;
   /** How many values the IN lists of the WHERE clause have. */
   listed: number;
+  /** The order is that of a score, which is evaluated for every item. */
+  ranking: Ranking | undefined;
+  /** The query is the one for the statistics of a plan (hybrid-plan.ts). */
+  statistics: TextQuery[] | undefined;
 }
 
 const prepared = new Map<string, PreparedQuery>();
@@ -32,10 +38,13 @@ export function prepare(text: string): PreparedQuery {
 }
 
 function analyse(text: string): PreparedQuery {
-  const select = parseQuery(text);
+  const parsed = parseQuery(text);
+  const statistics = statisticsQuery(parsed);
+  const select = statistics ? { ...parsed, projection: NOTHING } : parsed;
   const compiled = compileSelect(select);
   const root = compiled.rootAlias;
-  const order = (select.orderBy ?? []).map(({ value, descending }) => {
+  const ranking = root === undefined ? undefined : rankingOf(select, root);
+  const order = (ranking ? [] : (select.orderBy ?? [])).map(({ value, descending }) => {
     const path = root === undefined ? undefined : pathOf(value, root);
     if (!path || path.length === 0) {
       throw badRequest("Unsupported ORDER BY clause. ORDER BY item expression could not be mapped to a document path.");
@@ -47,9 +56,13 @@ function analyse(text: string): PreparedQuery {
     conditions: root === undefined ? [] : conditionsOf(select.where, root),
     order,
     listed: select.where ? listedValues(select.where) : 0,
-    streams: root !== undefined && !compiled.aggregated && !select.distinct,
+    streams: root !== undefined && !compiled.aggregated && !select.distinct && !ranking,
+    ranking,
+    statistics,
   };
 }
+
+const NOTHING: Projection = { kind: "value", value: { kind: "constant", value: null } };
 
 function listedValues(expression: Expression): number {
   const own = expression.kind === "in" ? expression.list.length : 0;
@@ -68,7 +81,11 @@ export function parametersOf(list: Value): Parameters {
   return parameters;
 }
 
-export const rowOf = (body: JsonObject, parameters: Parameters): Row => ({ slots: [body], parameters });
+export const rowOf = (body: JsonObject, parameters: Parameters, container?: Searchable): Row => ({
+  slots: [body],
+  parameters,
+  container,
+});
 
 /** The condition of a patch, `from c where …`, as a test of an item. */
 export function compileCondition(condition: string): (body: JsonObject) => boolean {

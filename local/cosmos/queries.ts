@@ -7,13 +7,14 @@ import { badRequest, needsQueryPlan } from "./errors.ts";
 import { header, pageSize, partitionKeyHeader } from "./headers.ts";
 import type { PartitionKey } from "./item.ts";
 import { partitionKey } from "./item.ts";
-import { parametersOf, prepare } from "./prepared-query.ts";
-import { type QueryPage, type QueryRequest, runQuery } from "./query.ts";
+import { type PreparedQuery, parametersOf, prepare } from "./prepared-query.ts";
+import { runQuery } from "./query.ts";
+import type { QueryPage, QueryRequest } from "./query-page.ts";
 import { partitionFromConditions } from "./query-plan.ts";
 import { EVERYTHING, type Interval } from "./ranges.ts";
 import { type Answer, type CosmosRequest, jsonBody } from "./request.ts";
 import { RANGE_ID, targetInterval } from "./routing.ts";
-import type { Parameters } from "./sql/compile.ts";
+import type { Parameters } from "./sql/row.ts";
 import { isObject } from "./sql/values.ts";
 import { readFactor, type View, viewFor } from "./views.ts";
 
@@ -32,7 +33,7 @@ export function querySpec(request: CosmosRequest): QuerySpec {
 export function answerQueryPlan(container: Container, request: CosmosRequest): Answer {
   const spec = querySpec(request);
   const key = namedPartition(container, spec);
-  const plan = planOf(spec.text, spec.parameters, key && container.effectiveKey(key));
+  const plan = planOf(spec, key && container.effectiveKey(key), container.searching);
   return { status: 200, charge: 0, body: JSON.stringify(plan) };
 }
 
@@ -58,7 +59,7 @@ export function answerQuery(account: Account, container: Container, request: Cos
   const spec = method === "GET" ? { text: "SELECT * FROM c", parameters: new Map() } : querySpec(request);
   const token = header(headers, "x-ms-continuation");
   const { pages = {} } = request.trouble ?? {};
-  const target = targetOf(container, request, spec);
+  const target = targetOf(account, container, request, spec);
   const view = viewFor(container, account.settings, headers, container.ranges.holding(target.at));
   const factor = readFactor(account.settings, headers);
   if (pages.empty && !token?.startsWith(AFTER_EMPTY)) {
@@ -87,21 +88,37 @@ interface Target {
 }
 
 /** Which part of the container a query is for. Throws 400/1004 with a plan when the client has to merge. */
-function targetOf(container: Container, request: CosmosRequest, spec: QuerySpec): Target {
+function targetOf(account: Account, container: Container, request: CosmosRequest, spec: QuerySpec): Target {
   const key = partitionKeyHeader(request.headers);
   const interval = targetInterval(container, request.headers);
   if (interval) return { at: interval.min, key, interval };
+  if (isPlanned(account, prepare(spec.text), key)) throw needsQueryPlan(planOfQuery(container, spec));
   if (container.ranges.size === 1) return { at: EVERYTHING.min, key, interval };
   const one = key ?? namedPartition(container, spec);
   // Not handed on: the conditions that name it are part of the query.
   if (one) return { at: container.effectiveKey(one), key, interval };
   const query = prepare(spec.text);
   if (query.compiled.rootSlot === undefined) return { at: EVERYTHING.min, key, interval };
-  if (!needsNoMerging(query)) throw needsQueryPlan(planOf(spec.text, spec.parameters, undefined));
+  if (!needsNoMerging(query)) throw needsQueryPlan(planOfQuery(container, spec));
   const token = withoutMark(header(request.headers, "x-ms-continuation"));
   const walk = token === undefined ? firstStep(container) : decodeWalk(token);
   return { at: walk.min, key, interval, walk };
 }
+
+/**
+ * Whether a search is only served with a plan, also where there is one physical partition. With a partition key, ORDER
+ * BY RANK is served, and has no effect (https://github.com/Azure/azure-cosmos-dotnet-v3/issues/5332).
+ */
+function isPlanned(
+  { settings }: Account,
+  { compiled, ranking }: PreparedQuery,
+  key: PartitionKey | undefined,
+): boolean {
+  if (compiled.select.rank) return key === undefined;
+  return ranking !== undefined && settings.vectorQueries === "planned";
+}
+
+const planOfQuery = (container: Container, spec: QuerySpec) => planOf(spec, undefined, container.searching);
 
 const firstStep = (container: Container): Walk => ({ ...boundsOf(container, EVERYTHING.min), inner: undefined });
 

@@ -3,8 +3,8 @@ import type { SortField } from "./indexing.ts";
 import { samePath } from "./indexing.ts";
 import type { Item, PartitionKey } from "./item.ts";
 import type { SortedIndex } from "./sorted-index.ts";
-import type { Expression } from "./sql/ast.ts";
-import type { Parameters } from "./sql/compile.ts";
+import { type Expression, pathOf } from "./sql/ast.ts";
+import type { Parameters } from "./sql/row.ts";
 import { compare, isPrimitive, type Path, typeRank, type Value, valueAt } from "./sql/values.ts";
 
 /**
@@ -63,15 +63,6 @@ function comparisonConditions(expression: Extract<Expression, { kind: "binary" }
 }
 
 const isGiven = ({ kind }: Expression) => kind === "constant" || kind === "parameter";
-
-/** `c.a.b` as a path; undefined for anything else. */
-export function pathOf(expression: Expression, root: string): Path | undefined {
-  if (expression.kind === "identifier") return expression.name === root ? [] : undefined;
-  if (expression.kind !== "member" || expression.property.kind !== "constant") return undefined;
-  const name = expression.property.value;
-  const parent = pathOf(expression.object, root);
-  return parent && typeof name === "string" ? [...parent, name] : undefined;
-}
 
 interface Bound {
   operator: Condition["operator"];

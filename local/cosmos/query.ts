@@ -1,38 +1,15 @@
-import type { Container, Partition } from "./container.ts";
+import type { Container } from "./container.ts";
 import { type Continuation, decodeContinuation, encodeContinuation, fingerprint } from "./continuation.ts";
 import { badRequest } from "./errors.ts";
-import { type Item, type PartitionKey, partitionKey } from "./item.ts";
+import type { Item } from "./item.ts";
 import { type PreparedQuery, prepare, rowOf } from "./prepared-query.ts";
-import { type Access, chooseAccess, givenValue, hasPrefix, partitionFromConditions } from "./query-plan.ts";
-import { contains, type Interval } from "./ranges.ts";
-import { SortedIndex } from "./sorted-index.ts";
-import type { Parameters, Row } from "./sql/compile.ts";
+import type { Page, QueryPage, QueryRequest } from "./query-page.ts";
+import type { Access } from "./query-plan.ts";
+import { ranked, statisticsPage } from "./ranked.ts";
+import { accessFor, scopeOf, type Ways, walk } from "./scan.ts";
+import type { Row, Searchable } from "./sql/row.ts";
 import type { CompiledSelect, Result } from "./sql/select.ts";
 import { canonical, type Value } from "./sql/values.ts";
-
-export interface QueryRequest {
-  text: string;
-  parameters: Parameters;
-  /** From the request's header: a whole key, or the start of a hierarchical one. */
-  key: PartitionKey | undefined;
-  /** Only items whose effective partition key is in it; all unless given. */
-  interval?: Interval | undefined;
-  /** The request is one of those that an SDK sends to each physical partition and merges. */
-  ranged?: boolean;
-  pageSize: number;
-  continuation: string | undefined;
-  /** Answers an aggregate in two parts, the first of half of the rows, as the service may at any time. */
-  partial?: boolean;
-}
-
-export interface QueryPage {
-  documents: string[];
-  continuation: string | undefined;
-  examined: number;
-  bytes: number;
-  /** How many values the IN lists of its conditions have. */
-  listed: number;
-}
 
 /** The service cuts a page at 4 MB. */
 const MAX_PAGE_BYTES = 4 * 1024 * 1024;
@@ -40,6 +17,7 @@ const MAX_PAGE_BYTES = 4 * 1024 * 1024;
 /** Answers one page of a query. Throws 400 for what is wrong or not supported. */
 export function runQuery(container: Container, request: QueryRequest): QueryPage {
   const query = prepare(request.text);
+  if (query.statistics) return statisticsPage(container, query.statistics, request);
   checkOrder(container, query);
   const scope = scopeOf(container, query, request);
   const access = scope.empty ? undefined : accessFor(container, query, scope, request.parameters);
@@ -50,53 +28,15 @@ export function runQuery(container: Container, request: QueryRequest): QueryPage
   const text = request.ranged && query.streams ? "" : request.text;
   const name = fingerprint(text, query.streams ? order : "");
   const after = request.continuation === undefined ? undefined : decodeContinuation(request.continuation, name);
-  const page = query.streams
-    ? streamed(query, request, { access, scope, after })
-    : gathered(query, request, { access, scope, after });
+  const ways = { access, scope, after };
+  const searchable = container.searching;
+  const page = query.ranking
+    ? ranked(container, query, request, ways)
+    : query.streams
+      ? streamed(query, request, ways, searchable)
+      : gathered(query, request, ways, searchable);
   const continuation = page.next && encodeContinuation(page.next, name);
   return { documents: page.documents, bytes: page.bytes, examined: page.examined, continuation, listed: query.listed };
-}
-
-/** The items that a query may see: one partition, those under the start of a hierarchical key, or all. */
-interface Scope {
-  partition: Partition | undefined;
-  prefix: Value[];
-  empty: boolean;
-  /** Whether the items of a partition are in the part of the container that the query is for. */
-  covers: ((key: PartitionKey) => boolean) | undefined;
-}
-
-interface Ways {
-  access: Access | undefined;
-  scope: Scope;
-  after: Continuation | undefined;
-}
-
-function scopeOf(container: Container, { conditions, compiled }: PreparedQuery, request: QueryRequest): Scope {
-  const values = request.key?.values ?? partitionFromConditions(container, conditions, request.parameters) ?? [];
-  const paths = container.partitionPaths.length;
-  if (values.length > paths) throw badRequest("The partition key has more values than the container has paths.");
-  const { interval } = request;
-  const covers = interval ? (key: PartitionKey) => contains(interval, container.effectiveKey(key)) : undefined;
-  if (compiled.rootSlot === undefined || values.length < paths) {
-    return { partition: undefined, prefix: values, empty: false, covers };
-  }
-  const partition = container.partitions.get(partitionKey(values).text);
-  return { partition, prefix: [], empty: !partition || covers?.(partition.key) === false, covers };
-}
-
-function accessFor(container: Container, query: PreparedQuery, { partition }: Scope, parameters: Parameters) {
-  const { conditions, order, streams } = query;
-  const id = conditions.find(({ operator, path }) => operator === "=" && path.length === 1 && path[0] === "id");
-  if (partition && id) return itemAccess(partition, givenValue(id.value, parameters));
-  return chooseAccess(container, partition, { conditions, order: streams ? order : [], parameters });
-}
-
-/** A query for one id in one partition is as good as a point read. */
-function itemAccess(partition: Partition, id: Value): Access {
-  const item = typeof id === "string" ? partition.items.get(id) : undefined;
-  const index = new SortedIndex([], false, item ? [item] : []);
-  return { index, start: 0, end: index.size, backwards: false };
 }
 
 /** As in the service: only an indexed path can be sorted by, and two or more only with a composite index. */
@@ -113,37 +53,8 @@ function checkOrder({ indexing }: Container, { order }: PreparedQuery): void {
   }
 }
 
-/** Yields each item of the access path that is in scope, from where the last page ended. */
-function* walk({ access, scope, after }: Ways): Generator<Item> {
-  if (!access) return;
-  let { start, end } = access;
-  const { index, backwards } = access;
-  if (after && typeof after.tie === "number") {
-    const position = { values: after.values, sequence: after.tie };
-    const sameItemAgain = after.rows > 0;
-    const edge = index.seek((item) => {
-      const difference = index.comparePosition(item, position);
-      return difference < 0 || (difference === 0 && sameItemAgain === backwards);
-    });
-    if (backwards) end = Math.min(end, edge);
-    else start = Math.max(start, edge);
-  }
-  for (let step = 0; step < end - start; step++) {
-    const item = index.at(backwards ? end - 1 - step : start + step);
-    if (!item || !hasPrefix(item.partition, scope.prefix)) continue;
-    if (!scope.covers || scope.covers(item.partition)) yield item;
-  }
-}
-
-interface Page {
-  documents: string[];
-  bytes: number;
-  examined: number;
-  next: Continuation | undefined;
-}
-
 /** Item by item, as far as the page goes. */
-function streamed({ compiled }: PreparedQuery, request: QueryRequest, ways: Ways): Page {
+function streamed({ compiled }: PreparedQuery, request: QueryRequest, ways: Ways, searchable: Searchable): Page {
   const { parameters, pageSize } = request;
   const { after, access } = ways;
   const window = compiled.window(parameters);
@@ -155,7 +66,7 @@ function streamed({ compiled }: PreparedQuery, request: QueryRequest, ways: Ways
   for (const item of walk(ways)) {
     if (taken >= window.take) break;
     examined++;
-    const rows = compiled.expand(rowOf(item.body, parameters));
+    const rows = compiled.expand(rowOf(item.body, parameters, searchable));
     const done = after && after.rows > 0 && item.sequence === after.tie ? after.rows : 0;
     for (let row = done; row < rows.length && taken < window.take; row++) {
       if (toSkip > 0) {
@@ -169,7 +80,7 @@ function streamed({ compiled }: PreparedQuery, request: QueryRequest, ways: Ways
       // What the page cost: a look ahead for whether there is more is not charged.
       page.examined = examined;
       last = { item, rows: row + 1 === rows.length ? 0 : row + 1 };
-      if (addDocument(page, compiled.project(rows[row] ?? rowOf(item.body, parameters)), item)) taken++;
+      if (addDocument(page, compiled.project(rows[row] ?? rowOf(item.body, parameters, searchable)), item)) taken++;
     }
   }
   page.examined = isFull(page, pageSize) ? page.examined : examined;
@@ -192,7 +103,7 @@ function addDocument(page: Page, value: Value, item?: Item): boolean {
 }
 
 /** Everything first, then the page: aggregates, GROUP BY and DISTINCT. */
-function gathered({ compiled }: PreparedQuery, request: QueryRequest, ways: Ways): Page {
+function gathered({ compiled }: PreparedQuery, request: QueryRequest, ways: Ways, searchable: Searchable): Page {
   const { parameters, pageSize } = request;
   const window = compiled.window(parameters);
   const page: Page = { documents: [], bytes: 0, examined: 0, next: undefined };
@@ -201,7 +112,7 @@ function gathered({ compiled }: PreparedQuery, request: QueryRequest, ways: Ways
   else {
     for (const item of walk({ ...ways, after: undefined })) {
       page.examined++;
-      for (const row of compiled.expand(rowOf(item.body, parameters))) rows.push(row);
+      for (const row of compiled.expand(rowOf(item.body, parameters, searchable))) rows.push(row);
     }
   }
   if (request.partial && compiled.hasSummableParts) return partOfAggregate(compiled, rows, request, ways, page);

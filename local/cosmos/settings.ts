@@ -34,6 +34,10 @@ export interface Settings {
    * What a conditional read that answers 304 costs: 1 RU, or as much as reading the document. The service does not say.
    */
   notModified: "flat" | "document";
+  /**
+   * Whether ORDER BY VectorDistance with a partition key is served, or refused until the client has a plan. Not known.
+   */
+  vectorQueries: "served" | "planned";
 }
 
 /** The service gives a container this many request units per second unless told otherwise. */
@@ -58,6 +62,7 @@ export function completeSettings(given: Partial<Settings> = {}): Settings {
     throughput: given.throughput ?? DEFAULT_THROUGHPUT,
     autoscale: given.autoscale ?? false,
     notModified: given.notModified ?? "flat",
+    vectorQueries: given.vectorQueries ?? "served",
   };
 }
 
@@ -93,6 +98,8 @@ function parseSetting(name: string, value: Value): Partial<Settings> {
       return { autoscale: value === true };
     case "notModified":
       return { notModified: oneOf(["flat", "document"], name, value) };
+    case "vectorQueries":
+      return { vectorQueries: oneOf(["served", "planned"], name, value) };
   }
   throw badRequest(`There is no setting '${name}'.`);
 }

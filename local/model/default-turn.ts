@@ -1,17 +1,19 @@
 import type { ChatCompletionFunctionTool, ChatCompletionToolMessageParam } from "openai/resources/chat/completions";
 import { type ChatMessage, type ChatRequest, forcedFunction, functionTools, imagesOf, textOf } from "./chat-request.ts";
 import { exampleValue, type Schema } from "./example-value.ts";
+import { findingIn, isAboutFiles, isSearch } from "./file-search.ts";
 import type { Turn } from "./turn.ts";
 
 const LONGEST_QUOTE = 400;
 
 /**
- * What the model does when no script says otherwise: it calls a function that the user names or the tool choice
- * forces, says what the functions returned, and otherwise answers in a way that shows which message it read.
+ * What the model does when no script says otherwise: it calls a function that the user names or the tool choice forces,
+ * searches files that the user asks about, says what the functions returned, and otherwise answers in a way that shows
+ * which message it read.
  */
 export function defaultTurn(request: ChatRequest): Turn {
   const called = functionsToCall(request);
-  if (called.length > 0) return { toolCalls: called.map(callOf) };
+  if (called.length > 0) return { toolCalls: called.map((tool) => callOf(tool, request)) };
   if (request.response_format?.type === "json_schema") {
     return { text: JSON.stringify(exampleValue((request.response_format.json_schema.schema ?? {}) as Schema)) };
   }
@@ -34,11 +36,16 @@ function functionsToCall(request: ChatRequest): ChatCompletionFunctionTool[] {
 }
 
 function toolsNamedBy(message: ChatMessage | undefined, tools: ChatCompletionFunctionTool[]) {
-  const words = new Set(message ? textOf(message).match(/[A-Za-z0-9_-]+/g) : []);
-  return tools.filter((tool) => words.has(tool.function.name));
+  const text = message ? textOf(message) : "";
+  const words = new Set(text.match(/[A-Za-z0-9_-]+/g));
+  return tools.filter((tool) => words.has(tool.function.name) || (isSearch(tool) && isAboutFiles(text)));
 }
 
-function callOf(tool: ChatCompletionFunctionTool) {
+function callOf(tool: ChatCompletionFunctionTool, { messages }: ChatRequest) {
+  if (isSearch(tool)) {
+    const message = lastUserMessage(messages);
+    return { name: tool.function.name, arguments: { queries: [message ? quoteOf(textOf(message)) : "anything"] } };
+  }
   const schema = (tool.function.parameters ?? { type: "object" }) as Schema;
   return { name: tool.function.name, arguments: JSON.stringify(exampleValue(schema) ?? {}) };
 }
@@ -63,6 +70,8 @@ function toolResultsText(messages: ChatMessage[], results: ChatCompletionToolMes
     ) as [string, string][],
   );
   const lines = results.map((result) => {
+    const finding = findingIn(textOf(result));
+    if (finding !== undefined) return `It has found in the files: ${finding}`;
     return `${names.get(result.tool_call_id) ?? result.tool_call_id} returned: ${quoteOf(textOf(result))}`;
   });
   return `This is a simulated model. ${lines.join("\n")}`;

@@ -94,7 +94,7 @@ function bodyBytes({ body, maxBody }: Operation, { headers }: HttpRequest): numb
 async function call(
   app: App,
   tenant: string,
-  { operation, pathIds }: Served,
+  { operation, pathIds, face }: Served,
   query: Record<string, string>,
   { request, connection, incoming }: Arrival,
 ): Promise<object> {
@@ -110,6 +110,7 @@ async function call(
       body,
       now: app.now(),
       headers: request.headers,
+      face,
       connection,
     });
   return wantsStream(operation, body) ? app.load.open(tenant, handle) : handle();

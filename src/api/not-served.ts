@@ -1,11 +1,5 @@
 /** What a request is told that no operation answers. Most of them belong to another part of OpenAI's API. */
-import {
-  type ApiError,
-  noBaseInPath,
-  onlyAssistants,
-  routeNotFound,
-  vectorStoresNotServed,
-} from "../resources/errors.ts";
+import { type ApiError, noBaseInPath, onlyAssistants, routeNotFound } from "../resources/errors.ts";
 import { BASES } from "./bases.ts";
 
 /** First segments of paths below the base. */
@@ -31,18 +25,19 @@ export function refusalOfPath(path: string): ApiError {
   const prefix = prefixes.map((each) => each.exec(path)?.[0]).find((found) => found !== undefined);
   const [first = ""] = path.slice(prefix?.length ?? 1).split("/");
   if (prefix === undefined) return OF_CLIENTS.has(first) ? noBaseInPath() : routeNotFound();
-  if (first === "vector_stores") return vectorStoresNotServed();
   return OF_OTHERS.has(first) ? onlyAssistants() : routeNotFound();
 }
 
-const HOSTED = ["file_search", "code_interpreter"];
+const HOSTED = ["code_interpreter"];
+
+const isForCode = ({ tools }: { tools: { type: string }[] }) => tools.some(({ type }) => type === "code_interpreter");
 
 /** The header for an answer with something in it that is kept and shown, and that runs go without. */
 export function warningOf(answer: object): Record<string, string> {
   const tools: unknown = Reflect.get(answer, "tools");
   const attachments: unknown = Reflect.get(answer, "attachments");
   const unused = Array.isArray(tools) ? HOSTED.filter((type) => tools.some((tool) => tool?.type === type)) : [];
-  if (Array.isArray(attachments) && attachments.length > 0) unused.push("attachments");
+  if (Array.isArray(attachments) && attachments.some(isForCode)) unused.push("attachments for the code_interpreter");
   if (unused.length === 0) return {};
   return { "x-threadkeep-warning": `not served yet, so runs go without it: ${unused.join(", ")}` };
 }

@@ -95,10 +95,13 @@ export class ComponentSchemas {
   }
 }
 
-/** Each query parameter with its schema. */
+/** Each query parameter with its schema; a list's name ends in brackets. */
 export function queryParameters(query: z.ZodType): [name: string, schema: JsonSchema][] {
   const { properties = {} } = z.toJSONSchema(query, { io: "input", override: tidied });
-  return Object.entries(properties).map(([name, schema]) => [name, typeof schema === "object" ? { ...schema } : {}]);
+  return Object.entries(properties).map(([name, schema]) => {
+    const fields = typeof schema === "object" ? { ...schema } : {};
+    return ["type" in fields && fields.type === "array" ? `${name}[]` : name, fields];
+  });
 }
 
 /** A schema that is small enough to stand where it is used. */

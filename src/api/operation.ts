@@ -6,6 +6,7 @@ import type { z } from "zod";
 import type { App } from "../app.ts";
 import type { IdKind } from "../resources/ids.ts";
 import { MAX_BODY } from "../resources/limits.ts";
+import type { Face } from "./auth.ts";
 import type { Base } from "./bases.ts";
 import type { BinaryStream } from "./binary.ts";
 import type { Connection } from "./connections.ts";
@@ -26,6 +27,8 @@ export interface Call<Params extends string, Query, Body> {
   /** milliseconds since 1970 */
   now: number;
   headers: { get(name: string): string | null };
+  /** in whose form the request came */
+  face: Face;
   /** of the client, where the host lets us see it */
   connection: Connection | undefined;
 }
@@ -103,4 +106,6 @@ export const PATH_IDS: Record<string, IdKind> = {
   run_id: "run",
   step_id: "step",
   upload_id: "upload",
+  vector_store_id: "vector_store",
+  batch_id: "file_batch",
 };

@@ -3,14 +3,7 @@ import { z } from "zod";
 import { type List, listOf } from "../resources/common.ts";
 import { cursorNotFound } from "../resources/errors.ts";
 import { seqOfId } from "../resources/ids.ts";
-import {
-  apiObject,
-  type DeletedFileDoc,
-  type DeletedThreadDoc,
-  type ObjectDoc,
-  seqOf,
-  type UploadDoc,
-} from "../store/documents.ts";
+import { apiObject, type Doc, type ObjectDoc, seqOf } from "../store/documents.ts";
 import type { Listable, ListOptions, Range } from "../store/lists.ts";
 import { wholeRange } from "../store/ranges.ts";
 
@@ -40,6 +33,13 @@ export interface Listing {
   /** from a `seq` to the `internal.sort` of the objects listed */
   sort: (seq: string) => string;
   runId?: string | undefined;
+  /**
+   * for objects whose ids do not tell their places: from a `seq` to the `internal.sort` of the marks that keep the
+   * places of those that are gone
+   */
+  marks?: ((seq: string) => string) | undefined;
+  /** only files of this batch */
+  batchId?: string | undefined;
   /** for a list in the order of another field of `internal`: its name, and what makes the objects' `internal.sort` */
   other?: { field: ListOptions["by"]; sort: (seq: string) => string } | undefined;
 }
@@ -49,7 +49,7 @@ export interface Listing {
  * asked for.
  */
 export async function page<D extends ObjectDoc>(listing: Listing, query: PageQuery, now: number): Promise<List<D>> {
-  const { partition, sort, runId, other } = listing;
+  const { partition, sort, runId, batchId, other } = listing;
   const descending = query.order === "desc";
   const backwards = query.after === undefined && query.before !== undefined;
   const range = await cursorRange(listing, query, now);
@@ -59,6 +59,7 @@ export async function page<D extends ObjectDoc>(listing: Listing, query: PageQue
     descending: descending !== backwards,
     limit: query.limit,
     runIds: runId === undefined ? undefined : [runId],
+    batchId,
   });
   if (backwards) docs.reverse();
   return listOf(docs.map(apiObject), hasMore) as unknown as List<D>;
@@ -76,6 +77,9 @@ async function cursorRange(listing: Listing, query: PageQuery, now: number): Pro
   return range;
 }
 
+/** What stands in the place of something deleted. */
+const MARKS = new Set<Doc["kind"]>(["deleted_thread", "deleted_file", "deleted_vector_store", "upload"]);
+
 /** What an id can be made of, imported ones included. */
 const CURSOR = /^[A-Za-z0-9_-]{1,128}$/;
 
@@ -83,12 +87,13 @@ const CURSOR = /^[A-Za-z0-9_-]{1,128}$/;
 async function place(listing: Listing, name: "after" | "before", id: string, now: number): Promise<string> {
   // Cosmos DB refuses to look for some of what cannot be an id: nothing, slashes, very long texts.
   if (!CURSOR.test(id)) throw cursorNotFound(name, id);
-  const found = await listing.partition.read<ObjectDoc | DeletedThreadDoc | DeletedFileDoc | UploadDoc>(id);
-  const isGone = found?.kind === "deleted_thread" || found?.kind === "deleted_file" || found?.kind === "upload";
-  const doc = isGone ? undefined : found;
+  const doc = await listing.partition.read<Doc>(id);
+  const sort = doc !== undefined && "sort" in doc.internal ? doc.internal.sort : "";
   const home = listing.other?.sort ?? listing.sort;
-  if (doc?.internal.sort.startsWith(home("")) === true) return listing.sort(seqOf(doc.internal.sort));
-  const seq = doc === undefined ? seqOfId(id, now) : undefined;
+  const marks = listing.marks?.("") ?? home("");
+  if (sort.startsWith(home("")) || (sort !== "" && sort.startsWith(marks))) return listing.sort(seqOf(sort));
+  const isGone = doc === undefined || MARKS.has(doc.kind);
+  const seq = isGone && listing.marks === undefined ? seqOfId(id, now) : undefined;
   if (seq === undefined) throw cursorNotFound(name, id);
   return listing.sort(seq);
 }

@@ -27,11 +27,19 @@ export function readParams(pathIds: PathId[], given: Record<string, string>): Re
   return params;
 }
 
+/** The one parameter of queries that is a list, in the spellings of clients. */
+const INCLUDE = /^include(\[\d*\])?$/;
+
 /** One client encodes the names of its query parameters, once too often; some send a name several times. */
-export function readQuery(query: URLSearchParams): Record<string, string> {
+export function readQuery(query: URLSearchParams): Record<string, string> & { include?: string[] } {
   const values: Record<string, string> = {};
-  for (const [name, value] of query) values[decoded(name)] = value;
-  return values;
+  const include: string[] = [];
+  for (const [name, value] of query) {
+    const plain = decoded(name);
+    if (INCLUDE.test(plain)) include.push(decoded(value));
+    else values[plain] = value;
+  }
+  return Object.assign(values, include.length > 0 && { include });
 }
 
 function decoded(text: string): string {

@@ -18,7 +18,8 @@ export interface Answered {
 }
 
 /**
- * A request that only reads leaves a span if its client has a trace: polls would be most of what is told. Metrics count all.
+ * A request that only reads leaves a span if its client has a trace: polls would be most of what is told. Metrics count
+ * all.
  */
 export async function inRequestSpan(
   { method, path }: Operation,

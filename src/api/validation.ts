@@ -212,6 +212,13 @@ function customProblem(issue: Extract<Issue, { code: "custom" }>, param: string,
     const text = `Invalid '${param}': a property cannot be named '${params.name}'.`;
     return invalidParameter(text, `${param}.${params.name}`, "invalid_value");
   }
+  if (params.kind === "overlap_too_large") {
+    const text = `Invalid '${param}': must be at most half of 'max_chunk_size_tokens'.`;
+    return invalidParameter(text, param, "invalid_value");
+  }
+  if (params.kind === "no_weight") {
+    return invalidParameter(`Invalid '${param}': one of the weights must be more than 0.`, param, "invalid_value");
+  }
   if (params.kind === "not_a_url") {
     const text = `Invalid '${param}'. Expected a valid URL, but got a value with an invalid format.`;
     return invalidParameter(text, param, "invalid_value");

@@ -38,6 +38,9 @@ export interface ByteRange {
 /** The blob of a file. */
 export const blobName = (tenant: string, fileId: string) => `${tenant}/${fileId}`;
 
+/** The blob of the text that was read out of a file. */
+export const textName = (tenant: string, fileId: string) => `${blobName(tenant, fileId)}.text`;
+
 export class Blobs {
   readonly #settings: BlobSettings;
   #container: Promise<ContainerClient> | undefined;

@@ -3,7 +3,7 @@
  * and the sweep sends it again for as long as the mark is there. The bytes go last but for the mark: what dies in
  * between is done again.
  */
-import { type Blobs, blobName } from "../blobs/blobs.ts";
+import { type Blobs, blobName, textName } from "../blobs/blobs.ts";
 import { type FileWakeUp, fileJob, type WakeUps, type WakeUpToSend } from "../jobs/wake-ups.ts";
 import type { Log } from "../log.ts";
 import { noSuchFile, overloaded } from "../resources/errors.ts";
@@ -68,9 +68,15 @@ async function mark(store: Store, tenant: string, file: Versioned<FileDoc>, now:
   return result.ok ? due : undefined;
 }
 
+/** Between two wake-ups of a file that is in many stores. Milliseconds. */
+const DETACH_PAUSE = 1_000;
+
+/** Takes a file out of everything that uses it; false if some of that is left for another wake-up. */
+export type Detach = (tools: FileTools, tenant: string, id: string) => Promise<boolean>;
+
 /** Does what is due with a file: one that has expired is deleted, and what a deleted one left is cleared away. */
-export async function lookAtFile(tools: FileTools, { tenant, file: id }: FileWakeUp): Promise<void> {
-  const { store, blobs, log, now } = tools;
+export async function lookAtFile(tools: FileTools, { tenant, file: id }: FileWakeUp, detach: Detach): Promise<void> {
+  const { store, blobs, wakeUps, log, now } = tools;
   const catalog = store.catalog(tenant);
   let doc = await catalog.readNewest<FileDoc | DeletedFileDoc>(id);
   if (doc === undefined || isNewer(doc)) return;
@@ -83,15 +89,12 @@ export async function lookAtFile(tools: FileTools, { tenant, file: id }: FileWak
     log.warn("a deleted file's bytes stay: this deployment has no Blob Storage any more", { file: id, tenant });
     return;
   }
-  if (!(await detach(tools, tenant, id))) return;
+  if (!(await detach(tools, tenant, id))) {
+    const at = now() + DETACH_PAUSE;
+    await wakeUps.sendAll([{ ...fileWakeUp(tenant, id, at), at }]);
+    return;
+  }
+  await blobs.delete(textName(tenant, id));
   await blobs.delete(blobName(tenant, id));
   await catalog.delete(id);
-}
-
-/**
- * Takes the file out of everything that uses it; false if that goes on in another wake-up. Nothing uses files yet but
- * messages, which keep the ids of files that are gone.
- */
-async function detach(_tools: FileTools, _tenant: string, _id: string): Promise<boolean> {
-  return true;
 }

@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import type { Log } from "../log.ts";
-import type { AnyWakeUp, WakeUps } from "./wake-ups.ts";
+import { type AnyWakeUp, QUEUE, type WakeUps } from "./wake-ups.ts";
 
 /**
  * How long one waits in the queue before the next instance gets it: at first an update is probably under way, and the
@@ -28,7 +28,11 @@ export interface PassTools {
 }
 
 /** Throws if the queue does not take the message back: then Service Bus delivers it again. */
-export async function leaveForNewerBuild({ wakeUps, log, now }: PassTools, message: AnyWakeUp): Promise<void> {
+export async function leaveForNewerBuild(
+  { wakeUps, log, now }: PassTools,
+  message: AnyWakeUp,
+  queue = QUEUE,
+): Promise<void> {
   const passes = passesOf(message) + 1;
   const { kind, v } = message;
   if (passes > MAX_PASSES) {
@@ -39,8 +43,8 @@ export async function leaveForNewerBuild({ wakeUps, log, now }: PassTools, messa
   // The same message at the same pass: redelivered, it is not doubled.
   const id = createHash("sha256").update(JSON.stringify(job)).digest("hex");
   log.warn("a wake-up is of a newer build; it is left for that", { kind, v });
-  if (!(await wakeUps.sendAll([{ job, id, at: now() + Math.min(FIRST_PAUSE * 2 ** (passes - 1), LONGEST_PAUSE) }])))
-    throw new Error("a wake-up could not be passed on");
+  const at = now() + Math.min(FIRST_PAUSE * 2 ** (passes - 1), LONGEST_PAUSE);
+  if (!(await wakeUps.sendAll([{ job, id, at }], queue))) throw new Error("a wake-up could not be passed on");
 }
 
 function passesOf(message: object): number {

@@ -15,6 +15,9 @@ import { inSendSpan } from "./wake-up-spans.ts";
 /** The queue's name, in Azure and locally. */
 export const QUEUE = "runs";
 
+/** The queue of what is to be done in vector stores (ingest-jobs.ts). */
+export const INGEST_QUEUE = "ingest";
+
 /** The queue of wake-ups whose tenants have their share of a worker already (src/runs/fair-worker.ts). */
 export const OVERFLOW_QUEUE = "runs-overflow";
 
@@ -76,7 +79,7 @@ const WRITTEN_AS = 1;
 const anyWakeUp = z.looseObject({ v: z.number().optional(), kind: z.string().optional() });
 export type AnyWakeUp = z.output<typeof anyWakeUp>;
 
-const KINDS = new Set(["run", "purge", "file"]);
+const KINDS = new Set(["run", "purge", "file", "ingest"]);
 
 /** Whether this build does not understand the wake-up: such a one says nothing about a run. */
 export function isForNewerBuild(message: unknown): message is AnyWakeUp {
@@ -140,6 +143,11 @@ export class WakeUps {
   /** Sends a wake-up as it came to the overflow queue, like `send`. */
   async sendToOverflow(job: object, id: string): Promise<boolean> {
     return this.sendAll([{ job, id }], OVERFLOW_QUEUE);
+  }
+
+  /** Sends wake-ups to the queue of ingestion, like `sendAll`. */
+  async sendToIngest(wakeUps: WakeUpToSend[]): Promise<boolean> {
+    return this.sendAll(wakeUps, INGEST_QUEUE);
   }
 
   /**

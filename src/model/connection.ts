@@ -1,18 +1,13 @@
-/** The SDK's client for the model that the settings name, and how its answers are read. Loaded for the first run. */
-import OpenAI, { APIError, AzureOpenAI } from "openai";
+/** Calls of the model that the settings name, and how its answers are read. Loaded for the first run. */
+import { APIError } from "openai";
 import type { Config } from "../config.ts";
-import { identity } from "../identity.ts";
 import type { Log } from "../log.ts";
 import { readAnswer } from "./chunks.ts";
-import { withReadableErrors } from "./error-body.ts";
-import { textFetch } from "./fetch.ts";
 import { Parameters, type Refusal, type SentRequest } from "./parameters.ts";
 import { type AnswerPiece, isFields } from "./pieces.ts";
+import { clientFor } from "./sdk-client.ts";
 import type { ModelRequest } from "./types.ts";
 import { wellFormed } from "./well-formed.ts";
-
-const AZURE_SCOPE = "https://cognitiveservices.azure.com/.default";
-const AZURE_HOST = /\.(openai\.azure\.com|cognitiveservices\.azure\.com|services\.ai\.azure\.com)$/;
 
 /** Resolves when the answer begins; rejects with the SDK's errors. */
 export type StreamedCall = (request: ModelRequest, signal: AbortSignal) => Promise<AsyncGenerator<AnswerPiece>>;
@@ -22,7 +17,7 @@ export type StreamedCall = (request: ModelRequest, signal: AbortSignal) => Promi
  * have it (parameters.ts): each parameter costs one refusal.
  */
 export async function connect(config: Config, log: Log): Promise<StreamedCall> {
-  const { completions } = (await clientFor(config)).chat;
+  const { completions } = (await clientFor({ ...config.model, timeout: config.model.firstTokenTimeout }, config)).chat;
   const parameters = new Parameters(config.model.without);
   return async (request, signal) => {
     const streamed: SentRequest = { ...wellFormed(request), stream: true, stream_options: { include_usage: true } };
@@ -53,24 +48,4 @@ function refusalOf(error: unknown): Refusal {
     message: typeof message === "string" ? message : "",
     places: Array.isArray(places) ? places.filter((place) => typeof place === "string") : [],
   };
-}
-
-async function clientFor(config: Config): Promise<OpenAI> {
-  const { endpoint, key, apiVersion } = config.model;
-  const timeout = config.model.firstTokenTimeout;
-  // Retries are the engine's: it gives the run back instead of holding a worker.
-  const common = { maxRetries: 0, timeout, fetch: withReadableErrors(textFetch()) };
-  if (apiVersion !== undefined) {
-    const base = { ...common, endpoint, apiVersion };
-    return key === undefined
-      ? new AzureOpenAI({ ...base, azureADTokenProvider: await azureToken(config) })
-      : new AzureOpenAI({ ...base, apiKey: key });
-  }
-  const azure = AZURE_HOST.test(new URL(endpoint).hostname);
-  return new OpenAI({ ...common, baseURL: endpoint, apiKey: key ?? (azure ? await azureToken(config) : "none") });
-}
-
-async function azureToken(config: Config): Promise<() => Promise<string>> {
-  const { getBearerTokenProvider } = await import("@azure/identity");
-  return getBearerTokenProvider(identity(config), AZURE_SCOPE);
 }

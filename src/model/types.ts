@@ -31,3 +31,29 @@ export class NotAnAnswer extends BrokenAnswer {
     super(`The model's endpoint answered with ${contentType} that is no chat completion.`, status, contentType);
   }
 }
+
+/** The endpoint answered as if all were well, but not with one usable embedding for each text. */
+export class NoEmbeddings extends BrokenAnswer {
+  constructor(what: string, status: number, contentType: string) {
+    super(`The embedding model's endpoint answered with ${what}.`, status, contentType);
+  }
+}
+
+/** The settings name no model that makes embeddings. */
+export class NoEmbeddingModel extends Error {
+  constructor() {
+    super("No embedding model is set (EMBEDDING_MODEL).");
+    this.name = "NoEmbeddingModel";
+  }
+}
+
+/** The model makes embeddings that do not fit into this deployment's stores. */
+export class WrongDimensions extends Error {
+  constructor(given: number, expected: number) {
+    super(
+      `The embedding model gives ${given} dimensions, but this deployment stores ${expected}. Set ` +
+        `EMBEDDING_DIMENSIONS to ${given}, or choose another EMBEDDING_MODEL.`,
+    );
+    this.name = "WrongDimensions";
+  }
+}

@@ -9,6 +9,7 @@ import {
   reasoningEffort,
   responseFormat,
   responseFormatObject,
+  type ToolResources,
   temperature,
   time,
   toolObject,
@@ -17,6 +18,7 @@ import {
   tools,
   topP,
 } from "./common.ts";
+import { newToolResources } from "./tool-resources.ts";
 
 const fields = {
   name: z.string().max(256).nullable(),
@@ -31,7 +33,11 @@ const fields = {
   response_format: responseFormat,
 };
 
-export const createAssistantRequest = z.strictObject({ model, ...z.strictObject(fields).partial().shape });
+export const createAssistantRequest = z.strictObject({
+  model,
+  ...z.strictObject(fields).partial().shape,
+  tool_resources: newToolResources.optional(),
+});
 export type CreateAssistantRequest = z.output<typeof createAssistantRequest>;
 
 /** What is absent stays as it is; `tools` and `metadata` are replaced whole. */
@@ -59,7 +65,12 @@ export type Assistant = z.output<typeof assistantObject>;
 export const deletedAssistantObject = deletedObject("assistant.deleted");
 
 /** `createdAt` in seconds. */
-export function newAssistant(request: CreateAssistantRequest, id: string, createdAt: number): Assistant {
+export function newAssistant(
+  request: Omit<CreateAssistantRequest, "tool_resources">,
+  id: string,
+  createdAt: number,
+  resources: ToolResources = {},
+): Assistant {
   const assistant: Assistant = {
     id,
     object: "assistant",
@@ -72,7 +83,7 @@ export function newAssistant(request: CreateAssistantRequest, id: string, create
     top_p: request.top_p ?? 1,
     temperature: request.temperature ?? 1,
     reasoning_effort: request.reasoning_effort ?? null,
-    tool_resources: request.tool_resources ?? {},
+    tool_resources: resources,
     metadata: request.metadata ?? {},
     response_format: request.response_format ?? "auto",
   };

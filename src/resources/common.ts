@@ -6,7 +6,7 @@ export const MAX_METADATA_KEY = 64;
 const MAX_METADATA_PAIRS = 16;
 
 /** A record of what a client sends. zod leaves a property `__proto__` out without a word: it is refused instead. */
-function recordOf<Value extends z.ZodType>(value: Value, key = z.string()) {
+export function recordOf<Value extends z.ZodType>(value: Value, key = z.string()) {
   return z.preprocess(withoutProto, z.record(key, value));
 }
 
@@ -51,7 +51,7 @@ export function idOf(kind: IdKind) {
 }
 
 /** Counted before the properties are checked. The validator of the API turns `params` into its own words. */
-function atMostProperties(maximum: number) {
+export function atMostProperties(maximum: number) {
   return (value: unknown, context: z.RefinementCtx) => {
     if (value instanceof Object && !Array.isArray(value) && Object.keys(value).length > maximum) {
       context.addIssue({ code: "custom", params: { kind: "too_many_properties", maximum }, input: value });
@@ -78,7 +78,7 @@ const functionToolObject = z.strictObject({
   }),
 });
 
-const rankingOptionsObject = z.strictObject({
+export const rankingOptionsObject = z.strictObject({
   ranker: z.enum(["auto", "default_2024_08_21"]),
   score_threshold: z.number().min(0).max(1),
 });
@@ -95,6 +95,7 @@ const codeInterpreterTool = z.strictObject({ type: z.literal("code_interpreter")
 
 export const toolObject = z.discriminatedUnion("type", [codeInterpreterTool, functionToolObject, fileSearchToolObject]);
 export type Tool = z.output<typeof toolObject>;
+export type FileSearchTool = z.output<typeof fileSearchToolObject>;
 
 // A request may leave out what follows; the answers show it filled in (docs/contract.md 2.1).
 

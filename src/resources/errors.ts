@@ -64,12 +64,6 @@ export const routeNotFound = () => gateway(404, "Resource not found");
  */
 const notServed = (message: string) => invalidRequest(404, message, null, "not_served");
 
-export const vectorStoresNotServed = () =>
-  notServed(
-    "This deployment does not serve vector stores yet. Assistants, threads, messages, runs and files work without " +
-      "them; docs/compatibility.md tells what does not.",
-  );
-
 /** The operator has not said where the bytes of files are. */
 export const filesNotServed = () =>
   notServed(
@@ -282,6 +276,53 @@ export const partTooLarge = () => invalidRequest(400, "Part is too large.");
 export const uploadHasTooManyParts = (maximum: number) =>
   invalidRequest(400, `The upload has too many parts. Expected at most ${maximum}.`);
 
+// ---------------------------------------------------------------- vector stores
+
+export const noVectorStoreFound = (id: string) => invalidRequest(404, `No vector store found with id '${shown(id)}'.`);
+
+export const noVectorStoreFileFound = (fileId: string, storeId: string) =>
+  invalidRequest(404, `No file found with id '${shown(fileId)}' in vector store '${storeId}'.`);
+
+export const noFileBatchFound = (id: string) =>
+  invalidRequest(404, `No vector store file batch found with id '${shown(id)}'.`);
+
+/** Clients match on it. */
+export const vectorStoreExpired = (id: string) => invalidRequest(400, `Vector store '${id}' has expired.`);
+
+export const vectorStoreFull = (id: string, maximum: number) =>
+  invalidRequest(400, `Vector store ${id} can't hold more than ${maximum} files.`);
+
+/** `param` is where the request names the files. */
+export const notForStores = (purpose: string, param: string) =>
+  invalidParameter(`Invalid '${param}': purpose '${purpose}' can't be used in a vector store.`, param, "invalid_value");
+
+/** The operator has named no model that a search could use. */
+export const embeddingsNotServed = () =>
+  notServed("This deployment searches no files: it has no embedding model (EMBEDDING_MODEL, docs/operations.md).");
+
+/** 503 of our own: the embedding model did not do it. `retryAfter` in seconds; undefined: it will not later either. */
+export const embeddingsFailed = (retryAfter: number | undefined) =>
+  gateway(
+    503,
+    "The embedding model does not answer.",
+    retryAfter === undefined
+      ? { "x-should-retry": "false" }
+      : { "retry-after": String(retryAfter), "retry-after-ms": String(retryAfter * 1000) },
+  );
+
+/** Files that messages bring along for the code interpreter. */
+export const tooManyCodeFiles = (maximum: number, count: number) =>
+  invalidParameter(
+    `Invalid 'attachments': array too long. Expected an array with maximum length ${maximum}, but got an array with ` +
+      `length ${count} instead.`,
+    "attachments",
+    "array_above_max_length",
+  );
+
+/** Two parameters of which a request may have one. */
+export const onlyOneOf = (parent: string, one: string, other: string) =>
+  invalidParameter(`Invalid '${parent}': only one of '${one}' and '${other}' may be given.`, parent, "invalid_value");
+
 // ---------------------------------------------------------------- what needs files
 
 /** An image by its file, where the operator has not said where files are. */
@@ -310,7 +351,7 @@ export const tooManyImages = (maximum: number) =>
 export const hostedToolNotServed = (tool: string) =>
   invalidParameter(
     `Invalid 'tool_choice': the run would have to use ${tool}, which this deployment does not serve yet ` +
-      "(docs/compatibility.md). Without tool_choice it runs with the functions of its tools only.",
+      "(docs/compatibility.md). Without tool_choice it runs with its other tools.",
     "tool_choice",
     "not_served",
   );
@@ -350,3 +391,33 @@ const pythonList = (ids: string[]) => `[${ids.map((id) => `'${shown(id)}'`).join
 
 /** For the request validator. */
 export const TOOL_OUTPUTS_TOO_LARGE = "'tool_outputs' too large: the combined tool outputs must be less than 512kb.";
+
+// ---------------------------------------------------------------- files that are searched
+
+export const unsupportedExtensions = (extensions: string[], param: string) =>
+  invalidRequest(
+    400,
+    `Files with extensions [${extensions.join(", ")}] are not supported for retrieval. See ` +
+      "https://platform.openai.com/docs/assistants/tools/file-search/supported-files",
+    param,
+    "unsupported_file",
+  );
+
+/** Why a file of a vector store cannot be searched: its `last_error`. */
+export const fileError = z.strictObject({
+  code: z.enum(["server_error", "unsupported_file", "invalid_file"]),
+  message: z.string(),
+});
+export type FileError = z.output<typeof fileError>;
+
+export const FILE_TYPE_NOT_SUPPORTED: FileError = {
+  code: "unsupported_file",
+  message: "The file type is not supported.",
+};
+export const FILE_NOT_PARSED: FileError = { code: "invalid_file", message: "The file could not be parsed." };
+export const FILE_TOO_LARGE: FileError = {
+  code: "invalid_file",
+  message: "The file could not be parsed because it is too large.",
+};
+export const FILE_EMPTY: FileError = { code: "invalid_file", message: "The file is empty." };
+export const FILE_FAILED: FileError = { code: "server_error", message: "An internal error occurred." };

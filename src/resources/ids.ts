@@ -16,6 +16,8 @@ export const ID_PREFIXES = {
   file: "file",
   upload: "upload",
   part: "part",
+  vector_store: "vs",
+  file_batch: "vsfb",
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;

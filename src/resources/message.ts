@@ -10,18 +10,29 @@ const imageUrl = z.strictObject({ url: z.string().min(1), detail: detail.optiona
 const imageFile = z.strictObject({ file_id: z.string().min(1), detail: detail.optional() });
 
 const annotation = z.strictObject({ text: z.string(), start_index: z.int(), end_index: z.int() });
-export const annotationObject = z.discriminatedUnion("type", [
-  z.strictObject({
-    type: z.literal("file_citation"),
-    ...annotation.shape,
-    file_citation: z.strictObject({ file_id: z.string() }),
+const fileCitation = z.strictObject({
+  type: z.literal("file_citation"),
+  ...annotation.shape,
+  file_citation: z.strictObject({ file_id: z.string() }),
+});
+const filePath = z.strictObject({
+  type: z.literal("file_path"),
+  ...annotation.shape,
+  file_path: z.strictObject({ file_id: z.string() }),
+});
+/** A place in a message's text, in characters of Unicode, and what it leads to. */
+export const annotationObject = z.discriminatedUnion("type", [fileCitation, filePath]);
+export type Annotation = z.output<typeof annotationObject>;
+
+/** In a delta it tells its place among the text's annotations, and a quote that is always empty. */
+export const annotationDeltaObject = z.discriminatedUnion("type", [
+  fileCitation.extend({
+    index: z.int(),
+    file_citation: fileCitation.shape.file_citation.extend({ quote: z.literal("") }),
   }),
-  z.strictObject({
-    type: z.literal("file_path"),
-    ...annotation.shape,
-    file_path: z.strictObject({ file_id: z.string() }),
-  }),
+  filePath.extend({ index: z.int() }),
 ]);
+export type AnnotationDelta = z.output<typeof annotationDeltaObject>;
 
 export const messageContentObject = z.discriminatedUnion("type", [
   z.strictObject({
@@ -177,6 +188,6 @@ function storedContent(content: CreateMessageRequest["content"]): MessageContent
   return content.map((part) => (part.type === "text" ? textContent(part.text) : part));
 }
 
-export function textContent(value: string): MessageContent {
-  return { type: "text", text: { value, annotations: [] } };
+export function textContent(value: string, annotations: Annotation[] = []): MessageContent {
+  return { type: "text", text: { value, annotations } };
 }

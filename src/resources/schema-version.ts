@@ -5,7 +5,10 @@
  */
 
 /** The newest version that this build understands. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
+
+/** Since this version, runs may use hosted tools: their steps hold calls that are no functions. */
+export const HOSTED_TOOLS_VERSION = 2;
 
 /** What tells no version is of the first. */
 export interface Version {

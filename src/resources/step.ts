@@ -1,14 +1,39 @@
 /** Run steps: one decision of the model, a message or a set of tool calls (docs/contract.md 2.2, 3.2). */
 import { z } from "zod";
-import { metadataObject, time, usageObject } from "./common.ts";
+import { metadataObject, rankingOptionsObject, time, usageObject } from "./common.ts";
 import { requiredCallObject, runErrorObject } from "./run.ts";
 
-/** What the model called and, once the client has submitted it, what came out. */
-export const toolCallObject = requiredCallObject.extend({
+/** A function of the client's that the model called and, once the client has submitted it, what came out. */
+const functionCallObject = requiredCallObject.extend({
   function: requiredCallObject.shape.function.extend({ output: z.string().nullable() }),
 });
-export type FunctionToolCall = z.output<typeof toolCallObject>;
-export type ToolCall = FunctionToolCall;
+export type FunctionToolCall = z.output<typeof functionCallObject>;
+
+/** `content` only comes with a step that is asked for with it (`include`). */
+const fileSearchResultObject = z.strictObject({
+  file_id: z.string(),
+  file_name: z.string(),
+  score: z.number(),
+  attributes: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  content: z.array(z.strictObject({ type: z.literal("text"), text: z.string() })).optional(),
+});
+export type FileSearchResult = z.output<typeof fileSearchResultObject>;
+
+/** A search that the server did for the model. What was searched for is not shown. */
+export const fileSearchCallObject = z.strictObject({
+  id: z.string(),
+  type: z.literal("file_search"),
+  file_search: z.strictObject({ ranking_options: rankingOptionsObject, results: z.array(fileSearchResultObject) }),
+});
+export type FileSearchToolCall = z.output<typeof fileSearchCallObject>;
+
+export const toolCallObject = z.discriminatedUnion("type", [functionCallObject, fileSearchCallObject]);
+export type ToolCall = z.output<typeof toolCallObject>;
+
+/** A call that the server does itself, inside the run. */
+export type HostedToolCall = Exclude<ToolCall, FunctionToolCall>;
+
+export const isFunctionCall = (call: ToolCall): call is FunctionToolCall => call.type === "function";
 
 export const stepDetailsObject = z.discriminatedUnion("type", [
   z.strictObject({
@@ -39,6 +64,18 @@ export const runStepObject = z.strictObject({
   metadata: metadataObject,
 });
 export type RunStep = z.output<typeof runStepObject>;
+
+/** A step without the texts that its searches have found. */
+export function withoutContents(step: RunStep): RunStep {
+  const { step_details: details } = step;
+  if (details.type !== "tool_calls" || details.tool_calls.every(isFunctionCall)) return step;
+  const calls = details.tool_calls.map((call) => {
+    if (call.type !== "file_search") return call;
+    const results = call.file_search.results.map(({ content: _, ...result }) => result);
+    return { ...call, file_search: { ...call.file_search, results } };
+  });
+  return { ...step, step_details: { type: "tool_calls", tool_calls: calls } };
+}
 
 export function newStep(
   run: { id: string; assistant_id: string; thread_id: string; expires_at: number | null },

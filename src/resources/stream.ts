@@ -1,9 +1,9 @@
 /** The events of a run's stream: their names, and what each carries (docs/contract.md 4). */
 import { z } from "zod";
 import { serviceError } from "./errors.ts";
-import { annotationObject, messageObject } from "./message.ts";
+import { annotationDeltaObject, messageObject } from "./message.ts";
 import { runObject } from "./run.ts";
-import { runStepObject } from "./step.ts";
+import { fileSearchCallObject, runStepObject } from "./step.ts";
 import { threadObject } from "./thread.ts";
 
 /** A piece of a message. Clients add the pieces up by `index`. */
@@ -15,13 +15,15 @@ export const messageDeltaObject = z.strictObject({
       z.strictObject({
         index: z.int(),
         type: z.literal("text"),
-        text: z.strictObject({ value: z.string(), annotations: z.array(annotationObject).optional() }),
+        text: z.strictObject({ value: z.string(), annotations: z.array(annotationDeltaObject).optional() }),
       }),
     ),
   }),
 });
 
-/** A piece of a function call: what clients would otherwise add up twice (id, name) comes once. */
+/**
+ * A piece of a function call: what clients would otherwise add up twice (id, name) comes once. A search comes whole.
+ */
 export const runStepDeltaObject = z.strictObject({
   id: z.string(),
   object: z.literal("thread.run.step.delta"),
@@ -29,16 +31,24 @@ export const runStepDeltaObject = z.strictObject({
     step_details: z.strictObject({
       type: z.literal("tool_calls"),
       tool_calls: z.array(
-        z.strictObject({
-          index: z.int(),
-          id: z.string().optional(),
-          type: z.literal("function"),
-          function: z.strictObject({
-            name: z.string().optional(),
-            arguments: z.string(),
-            output: z.null().optional(),
+        z.discriminatedUnion("type", [
+          z.strictObject({
+            index: z.int(),
+            id: z.string().optional(),
+            type: z.literal("function"),
+            function: z.strictObject({
+              name: z.string().optional(),
+              arguments: z.string(),
+              output: z.null().optional(),
+            }),
           }),
-        }),
+          fileSearchCallObject.extend({
+            index: z.int(),
+            file_search: fileSearchCallObject.shape.file_search.extend({
+              results: z.array(z.never()).describe("Always empty: the step has them when it is completed"),
+            }),
+          }),
+        ]),
       ),
     }),
   }),

@@ -2,13 +2,14 @@
 import { z } from "zod";
 import { deletedObject, metadata, metadataObject, time, toolResources, toolResourcesObject } from "./common.ts";
 import { createMessageRequest } from "./message.ts";
+import { newToolResources } from "./tool-resources.ts";
 
 /** The original took 32. */
 const MAX_MESSAGES = 500;
 
 export const createThreadRequest = z.strictObject({
   messages: z.array(createMessageRequest).max(MAX_MESSAGES).optional(),
-  tool_resources: toolResources.optional(),
+  tool_resources: newToolResources.optional(),
   metadata: metadata.optional(),
 });
 export type CreateThreadRequest = z.output<typeof createThreadRequest>;
@@ -30,13 +31,13 @@ export type Thread = z.output<typeof threadObject>;
 
 export const deletedThreadObject = deletedObject("thread.deleted");
 
-/** `createdAt` in seconds. */
+/** Without what it may use. `createdAt` in seconds. */
 export function newThread(request: CreateThreadRequest, id: string, createdAt: number): Thread {
   return {
     id,
     object: "thread",
     created_at: createdAt,
     metadata: request.metadata ?? {},
-    tool_resources: request.tool_resources ?? {},
+    tool_resources: {},
   };
 }

@@ -9,10 +9,11 @@ import type { ToolChoice } from "./run.ts";
  */
 export function assertChoosable(choice: ToolChoice | null | undefined, tools: Tool[]): void {
   if (choice === "required") {
-    const hosted = tools.find(({ type }) => type !== "function");
-    const canCall = tools.some(({ type }) => type === "function");
-    if (hosted !== undefined && !canCall) throw hostedToolNotServed(hosted.type);
+    const unserved = tools.find((tool) => !isServed(tool));
+    if (unserved !== undefined && !tools.some(isServed)) throw hostedToolNotServed(unserved.type);
   }
-  if (typeof choice === "object" && choice !== null && choice.type !== "function")
-    throw hostedToolNotServed(choice.type);
+  if (typeof choice === "object" && choice !== null && !isServed(choice)) throw hostedToolNotServed(choice.type);
 }
+
+/** Whether the model is offered such a tool. */
+const isServed = ({ type }: { type: Tool["type"] }) => type !== "code_interpreter";

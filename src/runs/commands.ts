@@ -13,7 +13,7 @@ import {
 } from "../resources/errors.ts";
 import { sizeOf } from "../resources/limits.ts";
 import { isTerminal, type SubmitToolOutputsRequest } from "../resources/run.ts";
-import type { FunctionToolCall } from "../resources/step.ts";
+import { isFunctionCall, type ToolCall } from "../resources/step.ts";
 import { isNewer, type RunDoc, type StepDoc } from "../store/documents.ts";
 import type { Partition, Versioned } from "../store/partition.ts";
 import type { Write } from "../store/writes.ts";
@@ -131,14 +131,16 @@ function assertOutputsFit(step: StepDoc): void {
   if (bytes > MAX_CALLS_BYTES) throw tooLarge("tool_outputs", bytes, MAX_CALLS_BYTES);
 }
 
-async function outputTokens(calls: FunctionToolCall[]): Promise<number> {
-  const counts = await Promise.all(calls.map((call) => countTokens(call.function.output ?? "")));
+/** What hosted tools said was counted when they said it. */
+async function outputTokens(calls: ToolCall[]): Promise<number> {
+  const counts = await Promise.all(calls.filter(isFunctionCall).map((call) => countTokens(call.function.output ?? "")));
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
-/** Every call has its output and nothing else has; throws the contract's 400. */
-function withOutputs(calls: FunctionToolCall[], outputs: SubmitToolOutputsRequest["tool_outputs"]): FunctionToolCall[] {
+/** Every function call has its output and nothing else has; throws the contract's 400. */
+function withOutputs(all: ToolCall[], outputs: SubmitToolOutputsRequest["tool_outputs"]): ToolCall[] {
   const byId = new Map(outputs.map(({ tool_call_id: id, output }) => [id, output]));
+  const calls = all.filter(isFunctionCall);
   const complete = byId.size === calls.length && outputs.length === calls.length;
   if (!complete || !calls.every((call) => byId.has(call.id))) {
     throw expectedToolOutputs(
@@ -146,7 +148,9 @@ function withOutputs(calls: FunctionToolCall[], outputs: SubmitToolOutputsReques
       outputs.map((output) => output.tool_call_id),
     );
   }
-  return calls.map((call) => ({ ...call, function: { ...call.function, output: byId.get(call.id) ?? "" } }));
+  return all.map((call) =>
+    isFunctionCall(call) ? { ...call, function: { ...call.function, output: byId.get(call.id) ?? "" } } : call,
+  );
 }
 
 /**

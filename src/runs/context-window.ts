@@ -4,8 +4,10 @@ import type { ModelRequest } from "../model/types.ts";
 import { type MessageDoc, messageSort, type RunDoc, type StepDoc } from "../store/documents.ts";
 import type { Partition } from "../store/partition.ts";
 import { ALL_STEPS, LAST_SEQ, wholeRange } from "../store/ranges.ts";
+import type { Marker } from "./citations.ts";
 import { modelRequest, windowSize } from "./context.ts";
 import type { OwnedRun } from "./owned-run.ts";
+import type { Toolset } from "./tools/toolset.ts";
 
 /** Messages of the first query: most threads have no more. */
 const FIRST_PAGE = 100;
@@ -19,6 +21,8 @@ const MAX_STEPS = 1_000;
 /** What the model is to get, and what that costs. */
 export interface Context {
   request: ModelRequest;
+  /** what the model's answer may cite */
+  markers: Marker[];
   /** whether the run's budget for prompts has room for the instructions, the run's own calls and the newest message */
   fits: boolean;
   /** the tokens of the prompt by our own count, for servers that do not tell */
@@ -31,6 +35,7 @@ export interface Context {
  */
 export async function readContext(
   owned: OwnedRun,
+  toolset: Toolset,
   contextTokens: number,
   window?: Promise<MessageDoc[]>,
 ): Promise<Context> {
@@ -42,9 +47,10 @@ export async function readContext(
     promptBudget(run),
   ]);
   const earlier = await readSteps(partition, runsWithTools(messages, run));
-  const request = modelRequest(run, messages.toReversed(), [...own, ...earlier]);
+  const request = modelRequest(run, messages.toReversed(), [...own, ...earlier], toolset);
   return {
     request,
+    markers: toolset.markers(own),
     fits: (others(messages, run)[0]?.internal.tokens ?? 0) <= budget,
     countPrompt: () => countPrompt(run, request, others(messages, run)),
   };
@@ -133,7 +139,9 @@ function withFirst(first: MessageDoc | undefined, newest: MessageDoc[], budget: 
  * The other runs whose answers are in the window and followed tool calls, newest first: no more than have steps in it.
  */
 function runsWithTools(window: MessageDoc[], run: RunDoc): string[] {
-  const ids = window.flatMap(({ internal, run_id: id }) => (internal.follows_tools && id !== null ? [id] : []));
+  const ids = window.flatMap(({ internal, run_id: id }) =>
+    (internal.follows_tools || internal.follows_hosted) && id !== null ? [id] : [],
+  );
   return [...new Set(ids)].filter((id) => id !== run.id).slice(0, MAX_STEPS);
 }
 

@@ -9,14 +9,21 @@ import type { Tool } from "../resources/common.ts";
 import { placeOf } from "../resources/image.ts";
 import type { MessageContent } from "../resources/message.ts";
 import type { RunError, RunIncompleteReason } from "../resources/run.ts";
+import { isFunctionCall, type ToolCall } from "../resources/step.ts";
 import type { RunDoc } from "../store/documents.ts";
 import { type MessageDoc, type StepDoc, seqOf } from "../store/documents.ts";
+import { noToolset, type Toolset } from "./tools/toolset.ts";
 
-/** `messages` and `steps` in the thread's order; the steps are those of this run. */
-export function modelRequest(run: RunDoc, messages: MessageDoc[], steps: StepDoc[]): ModelRequest {
+/** `messages` and `steps` in the thread's order; the steps are those of this run and of earlier ones. */
+export function modelRequest(
+  run: RunDoc,
+  messages: MessageDoc[],
+  steps: StepDoc[],
+  toolset = noToolset(run),
+): ModelRequest {
   const request: ModelRequest = {
     model: run.model,
-    messages: chatMessages(run, messages, steps),
+    messages: chatMessages(run, messages, steps, toolset),
   };
   // Defaults that no client chose stay unsaid: reasoning models refuse the parameters.
   const isChosen = (name: ChosenParameter) => run.internal.chosen?.includes(name) === true;
@@ -27,13 +34,13 @@ export function modelRequest(run: RunDoc, messages: MessageDoc[], steps: StepDoc
   if (run.max_completion_tokens !== null) {
     request.max_completion_tokens = Math.max(1, run.max_completion_tokens - run.internal.usage.completion_tokens);
   }
-  const tools = offeredTools(run.tools);
+  const tools = [...offeredFunctions(run.tools), ...toolset.definitions];
   if (tools.length > 0) {
     request.tools = tools;
     if (!run.parallel_tool_calls || isChosen("parallel_tool_calls")) {
       request.parallel_tool_calls = run.parallel_tool_calls;
     }
-    const choice = toolChoice(run);
+    const choice = toolChoice(run, toolset);
     if (choice !== undefined) request.tool_choice = choice;
   }
   return request;
@@ -55,19 +62,23 @@ export function exhaustedBudget(run: RunDoc): RunIncompleteReason | undefined {
 }
 
 /** Why the model need not be asked: a server would refuse the choice, or one without tools pass over it silently. */
-export function impossibleChoice(run: RunDoc): RunError | undefined {
+export function impossibleChoice(run: RunDoc, toolset = noToolset(run)): RunError | undefined {
   const choice = run.tool_choice;
-  if (typeof choice === "string" || choice.type !== "function" || run.internal.turns > 0) return undefined;
+  if (typeof choice === "string" || run.internal.turns > 0) return undefined;
+  if (choice.type !== "function") {
+    return toolset.nameOf(choice.type) === undefined ? noSuchTool(choice.type) : undefined;
+  }
   const { name } = choice.function;
   if (run.tools.some((tool) => tool.type === "function" && tool.function.name === name)) return undefined;
-  return {
-    code: "invalid_prompt",
-    message: `Invalid value for 'tool_choice': the run has no function '${name}' among its tools.`,
-  };
+  return noSuchTool(`function '${name}'`);
 }
 
-/** Only functions: the hosted tools come in a later release (docs/compatibility.md). */
-function offeredTools(tools: Tool[]): NonNullable<ModelRequest["tools"]> {
+const noSuchTool = (tool: string): RunError => ({
+  code: "invalid_prompt",
+  message: `Invalid value for 'tool_choice': the run has no ${tool} among its tools.`,
+});
+
+function offeredFunctions(tools: Tool[]): NonNullable<ModelRequest["tools"]> {
   return tools.flatMap((tool) => {
     if (tool.type !== "function") return [];
     const { name, description, parameters, strict } = tool.function;
@@ -85,23 +96,34 @@ function offeredTools(tools: Tool[]): NonNullable<ModelRequest["tools"]> {
   });
 }
 
+/** How many model calls of a run may call hosted tools: the next one is told to call nothing. */
+export const MAX_HOSTED_TURNS = 20;
+
 /** A forced choice holds for the first model call of a run only; with it in force for all, the run would never end. */
-function toolChoice(run: RunDoc): ModelRequest["tool_choice"] {
+function toolChoice(run: RunDoc, toolset: Toolset): ModelRequest["tool_choice"] {
   const choice = run.tool_choice;
+  if ((run.internal.hosted_turns ?? 0) >= MAX_HOSTED_TURNS) return "none";
   if (choice === "auto") return undefined;
   if (choice === "none") return "none";
   if (run.internal.turns > 0) return undefined;
   if (choice === "required") return "required";
-  return choice.type === "function" ? choice : undefined;
+  if (choice.type === "function") return choice;
+  const name = toolset.nameOf(choice.type);
+  return name === undefined ? undefined : { type: "function", function: { name } };
 }
 
-function chatMessages(run: RunDoc, messages: MessageDoc[], steps: StepDoc[]): ChatCompletionMessageParam[] {
+function chatMessages(
+  run: RunDoc,
+  messages: MessageDoc[],
+  steps: StepDoc[],
+  toolset: Toolset,
+): ChatCompletionMessageParam[] {
   const entries = [
     ...messages.map((message) => ({
       seq: message.internal.prompt_seq ?? seqOf(message.internal.sort),
       chat: fromMessage(message),
     })),
-    ...steps.map((step) => ({ seq: seqOf(step.internal.sort), chat: fromStep(step) })),
+    ...steps.map((step) => ({ seq: seqOf(step.internal.sort), chat: fromStep(step, run, toolset) })),
   ].sort((a, b) => (a.seq < b.seq ? -1 : 1));
   const system: ChatCompletionMessageParam[] =
     // Some clients' default is "", and some servers refuse a message without text.
@@ -127,25 +149,42 @@ function toPart(part: MessageContent): ChatCompletionContentPart[] {
 }
 
 /** The model's calls and what came back; a call without an output never reaches the model, which would refuse it. */
-function fromStep(step: StepDoc): ChatCompletionMessageParam[] {
+function fromStep(step: StepDoc, run: RunDoc, toolset: Toolset): ChatCompletionMessageParam[] {
   if (step.step_details.type !== "tool_calls" || step.status !== "completed") return [];
-  const calls = step.step_details.tool_calls.filter((call) => call.function.output !== null);
-  if (calls.length === 0) return [];
+  const exchanges = step.step_details.tool_calls.flatMap((call) => exchangeOf(call, step, run, toolset) ?? []);
+  if (exchanges.length === 0) return [];
   return [
     {
       role: "assistant",
-      tool_calls: calls.map(({ id, function: { name, arguments: text } }) => {
+      tool_calls: exchanges.map(({ id, name, arguments: text }) => {
         const { function: ofFunction, ...ofCall } = extrasOf(step, id);
         const called = { ...(isObject(ofFunction) ? ofFunction : {}), name, arguments: text };
         return { ...ofCall, id, type: "function", function: called };
       }),
     },
-    ...calls.map(({ id, function: { output } }) => ({
-      role: "tool" as const,
-      tool_call_id: id,
-      content: output ?? "",
-    })),
+    ...exchanges.map(({ id, output }) => ({ role: "tool" as const, tool_call_id: id, content: output })),
   ];
+}
+
+interface Exchange {
+  id: string;
+  name: string;
+  arguments: string;
+  output: string;
+}
+
+function exchangeOf(call: ToolCall, step: StepDoc, run: RunDoc, toolset: Toolset): Exchange | undefined {
+  const { id } = call;
+  if (isFunctionCall(call)) {
+    const { name, arguments: text, output } = call.function;
+    return output === null ? undefined : { id, name, arguments: text, output };
+  }
+  const record = step.internal.hosted?.find((each) => each.id === id);
+  const tool = toolset.tools.find(({ type }) => type === call.type);
+  // The results of a search are long: later runs do without.
+  if (record === undefined || tool === undefined || (!tool.isReplayed && step.run_id !== run.id)) return undefined;
+  const { name, arguments: text } = record;
+  return { id, name, arguments: text, output: tool.output(call, record) };
 }
 
 /** What the server gave with a call and wants back, such as a signature. */

@@ -1,11 +1,12 @@
 /** Creates runs: a run takes its thread's lock in the batch that creates it. */
 import type { Assistant } from "../resources/assistant.ts";
 import { type ChosenParameter, chosenIn } from "../resources/chosen.ts";
-import { NO_USAGE, toSeconds } from "../resources/common.ts";
+import { NO_USAGE, type ToolResources, toSeconds } from "../resources/common.ts";
 import { noRunFound, noThreadFound, nothingToRun, overloaded, threadHasActiveRun } from "../resources/errors.ts";
 import { mintId, nextSeq } from "../resources/ids.ts";
 import { assertStorable, assertStorableTogether } from "../resources/limits.ts";
 import { type CreateRunRequest, isTerminal, newRun } from "../resources/run.ts";
+import { HOSTED_TOOLS_VERSION } from "../resources/schema-version.ts";
 import { type MessageDoc, type RunDoc, runSort, type SnapshotDoc, threadKey } from "../store/documents.ts";
 import type { Partition, Versioned } from "../store/partition.ts";
 import { snapshotOf } from "../store/snapshots.ts";
@@ -32,6 +33,8 @@ export interface RunDraft {
   lifetime: number;
   /** whether the request has just created the thread */
   isThreadNew: boolean;
+  /** what the run uses instead of what its assistant has */
+  toolResources?: ToolResources | undefined;
   /** for a run that is driven from the start: what its first version is to be */
   claim?: ((queued: RunDoc) => RunDoc) | undefined;
   isStale: StaleLock;
@@ -122,13 +125,17 @@ async function placeAfterRefusal(partition: Partition, draft: RunDraft, needsUse
   return newest;
 }
 
-type DraftOfRun = Pick<RunDraft, "tenant" | "threadId" | "assistant" | "request" | "now" | "lifetime">;
+type DraftOfRun = Pick<
+  RunDraft,
+  "tenant" | "threadId" | "assistant" | "request" | "now" | "lifetime" | "toolResources"
+>;
 
 function draftRun(draft: DraftOfRun, seq: string): RunDoc {
   const trace = traceparent();
   const { tenant, threadId, assistant, request, now, lifetime } = draft;
+  const run = newRun(request, assistant, mintId("run", seq), threadId, toSeconds(now), lifetime);
   return {
-    ...newRun(request, assistant, mintId("run", seq), threadId, toSeconds(now), lifetime),
+    ...run,
     pk: threadKey(tenant, threadId),
     kind: "run",
     internal: {
@@ -146,8 +153,15 @@ function draftRun(draft: DraftOfRun, seq: string): RunDoc {
       chosen: [...new Set([...(assistant.internal?.chosen ?? []), ...chosenIn(request)])],
       log: { chunks: 0, events: 0 },
       ...(trace !== undefined && { trace }),
+      ...(run.tools.some(({ type }) => type === "file_search") && searching(draft)),
     },
   };
+}
+
+/** What a run that may search files knows beside the others. Older builds leave it alone. */
+function searching({ assistant, toolResources }: DraftOfRun) {
+  const resources = toolResources?.file_search ?? assistant.tool_resources.file_search;
+  return { v: HOSTED_TOOLS_VERSION, vector_stores: resources?.vector_store_ids ?? [] };
 }
 
 export async function readRun(partition: Partition, threadId: string, runId: string): Promise<Versioned<RunDoc>> {

@@ -2,7 +2,6 @@
  * Drives a claimed run to its next pause or its end: reads what the model is to get, asks it, and writes back what it
  * said. Two drivers use this: the queue's worker, and the HTTP function that holds a client's stream.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import { countTokens } from "../model/tokens.ts";
 import type { ModelTrouble } from "../model/trouble.ts";
 import type { Usage } from "../resources/common.ts";
@@ -14,38 +13,33 @@ import { type Context, readContext } from "./context-window.ts";
 import { STOPPING } from "./drives.ts";
 import type { Engine } from "./engine.ts";
 import { runEvent } from "./events.ts";
+import { goOn } from "./go-on.ts";
 import { hear } from "./hear.ts";
 import { Heartbeat } from "./heartbeat.ts";
+import { Hosting } from "./hosting.ts";
 import { withImages } from "./images.ts";
-import { type Ending, retried } from "./lifecycle.ts";
+import type { Ending } from "./lifecycle.ts";
 import type { Outcome } from "./outcome.ts";
 import type { OwnedRun } from "./owned-run.ts";
+import { beforeRetry, STORE_PAUSE } from "./retry.ts";
 import { inDriveSpan } from "./run-span.ts";
-import {
-  endDriven,
-  leave,
-  logOf,
-  type Progress,
-  pauseRun,
-  releaseRun,
-  retryDelay,
-  SERVER_ERROR,
-  settleTrouble,
-} from "./settle.ts";
+import { endDriven, leave, logOf, type Progress, pauseRun, releaseRun, SERVER_ERROR, settleTrouble } from "./settle.ts";
+import type { Toolset } from "./tools/toolset.ts";
+import { NO_WORK } from "./tools/work.ts";
 import { Turn } from "./turn.ts";
 
 /** How often a model call under way is looked after. Milliseconds. */
 export const HEARTBEAT = 1_000;
 
+const CALLS: Outcome = { kind: "calls", work: NO_WORK };
+
 /** The end of a run that a fault of this code has stopped. */
 const FAILED: Ending = { status: "failed", error: SERVER_ERROR };
 
-/** How long a run waits whose context could not be read. Milliseconds. */
-const STORE_PAUSE = 5_000;
-
 /**
- * Resolves when the run has paused, ended, or been left to another driver. `window`: the run's messages, if they are
- * being read already. Throws `StoreTrouble` if not even the outcome can be written.
+ * Resolves when the run has paused, ended, or been left to another driver: after one model call, or after several with
+ * the work of hosted tools between them. `window`: the run's messages, if they are being read already. Throws
+ * `StoreTrouble` if not even the outcome can be written.
  */
 export function drive(engine: Engine, owned: OwnedRun, window?: Promise<MessageDoc[]>): Promise<Progress> {
   return inDriveSpan(engine, owned, () => engine.drives.run((stop) => driveTo(engine, owned, stop, window)));
@@ -57,10 +51,27 @@ async function driveTo(
   stop: AbortController,
   window: Promise<MessageDoc[]> | undefined,
 ): Promise<Progress> {
-  owned.tell(runEvent(owned.run, "in_progress"));
-  const turn = new Turn(owned.run, reservedOf(owned.run), owned.tell, engine.now);
+  // A run that has waited for its files has told so before.
+  if (owned.run.internal.waited !== owned.run.started_at) owned.tell(runEvent(owned.run, "in_progress"));
+  const hosting = new Hosting(engine, owned);
+  for (let messages = window; ; messages = undefined) {
+    const turn = new Turn(owned.run, reservedOf(owned.run), owned.tell, engine.now, hosting.toolset);
+    const progress = await takeTurn(engine, owned, turn, hosting, stop, messages);
+    if (progress !== "goes-on") return progress;
+  }
+}
+
+/** One model call, and all that it leads to up to the next one. */
+async function takeTurn(
+  engine: Engine,
+  owned: OwnedRun,
+  turn: Turn,
+  hosting: Hosting,
+  stop: AbortController,
+  window: Promise<MessageDoc[]> | undefined,
+): Promise<Progress | "goes-on"> {
   try {
-    return await settle(engine, owned, turn, await takeTurn(engine, owned, turn, stop, window));
+    return await settle(engine, owned, turn, await outcomeUnder(engine, owned, turn, hosting, stop, window));
   } catch (error) {
     if (error instanceof StoreTrouble) throw error;
     // A fault of this code: the same would happen again, so the model is not asked again.
@@ -70,7 +81,12 @@ async function driveTo(
   }
 }
 
-function settle(engine: Engine, owned: OwnedRun, turn: Turn, outcome: Outcome): Promise<Progress> | Progress {
+function settle(
+  engine: Engine,
+  owned: OwnedRun,
+  turn: Turn,
+  outcome: Outcome,
+): Promise<Progress | "goes-on"> | Progress {
   // A cancel that was noticed while the model call ended: the run can only be cancelled now.
   if (owned.run.status === "cancelling" && outcome.kind !== "lost") {
     return endDriven(engine, owned, turn, { status: "cancelled" });
@@ -79,7 +95,11 @@ function settle(engine: Engine, owned: OwnedRun, turn: Turn, outcome: Outcome): 
     case "ending":
       return endDriven(engine, owned, turn, outcome.ending);
     case "calls":
-      return pauseRun(engine, owned, turn);
+      return pauseRun(engine, owned, turn, outcome.work);
+    case "hosted":
+      return goOn(engine, owned, turn, outcome.work);
+    case "wait":
+      return releaseRun(engine, owned, turn, { reason: "files", delay: outcome.delay });
     case "trouble":
       return settleTrouble(engine, owned, turn, outcome.trouble);
     case "repeat-later":
@@ -93,23 +113,29 @@ function settle(engine: Engine, owned: OwnedRun, turn: Turn, outcome: Outcome): 
   }
 }
 
-/** One model call under a heartbeat. The reason to stop is read once, after the heartbeat has stopped. */
-async function takeTurn(
+/**
+ * One model call, and the work of hosted tools that it asks for, under a heartbeat. The reason to stop is read once,
+ * after the heartbeat has stopped.
+ */
+async function outcomeUnder(
   engine: Engine,
   owned: OwnedRun,
   turn: Turn,
+  hosting: Hosting,
   stop: AbortController,
   window: Promise<MessageDoc[]> | undefined,
 ): Promise<Outcome> {
   const exhausted = exhaustedBudget(owned.run);
   if (exhausted !== undefined) return { kind: "ending", ending: { status: "incomplete", reason: exhausted } };
   if (owned.run.internal.snapshot_missing) throw new Error("the run's instructions and tools are gone");
-  const error = impossibleChoice(owned.run);
+  const error = impossibleChoice(owned.run, hosting.toolset);
   if (error !== undefined) return { kind: "ending", ending: { status: "failed", error } };
   const heartbeat = new Heartbeat(HEARTBEAT, beat(engine, owned, turn, stop));
   let outcome: Outcome;
   try {
-    outcome = await converse(engine, owned, turn, stop.signal, window);
+    const unready = await hosting.unready(stop.signal);
+    outcome = unready ?? (await converse(engine, owned, turn, hosting.toolset, stop.signal, window));
+    if (outcome.kind === "calls") outcome = await hosting.work(turn, stop.signal);
   } finally {
     await heartbeat.stop();
   }
@@ -124,12 +150,13 @@ async function converse(
   engine: Engine,
   owned: OwnedRun,
   turn: Turn,
+  toolset: Toolset,
   signal: AbortSignal,
   window: Promise<MessageDoc[]> | undefined,
 ): Promise<Outcome> {
   let context: Context;
   try {
-    context = await readContext(owned, engine.config.model.contextTokens, window);
+    context = await readContext(owned, toolset, engine.config.model.contextTokens, window);
     const images = await withImages(engine, owned.run.internal.tenant, context.request, signal);
     if ("error" in images) return { kind: "ending", ending: { status: "failed", error: images.error } };
     context = { ...context, request: images.request };
@@ -139,32 +166,14 @@ async function converse(
     return { kind: "store-trouble" };
   }
   if (!context.fits) return { kind: "ending", ending: { status: "incomplete", reason: "max_prompt_tokens" } };
+  turn.cite(context.markers);
   for (;;) {
     const trouble = await streamInto(engine, owned, turn, context, signal);
     // An answer that was complete when this driver was stopped is an answer.
     if (trouble === undefined) return turn.finishReason === undefined ? { kind: "lost" } : outcomeOf(turn);
-    const inPlace = engine.retriesInPlace && !turn.hasBegun;
-    const delay = inPlace ? retryDelay(engine, owned.run, trouble) : undefined;
-    if (delay === undefined) return { kind: "trouble", trouble };
-    const due = engine.now() + delay;
-    await sleep(delay, undefined, { signal }).catch(() => undefined);
-    if (signal.aborted) return { kind: "repeat-later", delay: Math.max(0, due - engine.now()) };
+    const outcome = await beforeRetry(engine, owned, trouble, signal, !turn.hasBegun);
+    if (outcome !== undefined) return outcome;
     turn.forget();
-    const counted = await countAttempt(engine, owned);
-    if (counted !== undefined) return counted;
-  }
-}
-
-/** Counts an attempt before the model is asked: a driver that dies then has used it up. Answers with why not to ask. */
-async function countAttempt(engine: Engine, owned: OwnedRun): Promise<Outcome | undefined> {
-  try {
-    const result = await owned.write(retried);
-    if (result === "written") return undefined;
-    return result === "lost" ? { kind: "lost" } : { kind: "ending", ending: { status: "cancelled" } };
-  } catch (error) {
-    if (!(error instanceof StoreTrouble)) throw error;
-    logOf(engine, owned.run).warn("an attempt could not be counted", { error });
-    return { kind: "repeat-later", delay: STORE_PAUSE };
   }
 }
 
@@ -210,7 +219,7 @@ function outcomeOf(turn: Turn): Outcome {
     };
     return { kind: "ending", ending: { status: "failed", error } };
   }
-  return turn.toolCalls === undefined ? { kind: "ending", ending: { status: "completed" } } : { kind: "calls" };
+  return turn.toolCalls === undefined ? { kind: "ending", ending: { status: "completed" } } : CALLS;
 }
 
 function reservedOf(run: RunDoc): ReservedIds {

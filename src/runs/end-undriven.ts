@@ -7,6 +7,7 @@ import { beginningOf, endingEvents } from "./events.ts";
 import { type Ending, ended, endedMessage, endedStep } from "./lifecycle.ts";
 import { RunBatch } from "./run-batch.ts";
 import { countRun } from "./run-span.ts";
+import { replayedTokens } from "./tools/passing.ts";
 
 /**
  * Answers with the run as it has ended, or with undefined if another process has changed it meanwhile. What the run was
@@ -47,6 +48,6 @@ export async function endUndriven(
 
 /** Later runs read what there is of the message: its driver has not come to counting it. */
 async function counted(message: MessageDoc, run: RunDoc): Promise<MessageDoc> {
-  const tokens = (await countMessageTokens(message.content)) + run.internal.tool_tokens;
+  const tokens = (await countMessageTokens(message.content)) + replayedTokens(run);
   return { ...message, internal: { ...message.internal, tokens } };
 }

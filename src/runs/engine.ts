@@ -7,6 +7,7 @@ import type { Log } from "../log.ts";
 import type { Model } from "../model/client.ts";
 import type { Store } from "../store/store.ts";
 import type { Drives } from "./drives.ts";
+import type { HostedTool } from "./tools/hosted-tool.ts";
 
 export interface Engine {
   store: Store;
@@ -22,6 +23,8 @@ export interface Engine {
   /** milliseconds since 1970 */
   now: () => number;
   drives: Drives;
+  /** the tools that the server works for the model */
+  hosted: readonly HostedTool[];
   /**
    * whether a failed model call is repeated here, since a client listens, or the run is released for a later attempt
    */

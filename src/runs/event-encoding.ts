@@ -119,13 +119,17 @@ export const FIXED: ReadonlySet<string> = new Set<keyof Run>([
 ]);
 const NOTHING: ReadonlySet<string> = new Set();
 
+interface TextDelta {
+  id: string;
+  delta: { content: { index: number; text?: { value: string; annotations?: unknown[] } }[] };
+}
+
+const textIn = ({ delta }: TextDelta) => delta.content.map(({ text }) => text?.value ?? "").join("");
+
 /** A delta that is nothing but text at index 0, as almost all are. */
 export function textPiece({ event, data }: RunEvent): TextEntry | undefined {
   if (event !== "thread.message.delta") return undefined;
-  const { id, delta } = data as {
-    id: string;
-    delta: { content: { index: number; text?: { value: string; annotations?: unknown[] } }[] };
-  };
+  const { id, delta } = data as TextDelta;
   const [part, ...others] = delta.content;
   if (part?.text === undefined || part.index !== 0 || others.length > 0) return undefined;
   const { value, annotations, ...rest } = part.text;
@@ -136,7 +140,8 @@ export function textPiece({ event, data }: RunEvent): TextEntry | undefined {
 interface CallPiece {
   index: number;
   id?: string;
-  function: { name?: string; arguments: string };
+  /** absent in the calls of hosted tools */
+  function?: { name?: string; arguments: string };
 }
 interface CallDelta {
   id: string;
@@ -148,7 +153,7 @@ function argumentsPiece({ event, data }: RunEvent): ArgumentsEntry | undefined {
   if (event !== "thread.run.step.delta") return undefined;
   const { id, delta } = data as CallDelta;
   const [call, ...others] = delta.step_details.tool_calls;
-  if (call === undefined || call.id !== undefined || others.length > 0) return undefined;
+  if (call?.function === undefined || call.id !== undefined || others.length > 0) return undefined;
   const { arguments: args } = call.function;
   return { args, id, index: call.index, lengths: [args.length] };
 }
@@ -223,11 +228,11 @@ export class EventDecoder {
       return value === undefined ? undefined : { ...data, content: [{ ...part, text: { ...part.text, value } }] };
     }
     if (calls === undefined) return data;
-    const toolCalls = this.#calls?.map(({ id, function: { name, arguments: args } }) => ({
-      id,
-      type: "function",
-      function: { name, arguments: args },
-    }));
+    const toolCalls = this.#calls?.flatMap(({ id, function: called }) => {
+      if (called === undefined) return [];
+      const { name, arguments: args } = called;
+      return [{ id, type: "function", function: { name, arguments: args } }];
+    });
     return (
       toolCalls && {
         ...data,
@@ -246,9 +251,8 @@ export class EventDecoder {
     if (event === "thread.message.created") this.#texts.set(id, "");
     else if (event === "thread.run.step.created") this.#calls = [];
     else if (event === "thread.message.delta") {
-      const piece = textPiece({ event, data });
       const text = this.#textOf(id);
-      if (piece !== undefined && text !== undefined) this.#texts.set(id, text + piece.text);
+      if (text !== undefined) this.#texts.set(id, text + textIn(data as TextDelta));
     } else if (event === "thread.run.step.delta") {
       for (const piece of (data as CallDelta).delta.step_details.tool_calls) this.#hearCall(piece);
     }
@@ -258,7 +262,7 @@ export class EventDecoder {
     if (this.#calls === undefined) return;
     const call = this.#calls[piece.index];
     if (call === undefined) this.#calls[piece.index] = structuredClone(piece);
-    else call.function.arguments += piece.function.arguments;
+    else if (call.function !== undefined) call.function.arguments += piece.function?.arguments ?? "";
   }
 }
 

@@ -1,5 +1,6 @@
 /** The events of a run, as the API streams them (docs/contract.md 4), and where they go. */
-import type { MessageContent } from "../resources/message.ts";
+import type { Annotation, AnnotationDelta, MessageContent } from "../resources/message.ts";
+import type { HostedToolCall } from "../resources/step.ts";
 import { apiObject, type MessageDoc, type RunDoc, type StepDoc } from "../store/documents.ts";
 
 export interface RunEvent {
@@ -64,9 +65,18 @@ export function errorEvent(message: string): RunEvent {
   return { event: "error", data: { error, ...error } };
 }
 
-/** The first delta of a text carries its empty annotations, the others only text (docs/contract.md 4.1). */
-export function textDelta({ id }: { id: string }, value: string, first: boolean): RunEvent {
-  const text = first ? { value, annotations: [] } : { value };
+/**
+ * The first delta of a text carries its annotations, empty if it is no citation; the others only text, or a whole
+ * citation (docs/contract.md 4.1).
+ */
+export function textDelta(
+  { id }: { id: string },
+  value: string,
+  first: boolean,
+  annotation?: AnnotationDelta,
+): RunEvent {
+  const annotations = annotation === undefined ? [] : [annotation];
+  const text = first || annotation !== undefined ? { value, annotations } : { value };
   return {
     event: "thread.message.delta",
     data: {
@@ -75,6 +85,12 @@ export function textDelta({ id }: { id: string }, value: string, first: boolean)
       delta: { content: [{ index: 0, type: "text", text }] },
     },
   };
+}
+
+/** An annotation as a delta tells it. */
+export function annotationDelta(annotation: Annotation, index: number): AnnotationDelta {
+  if (annotation.type === "file_path") return { index, ...annotation };
+  return { index, ...annotation, file_citation: { ...annotation.file_citation, quote: "" } };
 }
 
 /** A piece of a function call: id, name and the null output once, then arguments only (docs/contract.md 4.3). */
@@ -100,6 +116,12 @@ export function callDelta(
       delta: { step_details: { type: "tool_calls", tool_calls: [call] } },
     },
   };
+}
+
+/** A call of a hosted tool, whole: clients hear of what came of it with its step (docs/contract.md 4.3). */
+export function hostedDelta(step: StepDoc, index: number, call: HostedToolCall): RunEvent {
+  const delta = { step_details: { type: "tool_calls", tool_calls: [{ index, ...call }] } };
+  return { event: "thread.run.step.delta", data: { id: step.id, object: "thread.run.step.delta", delta } };
 }
 
 /** The text of a message so far. */

@@ -78,11 +78,13 @@ export function claimFields(owner: string, reserved: ReservedIds, now: number, l
       lease: { owner, until },
       due: until,
       reserved,
-      last_seq: seqOfMintedId(reserved.lateMessage ?? reserved.toolStep),
+      last_seq: lastReserved(reserved),
       attempts: 1,
     },
   };
 }
+
+const lastReserved = (reserved: ReservedIds) => seqOfMintedId(reserved.lateMessage ?? reserved.toolStep);
 
 /** A sign of life of the driver: the lease counts from now. Times in milliseconds. */
 export function renewed(run: RunDoc, now: number, leaseDuration: number): RunDoc {
@@ -90,6 +92,18 @@ export function renewed(run: RunDoc, now: number, leaseDuration: number): RunDoc
   if (lease === null) throw new Error(`run ${run.id} has no lease to renew`);
   const until = now + leaseDuration;
   return { ...run, internal: { ...run.internal, lease: { owner: lease.owner, until }, due: until } };
+}
+
+/**
+ * Hosted tools have done what the model asked for: its next call begins, the first attempt of it, with ids of its own.
+ * Times in milliseconds.
+ */
+export function continued(run: RunDoc, reserved: ReservedIds, now: number, leaseDuration: number): RunDoc {
+  const { internal } = renewed(run, now, leaseDuration);
+  return {
+    ...run,
+    internal: { ...internal, reserved, last_seq: lastReserved(reserved), open: [], attempts: 1 },
+  };
 }
 
 /** Another attempt of the same driver, which keeps the run. */

@@ -22,6 +22,8 @@ export interface Changes {
   news?: RunEvent[];
   /** frees the thread with the same batch */
   unlocks?: boolean;
+  /** what the same batch sets in `internal` of the thread's document */
+  thread?: Record<string, unknown>;
   patience?: Patience | undefined;
 }
 
@@ -94,6 +96,7 @@ export class OwnedRun {
       leftovers: changes.leftovers ?? [],
       events: [...unlogged, ...(changes.news ?? [])],
       unlocks: changes.unlocks === true,
+      ...(changes.thread !== undefined && { thread: changes.thread }),
     });
     const result = await batch.send(this.partition, changes.patience);
     if (!result.ok) return this.#whyRefused(result, changes.patience);

@@ -22,6 +22,8 @@ export interface BatchParts {
   events: RunEvent[];
   /** whether the thread is freed */
   unlocks: boolean;
+  /** what is set in `internal` of the thread's document, by name */
+  thread?: Record<string, unknown>;
   /** whether the documents' texts and calls are as they are stored: then they are not written again */
   sameContents?: boolean;
 }
@@ -85,6 +87,7 @@ export class RunBatch {
       ...chunks.map((doc): Write => ({ put: doc })),
       ...leftovers.filter((id) => !deleted.has(id)).map((id): Write => ({ delete: id })),
       ...(this.#unlocks ? [unlockThread(run)] : []),
+      ...changesOfThread(run, this.#parts.thread),
     ];
     return { run, writes };
   }
@@ -126,6 +129,7 @@ export class RunBatch {
     else set["/internal/usage"] = doc.internal.usage;
     // What an earlier attempt's server had put into its calls goes away.
     if (goesOn) set["/internal/extras"] = doc.internal.extras ?? null;
+    if (goesOn && doc.internal.hosted !== undefined) set["/internal/hosted"] = doc.internal.hosted;
     return { patch: doc.id, set };
   }
 
@@ -150,6 +154,11 @@ const CHANGED = {
 /** Only the end of a run writes the other fields of a step; a patch has room for ten. */
 const CHANGED_OPEN_STEP = ["created_at", "status", "completed_at", "usage"];
 const LARGE = { message: "content", step: "step_details" };
+
+function changesOfThread(run: RunDoc, changes: Record<string, unknown> = {}): Write[] {
+  const set = Object.fromEntries(Object.entries(changes).map(([name, value]) => [`/internal/${name}`, value]));
+  return Object.keys(set).length === 0 ? [] : [{ patch: run.thread_id, set }];
+}
 
 /** Frees the thread of a run that has ended, for messages and runs. */
 export function unlockThread(run: RunDoc): Write {

@@ -22,6 +22,8 @@ import {
   released,
 } from "./lifecycle.ts";
 import type { OwnedRun } from "./owned-run.ts";
+import { replayedTokens } from "./tools/passing.ts";
+import type { HostedWork } from "./tools/work.ts";
 import type { Turn } from "./turn.ts";
 import { lookAt } from "./wake.ts";
 
@@ -38,7 +40,8 @@ export type Progress = "driven" | "left";
 /** Ends the run with what the turn has written: one batch for run, steps, message and the thread's lock. */
 export async function endDriven(engine: Engine, owned: OwnedRun, turn: Turn, ending: Ending): Promise<Progress> {
   const now = engine.now();
-  const { tool_tokens: toolTokens } = owned.run.internal;
+  turn.endText();
+  const toolTokens = replayedTokens(owned.run);
   const documents = await Promise.all(
     turn.documents.map((doc) =>
       doc.kind === "step"
@@ -70,18 +73,18 @@ export function leave(engine: Engine, owned: OwnedRun): Progress {
 }
 
 /** The model called functions of the client's: the run waits for their outputs, without a driver. */
-export async function pauseRun(engine: Engine, owned: OwnedRun, turn: Turn): Promise<Progress> {
+export async function pauseRun(engine: Engine, owned: OwnedRun, turn: Turn, work: HostedWork): Promise<Progress> {
   const called = turn.toolCalls;
   if (called === undefined) throw new Error("a run pauses for function calls only");
   const documents = await Promise.all(
-    turn.documents.map((doc) => (doc.kind === "message" ? withTokens(doc, turn, owned.run.internal.tool_tokens) : doc)),
+    turn.documents.map((doc) => (doc.kind === "message" ? withTokens(doc, turn, replayedTokens(owned.run)) : doc)),
   );
-  const pause = (run: RunDoc) =>
-    withToolTokens(paused(charged(run, turn), called.step, called.calls), turn.usage.completion_tokens);
+  const pause = (run: RunDoc) => withWork(paused(charged(run, turn), called.step, called.calls), turn, work);
   const result = await owned.write(pause, {
     documents,
     leftovers: leftovers(owned.run, documents),
     news: [runEvent(pause(owned.run), "requires_action")],
+    thread: work.thread,
     patience: whileAlive(engine, owned.run),
   });
   if (result === "cancelling") return endDriven(engine, owned, turn, { status: "cancelled" });
@@ -96,11 +99,12 @@ export async function pauseRun(engine: Engine, owned: OwnedRun, turn: Turn): Pro
  * - "model": its call failed and is repeated after `delay`
  * - "stopping": this process is being stopped; the next driver goes on at once
  * - "store": the context could not be read, so the model was not asked; repeated after `delay`
+ * - "files": files that it is to search are not ready yet, so the model was not asked; looked at again after `delay`
  *
  * Only the first one counts as an attempt. `delay` in milliseconds.
  */
 export interface Release {
-  reason: "model" | "stopping" | "store";
+  reason: "model" | "stopping" | "store" | "files";
   delay: number;
 }
 
@@ -112,8 +116,12 @@ export async function releaseRun(
   { reason, delay }: Release,
 ): Promise<Progress> {
   const due = engine.now() + delay;
+  turn.endText();
   const { documents } = turn;
-  const release = (run: RunDoc) => released(withOpen(run, documents), due, reason !== "model");
+  const release = (run: RunDoc) => {
+    const next = released(withOpen(run, documents), due, reason !== "model");
+    return reason === "files" ? { ...next, internal: { ...next.internal, waited: run.started_at } } : next;
+  };
   // What has been said is stored with what was told of it: if the run ends before the next attempt, it ends too.
   const result = await owned.write(release, { documents, patience: whileAlive(engine, owned.run) });
   if (result === "cancelling") return endDriven(engine, owned, turn, { status: "cancelled" });
@@ -156,6 +164,15 @@ export function withToolTokens(run: RunDoc, tokens: number): RunDoc {
   return { ...run, internal: { ...run.internal, tool_tokens: run.internal.tool_tokens + tokens } };
 }
 
+/** The run with what the model has written to its tools and, of hosted ones, what it is to read. */
+export function withWork(run: RunDoc, turn: Turn, work: HostedWork): RunDoc {
+  const next = withToolTokens(run, turn.usage.completion_tokens + work.tokens);
+  if (work.turns === 0) return next;
+  const { passing_tokens: passed = 0, hosted_turns: turns = 0 } = next.internal;
+  const internal = { ...next.internal, passing_tokens: passed + work.passing, hosted_turns: turns + work.turns };
+  return { ...next, internal };
+}
+
 /** The engine's log, for entries about this run. */
 export const logOf = (engine: Engine, { id, thread_id: thread, internal: { tenant, attempts } }: RunDoc) =>
   engine.log.with({ run: id, thread, tenant, attempt: attempts });
@@ -164,11 +181,11 @@ export const logOf = (engine: Engine, { id, thread_id: thread, internal: { tenan
 const AFTER_EXPIRY = 60_000;
 
 /** The lease may end meanwhile: as long as no other process has changed the run, the batch is still accepted. */
-const whileAlive = (engine: Engine, run: RunDoc): Patience =>
+export const whileAlive = (engine: Engine, run: RunDoc): Patience =>
   patienceWhile(() => !isExpired(run, engine.now() - AFTER_EXPIRY));
 
 /** The run with this model call on its account. */
-function charged(run: RunDoc, turn: Turn): RunDoc {
+export function charged(run: RunDoc, turn: Turn): RunDoc {
   const { internal } = run;
   return {
     ...run,
@@ -185,13 +202,13 @@ function endedReply(message: MessageDoc, turn: Turn, ending: Ending, now: number
 }
 
 /** The model has counted its own words, unless it was cut off. */
-async function withTokens(message: MessageDoc, turn: Turn, toolTokens: number): Promise<MessageDoc> {
+export async function withTokens(message: MessageDoc, turn: Turn, toolTokens: number): Promise<MessageDoc> {
   const own = turn.usage.completion_tokens || (await countMessageTokens(message.content));
   return { ...message, internal: { ...message.internal, tokens: own + toolTokens } };
 }
 
 /** What a dead attempt had saved and this one did not write again. */
-const leftovers = (run: RunDoc, written: { id: string }[]): string[] =>
+export const leftovers = (run: RunDoc, written: { id: string }[]): string[] =>
   run.internal.open.filter((id) => !written.some((doc) => doc.id === id));
 
 /** The documents that the turn itself had not completed: their end is news. */

@@ -1,4 +1,5 @@
 /** Starts runs: creates them, and either wakes a worker or drives them here while a client listens. */
+import type { ToolResources } from "../resources/common.ts";
 import type { CreateRunRequest } from "../resources/run.ts";
 import type { MessageDoc, RunDoc } from "../store/documents.ts";
 import type { Partition, Versioned } from "../store/partition.ts";
@@ -23,6 +24,8 @@ export interface NewRun {
   /** what a stream tells before the run itself: that its thread was created, if the same request did that */
   before: RunEvent[];
   isThreadNew: boolean;
+  /** what the run uses instead of what its assistant has */
+  toolResources?: ToolResources | undefined;
 }
 
 /** A run in the background; throws the contract's 404 or 400. */

@@ -2,12 +2,13 @@
  * The safety net. Every active run and every mark of a deleted thread has a due time; what is overdue gets another
  * wake-up. The sweep only sends: so its time does not depend on what there is to do.
  */
+
+import { SweepMemory } from "../jobs/sweep-memory.ts";
 import type { WakeUpToSend } from "../jobs/wake-ups.ts";
 import { seqOf } from "../store/documents.ts";
 import type { OverdueRun } from "../store/store.ts";
 import { purgeWakeUp } from "../threads/purge.ts";
 import type { Engine } from "./engine.ts";
-import { SweepMemory } from "./sweep-memory.ts";
 
 /**
  * The sweep sends one wake-up in this time for each run or mark, however long the queue is: wake-ups of the same moment

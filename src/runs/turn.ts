@@ -1,57 +1,51 @@
 /**
  * One model call becoming steps and a message: pieces go in, documents and events come out. Text makes a message with
- * its step; function calls make one step for all of them; a call that does both makes both, the message first.
+ * its step; tool calls make one step for all of them; a call that does both makes both, the message first.
  */
 import type { AnswerPiece, CallPiece, FinishReason, ReportedUsage } from "../model/pieces.ts";
-import { NO_USAGE, toSeconds, type Usage } from "../resources/common.ts";
+import { NO_USAGE, type Usage } from "../resources/common.ts";
 import { randomId, seqOfMintedId } from "../resources/ids.ts";
-import { MAX_TOOL_CALLS } from "../resources/limits.ts";
-import { newReply, textContent } from "../resources/message.ts";
-import { type FunctionToolCall, newStep, type StepDetails } from "../resources/step.ts";
-import {
-  type MessageDoc,
-  messageSort,
-  type ReservedIds,
-  type RunDoc,
-  type StepDoc,
-  stepSort,
-} from "../store/documents.ts";
-import { CallSorter, type SortedCall } from "./calls.ts";
-import { callDelta, messageEvent, type Sink, stepEvent, textDelta } from "./events.ts";
-import { jsonBytes, lengthWithin } from "./json-size.ts";
+import { MAX_TOOL_CALLS, sizeOf } from "../resources/limits.ts";
+import { type FunctionToolCall, isFunctionCall, type StepDetails } from "../resources/step.ts";
+import type { MessageDoc, ReservedIds, RunDoc, StepDoc } from "../store/documents.ts";
+import type { SortedCall } from "./calls.ts";
+import type { Marker, TextPiece } from "./citations.ts";
+import { draftReply, draftStep } from "./drafts.ts";
+import { annotationDelta, callDelta, hostedDelta, messageEvent, type Sink, stepEvent, textDelta } from "./events.ts";
+import { jsonBytes } from "./json-size.ts";
 import { completedMessage, completedStep } from "./lifecycle.ts";
-
-/**
- * What a model call may say: text, and names and arguments of function calls together. The batch that ends or pauses
- * its run holds it up to three times (the documents, `required_action`, the deltas in the log) and must fit into 2 MB.
- * Longer than any current model's longest answer. Bytes of JSON.
- */
-export const MAX_SAID_BYTES = 500_000;
-
-/** What the JSON of a function call holds beside its name and arguments. Bytes. */
-const CALL_BYTES = 200;
+import { ReplyText } from "./reply-text.ts";
+import { completeUsage } from "./reported-usage.ts";
+import { CALL_BYTES, SaidBytes } from "./said-bytes.ts";
+import { Called } from "./tools/called.ts";
+import type { AskedCall, DoneCall, HostedTool } from "./tools/hosted-tool.ts";
+import { noToolset, type Toolset } from "./tools/toolset.ts";
 
 export class Turn {
   readonly #run: RunDoc;
   readonly #ids: ReservedIds;
   readonly #sink: Sink;
   readonly #now: () => number;
+  readonly #toolset: Toolset;
   #message: MessageDoc | undefined;
   #messageStep: StepDoc | undefined;
   #toolStep: StepDoc | undefined;
-  #text = "";
-  #calls = new CallSorter();
-  #saidBytes = 0;
+  #text = new ReplyText([]);
+  #markers: readonly Marker[] = [];
+  #called: Called;
+  #said = new SaidBytes();
   #reported: ReportedUsage | undefined;
   finishReason: FinishReason | undefined;
   /** what the call used, once it is closed */
   usage: Usage = NO_USAGE;
 
-  constructor(run: RunDoc, ids: ReservedIds, sink: Sink, now: () => number) {
+  constructor(run: RunDoc, ids: ReservedIds, sink: Sink, now: () => number, toolset = noToolset(run)) {
     this.#run = run;
     this.#ids = ids;
     this.#sink = sink;
     this.#now = now;
+    this.#toolset = toolset;
+    this.#called = new Called(run, toolset);
   }
 
   /** Whether the model has said anything yet. */
@@ -59,9 +53,9 @@ export class Turn {
     return this.#message !== undefined || this.#toolStep !== undefined;
   }
 
-  /** Of all that the model has said so far. Bytes of JSON. */
+  /** Of all that clients have heard so far. Bytes of JSON. */
   get size(): number {
-    return this.#saidBytes;
+    return this.#said.bytes - jsonBytes(this.#text.held);
   }
 
   /**
@@ -69,15 +63,16 @@ export class Turn {
    * to be stopped, and counts as cut off.
    */
   get isFull(): boolean {
-    return this.#saidBytes >= MAX_SAID_BYTES;
+    return this.#said.isFull;
   }
 
   /** The call failed before it said anything: the next one begins anew. */
   forget(): void {
     this.finishReason = undefined;
     this.#reported = undefined;
-    this.#calls = new CallSorter();
-    this.#saidBytes = 0;
+    this.#called = new Called(this.#run, this.#toolset);
+    this.#text = new ReplyText(this.#markers);
+    this.#said = new SaidBytes();
   }
 
   /** The call is stopped at the bound. */
@@ -85,12 +80,18 @@ export class Turn {
     this.finishReason = "length";
   }
 
+  /** What the text of this call may cite. Before its first piece. */
+  cite(markers: readonly Marker[]): void {
+    this.#markers = markers;
+    this.#text = new ReplyText(markers);
+  }
+
   /** What comes behind a reason for the end may add to the answer, and changes the reason no more. */
   apply({ text, calls, finishReason, usage }: AnswerPiece): void {
     if (usage !== undefined) this.#reported = usage;
     if (text !== "") this.#addText(text);
     if (calls.length > 0) {
-      this.#calls.nextChunk();
+      this.#called.sorter.nextChunk();
       for (const piece of calls) this.#addCall(piece);
     }
     this.finishReason ??= finishReason;
@@ -103,7 +104,7 @@ export class Turn {
 
   /** All that the model has said, for counting it. */
   get words(): string[] {
-    return [this.#text, ...this.#calls.told.map((call) => `${call.name}${call.arguments}`)];
+    return [this.#text.whole, ...this.#called.sorter.told.map((call) => `${call.name}${call.arguments}`)];
   }
 
   /**
@@ -112,6 +113,7 @@ export class Turn {
    */
   close(counted: Usage = NO_USAGE): void {
     this.usage = completeUsage(this.#reported, counted);
+    this.endText();
     if (!this.hasBegun) this.#openMessage();
     this.#completeArguments();
     if (this.#toolStep !== undefined) this.#completeReply();
@@ -127,9 +129,21 @@ export class Turn {
     return { message: this.#message, step: this.#messageStep };
   }
 
+  /** The step of the calls, if there are any, and those of them that the client is to answer. */
   get toolCalls(): { step: StepDoc; calls: FunctionToolCall[] } | undefined {
     this.#settleContents();
-    return this.#toolStep === undefined ? undefined : { step: this.#toolStep, calls: this.#functionCalls() };
+    if (this.#toolStep === undefined) return undefined;
+    return { step: this.#toolStep, calls: this.#called.all.filter(isFunctionCall) };
+  }
+
+  /** The calls that hosted tools are to do, by tool. */
+  get hostedCalls(): Map<HostedTool, AskedCall[]> {
+    return this.#called.hosted;
+  }
+
+  /** Hosted tools have done their calls. */
+  finish(done: DoneCall[]): void {
+    this.#called.finish(done);
   }
 
   /** All documents of the turn as they are now. */
@@ -138,26 +152,27 @@ export class Turn {
     return [this.#messageStep, this.#message, this.#toolStep].filter((doc) => doc !== undefined);
   }
 
-  /** A message that was completed when calls began takes no more: no model is known to go on with it. */
-  #addText(piece: string): void {
-    const message = this.#message ?? this.#openMessage();
-    const taken = message.status === "in_progress" ? this.#taken(piece) : "";
-    if (taken === "") return;
-    const first = this.#text === "";
-    this.#text += taken;
-    this.#sink(textDelta(message, taken, first));
+  /** No more text comes, for now at least: what was held back is text. */
+  endText(): void {
+    for (const piece of this.#text.end()) this.#tellText(piece);
   }
 
-  /** As much of a piece as the bound leaves room for; never half of a surrogate pair. */
-  #taken(piece: string): string {
-    const bytes = jsonBytes(piece);
-    const room = MAX_SAID_BYTES - this.#saidBytes;
-    if (bytes <= room) {
-      this.#saidBytes += bytes;
-      return piece;
-    }
-    this.#saidBytes = MAX_SAID_BYTES;
-    return piece.slice(0, lengthWithin(piece, room));
+  /** A message that was completed when calls began takes no more: no model is known to go on with it. */
+  #addText(piece: string): void {
+    if (this.#message !== undefined && this.#message.status !== "in_progress") return;
+    const taken = this.#said.take(piece);
+    if (taken !== "") for (const each of this.#text.push(taken)) this.#tellText(each);
+  }
+
+  /** What a citation adds to its message is bounded with the text. */
+  #tellText(piece: TextPiece): void {
+    const message = this.#message ?? this.#openMessage();
+    const first = this.#text.isEmpty;
+    const { value, annotation } = piece;
+    const told = annotation && annotationDelta(annotation, this.#text.citations);
+    this.#text.tell(piece);
+    if (told !== undefined) this.#said.add(sizeOf(told));
+    this.#sink(textDelta(message, value, first, told));
   }
 
   /** A message that begins when there are calls already is listed behind them, as it was told. */
@@ -167,17 +182,8 @@ export class Turn {
     const id = isLate ? lateMessage : early;
     const stepId = isLate ? lateMessageStep : this.#ids.messageStep;
     const step = this.#newStep(stepId, { type: "message_creation", message_creation: { message_id: id } });
-    const message: MessageDoc = {
-      ...newReply(this.#run, id, toSeconds(this.#now())),
-      pk: this.#run.pk,
-      kind: "message",
-      internal: {
-        sort: messageSort(seqOfMintedId(id)),
-        tokens: 0,
-        follows_tools: this.#run.internal.tool_tokens > 0,
-        ...(isLate && { prompt_seq: seqOfMintedId(early) }),
-      },
-    };
+    const place = isLate ? { prompt_seq: seqOfMintedId(early) } : {};
+    const message = draftReply(this.#run, id, this.#now(), !this.#toolset.isEmpty, place);
     this.#messageStep = step;
     this.#message = message;
     this.#sink(messageEvent(message, "created"));
@@ -188,15 +194,16 @@ export class Turn {
   /** Clients hear of a call when its name is known. */
   #addCall(piece: CallPiece): void {
     if (this.isFull) return;
-    const call = this.#calls.callOf(piece);
+    const { sorter } = this.#called;
+    const call = sorter.callOf(piece);
     if (call === undefined) return;
-    if (this.#calls.size > MAX_TOOL_CALLS) {
-      this.#saidBytes = MAX_SAID_BYTES;
+    if (sorter.size > MAX_TOOL_CALLS) {
+      this.#said.fill();
       return;
     }
     // Some servers begin with an empty object before the arguments come in pieces: it is told at the end, if it is all.
     const isEmpty = call.arguments === "" && piece.arguments.trim() === "{}";
-    const text = isEmpty ? "" : this.#taken(piece.arguments);
+    const text = isEmpty ? "" : this.#said.take(piece.arguments);
     call.isEmpty = isEmpty || (call.isEmpty && text === "");
     call.arguments += text;
     if (call.told === undefined) this.#tellCall(call);
@@ -206,19 +213,24 @@ export class Turn {
   #tellCall(call: SortedCall): void {
     if (call.name === "") return;
     if (this.#toolStep === undefined) {
+      this.endText();
       this.#completeReply();
       this.#toolStep = this.#newStep(this.#ids.toolStep, { type: "tool_calls", tool_calls: [] });
     }
-    const place = this.#calls.told.length;
-    call.serverId = this.#taken(call.serverId);
-    call.name = this.#taken(call.name);
-    this.#saidBytes += CALL_BYTES;
-    const { id } = this.#calls.tell(call, place, () => randomId("call"));
-    this.#sink(callDelta(this.#toolStep, place, { id, name: call.name, arguments: call.arguments }));
+    const place = this.#called.sorter.told.length;
+    call.serverId = this.#said.take(call.serverId);
+    call.name = this.#said.take(call.name);
+    this.#said.add(CALL_BYTES);
+    const { id } = this.#called.sorter.tell(call, place, () => randomId("call"));
+    const hosted = this.#called.opened(call);
+    if (hosted !== undefined) this.#sink(hostedDelta(this.#toolStep, place, hosted));
+    else this.#sink(callDelta(this.#toolStep, place, { id, name: call.name, arguments: call.arguments }));
   }
 
-  #tellArguments({ told }: SortedCall, text: string): void {
-    if (text === "" || told === undefined || this.#toolStep === undefined) return;
+  /** What the model writes for a hosted tool is not shown. */
+  #tellArguments(call: SortedCall, text: string): void {
+    const { told } = call;
+    if (text === "" || told === undefined || this.#toolStep === undefined || this.#called.isHosted(call)) return;
     this.#sink(callDelta(this.#toolStep, told.place, { arguments: text }));
   }
 
@@ -227,19 +239,11 @@ export class Turn {
    * are.
    */
   #completeArguments(): void {
-    for (const call of this.#calls.told) {
+    for (const call of this.#called.sorter.told) {
       if (call.arguments.trim() !== "" || (this.finishReason === "length" && !call.isEmpty)) continue;
       call.arguments += "{}";
       this.#tellArguments(call, "{}");
     }
-  }
-
-  #functionCalls(): FunctionToolCall[] {
-    return this.#calls.told.map(({ told, name, arguments: text }) => ({
-      id: told?.id ?? "",
-      type: "function",
-      function: { name, arguments: text, output: null },
-    }));
   }
 
   /** Text that came before function calls is a finished message; the usage of the call goes to the calls' step. */
@@ -253,12 +257,7 @@ export class Turn {
   }
 
   #newStep(id: string, details: StepDetails): StepDoc {
-    const step: StepDoc = {
-      ...newStep(this.#run, id, details, toSeconds(this.#now())),
-      pk: this.#run.pk,
-      kind: "step",
-      internal: { sort: stepSort(this.#run.id, seqOfMintedId(id)), usage: NO_USAGE },
-    };
+    const step = draftStep(this.#run, id, details, this.#now());
     this.#sink(stepEvent(step, "created"));
     this.#sink(stepEvent(step, "in_progress"));
     return step;
@@ -266,32 +265,22 @@ export class Turn {
 
   #settleContents(): void {
     if (this.#message?.status === "in_progress") {
-      const content = this.#text === "" && this.finishReason === undefined ? [] : [textContent(this.#text)];
+      const content = this.#text.isEmpty && this.finishReason === undefined ? [] : [this.#text.content];
       this.#message = { ...this.#message, content };
     }
     if (this.#toolStep !== undefined) {
-      const details = { type: "tool_calls" as const, tool_calls: this.#functionCalls() };
-      this.#toolStep = { ...this.#toolStep, step_details: details };
+      const details = { type: "tool_calls" as const, tool_calls: this.#called.all };
+      const hosted = this.#called.records;
+      const internal = { ...this.#toolStep.internal, ...(hosted.length > 0 && { hosted }) };
+      this.#toolStep = { ...this.#toolStep, step_details: details, internal };
     }
   }
 
   #charged(step: StepDoc): StepDoc {
-    const extras = step.type === "tool_calls" ? this.#calls.extras : [];
+    const extras = step.type === "tool_calls" ? this.#called.sorter.extras : [];
     return {
       ...step,
       internal: { ...step.internal, usage: this.usage, ...(extras.length > 0 && { extras }) },
     };
   }
-}
-
-/** What the server reports, and what was counted in place of what it does not. */
-function completeUsage(reported: ReportedUsage | undefined, counted: Usage): Usage {
-  const prompt = reported?.prompt_tokens || counted.prompt_tokens;
-  const completion = reported?.completion_tokens || counted.completion_tokens;
-  const isReported = prompt === reported?.prompt_tokens && completion === reported?.completion_tokens;
-  return {
-    prompt_tokens: prompt,
-    completion_tokens: completion,
-    total_tokens: (isReported ? reported.total_tokens : undefined) ?? prompt + completion,
-  };
 }

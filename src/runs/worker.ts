@@ -6,6 +6,7 @@ import { fileOf, isForNewerBuild, purgeOf, type WakeUp, wakeUp } from "../jobs/w
 import { isTerminal } from "../resources/run.ts";
 import { isNewer, type RunDoc } from "../store/documents.ts";
 import { StoreTrouble } from "../store/trouble.ts";
+import { detachEverywhere } from "../stores/uses.ts";
 import { purge } from "../threads/purge.ts";
 import { advance } from "./advance.ts";
 import { endUndriven } from "./end-undriven.ts";
@@ -30,7 +31,7 @@ export async function handleWakeUp(engine: Engine, message: unknown): Promise<vo
   if (deletedThread !== undefined) return purge(engine, deletedThread);
   const file = fileOf(message);
   // What fails is left to the sweep.
-  if (file !== undefined) return lookAtFile(engine, file);
+  if (file !== undefined) return lookAtFile(engine, file, detachEverywhere);
   const job = wakeUp.parse(message);
   try {
     await advance(engine, job);

@@ -9,7 +9,7 @@ import {
 } from "@azure/cosmos";
 import type { Config } from "../config.ts";
 import { identity } from "../identity.ts";
-import { CATALOG, createContainers, THREADS } from "./containers.ts";
+import { CATALOG, createContainers, STORES, THREADS, vectorProblem } from "./containers.ts";
 import type { CostMeter } from "./cost.ts";
 import { signer } from "./master-key.ts";
 import { inStoreSpan } from "./request-span.ts";
@@ -19,8 +19,12 @@ import { REQUEST_TIMEOUT, THROTTLED_WAIT } from "./waits.ts";
 export interface Containers {
   threads: Container;
   catalog: Container;
-  /** Both again, for queries over several partitions: of a newer client after a split, which knows the new ranges. */
+  stores: Container;
+  /**
+   * The same again, for queries over several partitions: of a newer client after a split, which knows the new ranges.
+   */
   allThreads: Container;
+  allStores: Container;
   allCatalogs: Container;
 }
 
@@ -30,7 +34,18 @@ export interface CosmosConnection {
   prepare(): Promise<void>;
   /** The account's default consistency. Throws `StoreTrouble`. */
   readConsistency(): Promise<string>;
+  /**
+   * What hinders vector stores, if anything does: the container is missing or is for other vectors. Throws
+   * `StoreTrouble`.
+   */
+  readVectorTrouble(): Promise<VectorTrouble | undefined>;
   close(): void;
+}
+
+/** `isMissing`: as after an upgrade from a version without vector stores, which all else can live with. */
+export interface VectorTrouble {
+  message: string;
+  isMissing: boolean;
 }
 
 export function connectCosmos(config: Config, meter: CostMeter, health: StoreHealth): CosmosConnection {
@@ -53,13 +68,14 @@ class Connection implements CosmosConnection {
     this.#health = health;
     this.#client = this.#connect();
     this.#queryClient = this.#client;
-    const { threads, catalog } = this.#containersOf(this.#client);
-    this.containers = { threads, catalog, allThreads: threads, allCatalogs: catalog };
+    const { threads, catalog, stores } = this.#containersOf(this.#client);
+    const all = { allThreads: threads, allCatalogs: catalog, allStores: stores };
+    this.containers = { threads, catalog, stores, ...all };
   }
 
   prepare(): Promise<void> {
-    const { database, createContainers: create } = this.#config.cosmos;
-    return create ? createContainers(this.#client.database(database)) : Promise.resolve();
+    const { database, createContainers: create, dimensions } = this.#config.cosmos;
+    return create ? createContainers(this.#client.database(database), dimensions) : Promise.resolve();
   }
 
   async readConsistency(): Promise<string> {
@@ -69,6 +85,17 @@ class Connection implements CosmosConnection {
     return level;
   }
 
+  async readVectorTrouble(): Promise<VectorTrouble | undefined> {
+    try {
+      const { resource } = await this.#health.answer(this.containers.stores.read());
+      const message = vectorProblem(resource ?? {}, this.#config.cosmos.dimensions);
+      return message === undefined ? undefined : { message, isMissing: false };
+    } catch (error) {
+      if (statusOf(error) === 404) return { message: NO_STORES, isMissing: true };
+      throw error;
+    }
+  }
+
   close(): void {
     this.#client.dispose();
     this.#queryClient.dispose();
@@ -76,7 +103,11 @@ class Connection implements CosmosConnection {
 
   #containersOf(client: CosmosClient) {
     const database = client.database(this.#config.cosmos.database);
-    return { threads: database.container(THREADS), catalog: database.container(CATALOG) };
+    return {
+      threads: database.container(THREADS),
+      catalog: database.container(CATALOG),
+      stores: database.container(STORES),
+    };
   }
 
   #connect(): CosmosClient {
@@ -85,8 +116,8 @@ class Connection implements CosmosConnection {
     const renew = () => {
       if (this.#queryClient !== client) return;
       this.#queryClient = this.#connect();
-      const { threads, catalog } = this.#containersOf(this.#queryClient);
-      Object.assign(this.containers, { allThreads: threads, allCatalogs: catalog });
+      const { threads, catalog, stores } = this.#containersOf(this.#queryClient);
+      Object.assign(this.containers, { allThreads: threads, allCatalogs: catalog, allStores: stores });
       if (client !== this.#client) client.dispose();
     };
     const options: CosmosClientOptions & { plugins: PluginConfig[] } = {
@@ -117,17 +148,25 @@ class Connection implements CosmosConnection {
   }
 }
 
+const NO_STORES =
+  `There is no container ${STORES}, so vector stores do not work: create it as src/store/containers.ts has it ` +
+  "(docs/operations.md, Vector stores).";
+
 type RequestPlugin = Plugin<unknown>;
 
 /**
  * Beside every query the SDK asks for a query plan, and looks at it only if the query turns out to cross partitions,
- * which one with a partition key cannot: it gets an empty one.
+ * which one with a partition key cannot: it gets an empty one. A search may need its plan all the same (search.ts).
  */
 const sparePlans: RequestPlugin = async (context, _diagnostics, next) => {
   const isPlan = "x-ms-cosmos-is-query-plan-request" in (context.headers ?? {});
+  const isSpared = isPlan && hasPartitionKey(context.options) && !SEARCH.test(JSON.stringify(context.body ?? ""));
   // An error instead would go through the SDK's retries.
-  return isPlan && hasPartitionKey(context.options) ? { code: 200, headers: {}, result: {} } : next(context);
+  return isSpared ? { code: 200, headers: {}, result: {} } : next(context);
 };
+
+/** In the text of a query. */
+const SEARCH = /ORDER BY (VectorDistance\(|RANK )/;
 
 /**
  * Trouble passes the SDK's own retries by: with endpoint discovery (as over https) it repeats a read that hangs 120

@@ -14,7 +14,7 @@ const MOST_PAGES = 1_000;
 
 /** What queries over all partitions work with. After a split, the containers are others. */
 export interface QueryTools {
-  containers: { allThreads: Container; allCatalogs: Container };
+  containers: { allThreads: Container; allCatalogs: Container; allStores: Container };
   health: StoreHealth;
   consistency: AccountConsistency;
 }
@@ -30,6 +30,11 @@ export function queryThreads<T>(tools: QueryTools, query: SqlQuerySpec, limit: n
 /** The same over the catalogs of all tenants. */
 export function queryCatalogs<T>(tools: QueryTools, query: SqlQuerySpec, limit: number): Promise<T[]> {
   return queryAll<T>(tools, "allCatalogs", query, limit);
+}
+
+/** The same over all vector stores. */
+export function queryStores<T>(tools: QueryTools, query: SqlQuerySpec, limit: number): Promise<T[]> {
+  return queryAll<T>(tools, "allStores", query, limit);
 }
 
 async function queryAll<T>(

@@ -3,6 +3,7 @@
  * for everything that the API never shows; so turning a document into its API object is one function.
  */
 import type { Assistant } from "../resources/assistant.ts";
+import type { Attributes } from "../resources/attributes.ts";
 import type { ChosenParameter } from "../resources/chosen.ts";
 import type { Usage } from "../resources/common.ts";
 import type { ExpiresAfter, FileObject, Purpose } from "../resources/file.ts";
@@ -12,12 +13,15 @@ import { isNewerVersion, SCHEMA_VERSION, type Version } from "../resources/schem
 import type { RunStep } from "../resources/step.ts";
 import type { Thread } from "../resources/thread.ts";
 import type { Upload } from "../resources/upload.ts";
-
-interface Stored<Kind extends string, Internal> {
-  pk: string;
-  kind: Kind;
-  internal: Internal & Version;
-}
+import type { Lease, Listed, Stored } from "./stored.ts";
+import type {
+  DeletedStoreDoc,
+  DetachedFileDoc,
+  FileBatchDoc,
+  UseDoc,
+  VectorStoreDoc,
+  VectorStoreFileDoc,
+} from "./vector-documents.ts";
 
 /**
  * Since which schema version the documents of a kind are written as they are today. The store puts it into
@@ -34,6 +38,13 @@ export const WRITTEN_AS: Record<Doc["kind"], number> = {
   events: 1,
   file: 1,
   deleted_file: 1,
+  chunk: 1,
+  vector_store: 1,
+  deleted_vector_store: 1,
+  vector_store_file: 1,
+  detached_file: 1,
+  file_batch: 1,
+  use: 1,
   upload: 1,
 };
 
@@ -42,11 +53,6 @@ export const isNewer = (doc: { internal: Version }) => isNewerVersion(doc.intern
 
 /** The condition under which a build of today may write to a document: that it understands it. */
 export const UNDERSTOOD = `(NOT IS_DEFINED(c.internal.v) OR c.internal.v <= ${SCHEMA_VERSION})`;
-
-/** Kind, parent and `seq` in one string: every list is one range of it, and it is the one path that lists index. */
-interface Listed {
-  sort: string;
-}
 
 export type AssistantDoc = Assistant &
   Stored<
@@ -67,6 +73,8 @@ export type ThreadDoc = Thread &
       last_seq: string;
       /** how many of its messages are the user's: a run without instructions needs one */
       user_messages: number;
+      /** how often its runs have searched files: citations number the searches */
+      searches?: number;
       /** ids of snapshots that are in its partition, newest first */
       snapshots?: string[];
     }
@@ -80,6 +88,8 @@ export type MessageDoc = Message &
       tokens: number;
       /** whether its run had called functions before: the context shows those calls at their place */
       follows_tools: boolean;
+      /** the same, where hosted tools are among what was called: older builds cannot read such steps */
+      follows_hosted?: true;
       /** its place in a prompt, if not its own: the model reads what it said with its calls before their outputs */
       prompt_seq?: string;
     }
@@ -100,12 +110,6 @@ export type DeletedThreadDoc = { id: string } & Stored<
   }
 >;
 
-/** Which driver has a run, and until when no other may claim it (milliseconds since 1970). */
-export interface Lease {
-  owner: string;
-  until: number;
-}
-
 /** The ids that the model call under way will use: a repeated call overwrites what a dead attempt left. */
 export interface ReservedIds {
   messageStep: string;
@@ -122,6 +126,19 @@ export interface CallExtras {
   id: string;
   /** those of its function stand in `function` */
   fields: Record<string, unknown>;
+}
+
+/** A call of a hosted tool as the model wrote it, and what the model reads of it later. Clients never see it. */
+export interface HostedRecord {
+  /** of the call */
+  id: string;
+  /** the function's, as the model knows it */
+  name: string;
+  arguments: string;
+  /** the number of a search: citations name it (docs/contract.md, "file_search in runs") */
+  n?: number;
+  /** what the model reads, where the call as clients see it does not tell that */
+  output?: string;
 }
 
 /** A form of it that older builds cannot read gets a field of another name in the run: then those tell only the end. */
@@ -149,8 +166,16 @@ export interface RunInternal extends Listed {
   turns: number;
   /** what they used; the run shows it once it has ended */
   usage: Usage;
-  /** what the run's function calls and their outputs cost in a prompt */
+  /** what the run's tool calls and their outputs cost in a prompt */
   tool_tokens: number;
+  /** those of them that no later run gets to read */
+  passing_tokens?: number;
+  /** the vector stores of its assistant when it was created, if it may search files */
+  vector_stores?: string[];
+  /** the `started_at` of a driver that has found files of the run not ready yet */
+  waited?: number | null;
+  /** finished model calls that called hosted tools */
+  hosted_turns?: number;
   /** how long the event log is */
   log: { chunks: number; events: number };
   /** the document that holds its instructions, tools and response format, if they are large */
@@ -176,6 +201,8 @@ export type StepDoc = RunStep &
       usage: Usage;
       /** goes back to the model with the step's calls; clients never see it */
       extras?: CallExtras[] | null;
+      /** its calls of hosted tools, once they are done */
+      hosted?: HostedRecord[] | null;
     }
   >;
 
@@ -209,6 +236,8 @@ export type FileDoc = FileObject &
       purpose_sort: string;
       /** when it expires, in milliseconds since 1970; absent if it never does */
       due?: number;
+      /** whether a vector store has or had it */
+      used?: boolean;
     }
   >;
 
@@ -221,6 +250,25 @@ export type DeletedFileDoc = { id: string } & Stored<
     due: number;
   }
 >;
+
+/** A piece of a file's text in a vector store, with its embedding. */
+export interface ChunkDoc {
+  /** `chunkId(file_id, n)` */
+  id: string;
+  pk: string;
+  kind: "chunk";
+  file_id: string;
+  /** of the file: results of a search tell it */
+  filename: string;
+  /** which chunk of its file it is, from 0 */
+  n: number;
+  text: string;
+  /** of length 1, rounded (`roundVector`) */
+  vector: number[];
+  /** of the file in this vector store: filters of a search ask for them */
+  attributes: Attributes;
+  internal: Version;
+}
 
 export type UploadDoc = Upload &
   Stored<
@@ -241,12 +289,39 @@ export type UploadDoc = Upload &
     ttl: number;
   };
 
-/** What is behind an API object of a list. */
-export type ObjectDoc = AssistantDoc | ThreadDoc | MessageDoc | RunDoc | StepDoc | FileDoc;
-export type Doc = ObjectDoc | EventsDoc | SnapshotDoc | DeletedThreadDoc | DeletedFileDoc | UploadDoc;
+/** What is behind an API object. */
+export type ObjectDoc =
+  | AssistantDoc
+  | ThreadDoc
+  | MessageDoc
+  | RunDoc
+  | StepDoc
+  | FileDoc
+  | VectorStoreDoc
+  | VectorStoreFileDoc
+  | FileBatchDoc;
+export type Doc =
+  | ObjectDoc
+  | EventsDoc
+  | SnapshotDoc
+  | DeletedThreadDoc
+  | DeletedFileDoc
+  | ChunkDoc
+  | DeletedStoreDoc
+  | DetachedFileDoc
+  | UseDoc
+  | UploadDoc;
 
 /** The partition of a thread. Tenant and id in one key: a request of one tenant cannot name another's documents. */
 export const threadKey = (tenant: string, threadId: string) => `${tenant}:${threadId}`;
+
+/** The partition of a vector store. */
+export const storeKey = (tenant: string, vectorStoreId: string) => `${tenant}:${vectorStoreId}`;
+/** An id may not hold a slash (Azure limit). */
+export const chunkId = (fileId: string, n: number) => `${fileId}~${n}`;
+
+/** Five decimals of each number: a third of a chunk's bytes less, and no other order of results. */
+export const roundVector = (vector: number[]) => vector.map((value) => Math.round(value * 1e5) / 1e5);
 
 export const catalogKey = (tenant: string) => tenant;
 

@@ -1,4 +1,5 @@
 /** Lists of documents: what they ask for, and how much of it one page takes. */
+import type { SqlQuerySpec } from "@azure/cosmos";
 import { MAX_LIST_BYTES, sizeOf } from "../resources/limits.ts";
 import type { Doc } from "./documents.ts";
 
@@ -11,11 +12,13 @@ export interface Range {
 export interface ListOptions {
   /** of `internal.sort`, or of the field of `internal` that is named here */
   range: Range;
-  by?: "purpose_sort" | undefined;
+  by?: "purpose_sort" | "status_sort" | undefined;
   descending: boolean;
   limit: number;
   /** only objects of these runs */
   runIds?: string[] | undefined;
+  /** only files of this batch */
+  batchId?: string | undefined;
 }
 
 /** `hasMore`: whether there are documents after these. */
@@ -44,4 +47,19 @@ export async function takePage<D>(docs: AsyncIterable<D> | Iterable<D>, limit: n
     taken.push(doc);
   }
   return { docs: taken, hasMore: false };
+}
+
+/** The query of a list. */
+export function listQuery({ range, by, descending, limit, runIds = [], batchId }: ListOptions): SqlQuerySpec {
+  const field = `c.internal.${by ?? "sort"}`;
+  const runs = runIds.map((value, index) => ({ name: `@run${index}`, value }));
+  const ofRuns = runs.length === 0 ? "" : ` AND c.run_id IN (${runs.map(({ name }) => name).join(", ")})`;
+  const batch = batchId === undefined ? [] : [{ name: "@batch", value: batchId }];
+  const ofBatch = batch.length === 0 ? "" : " AND ARRAY_CONTAINS(c.internal.batches, @batch)";
+  return {
+    query:
+      `SELECT TOP ${limit} * FROM c WHERE ${field} > @above AND ${field} < @below${ofRuns}${ofBatch}` +
+      ` ORDER BY ${field} ${descending ? "DESC" : "ASC"}`,
+    parameters: [{ name: "@above", value: range.above }, { name: "@below", value: range.below }, ...runs, ...batch],
+  };
 }

@@ -9,10 +9,11 @@ import {
   type OperationResponse,
   type QueryIterator,
   type RequestOptions,
+  type SqlQuerySpec,
 } from "@azure/cosmos";
 import type { AccountConsistency, Freshness } from "./consistency.ts";
 import type { Doc, SnapshotDoc } from "./documents.ts";
-import { type Listable, type ListOptions, type Page, takePage } from "./lists.ts";
+import { type Listable, type ListOptions, listQuery, type Page, takePage } from "./lists.ts";
 import { type SnapshotCache, withSnapshot } from "./snapshots.ts";
 import {
   isFinal,
@@ -24,6 +25,7 @@ import {
   statusOf,
 } from "./trouble.ts";
 import {
+  addOperations,
   type BatchResult,
   carrierOf,
   carries,
@@ -185,14 +187,22 @@ export class Partition implements Listable {
     return { ok: true, etags };
   }
 
-  /** Sets these paths if the document exists and fulfils the condition; answers with the whole document. */
-  async patchIf<D extends Doc>(id: string, condition: string, set: Record<string, unknown>): Promise<PatchResult<D>> {
+  /**
+   * Sets these paths, and adds to others, if the document exists and fulfils the condition; answers with the whole
+   * document.
+   */
+  async patchIf<D extends Doc>(
+    id: string,
+    condition: string,
+    set: Record<string, unknown>,
+    add: Record<string, number> = {},
+  ): Promise<PatchResult<D>> {
     if (Object.keys(set).length === 0) {
       const doc = await this.read<D>(id);
       return doc === undefined ? { refused: "missing" } : { doc };
     }
     const mark = randomUUID();
-    const operations = setOperations({ ...set, [`/internal/${MARK}`]: mark });
+    const operations = [...setOperations({ ...set, [`/internal/${MARK}`]: mark }), ...addOperations(add)];
     const done = async (): Promise<PatchResult<D> | undefined> => {
       const doc = await this.readNewest<D>(id);
       return doc !== undefined && carries(doc, mark) ? { doc } : undefined;
@@ -247,17 +257,12 @@ export class Partition implements Listable {
 
   /** Reads each snapshot once, however many of the runs have it, and nothing that its reader does not ask for. */
   async *#docs<D extends Doc>(options: ListOptions): AsyncGenerator<Versioned<D>> {
-    const { range, by = "sort", descending, limit, runIds } = options;
-    const runs = (runIds ?? []).map((value, index) => ({ name: `@run${index}`, value }));
-    const ofRuns = runs.length === 0 ? "" : ` AND c.run_id IN (${runs.map(({ name }) => name).join(", ")})`;
-    const parameters = [{ name: "@above", value: range.above }, { name: "@below", value: range.below }, ...runs];
-    const query =
-      `SELECT TOP ${limit} * FROM c WHERE c.internal.${by} > @above AND c.internal.${by} < @below${ofRuns}` +
-      ` ORDER BY c.internal.${by} ${descending ? "DESC" : "ASC"}`;
-    const iterator = this.#container.items.query<Versioned<D>>(
-      { query, parameters },
-      { ...this.#consistency.readOptions(this.#freshness), partitionKey: this.#key, maxItemCount: limit },
-    );
+    const { limit } = options;
+    const iterator = this.#container.items.query<Versioned<D>>(listQuery(options), {
+      ...this.#consistency.readOptions(this.#freshness),
+      partitionKey: this.#key,
+      maxItemCount: limit,
+    });
     for await (const docs of this.#pages(iterator, limit)) {
       for (const doc of docs) yield (await this.#whole(doc)) ?? doc;
     }
@@ -268,12 +273,27 @@ export class Partition implements Listable {
    * is missed here stays for ever.
    */
   async ids(limit: number): Promise<StoredSize[]> {
-    const iterator = this.#container.items.query<StoredSize>(
-      `SELECT TOP ${limit} c.id, LENGTH(ToString(c)) AS size FROM c`,
-      { ...this.#consistency.readOptions("account"), partitionKey: this.#key, maxItemCount: limit },
-    );
-    const found: StoredSize[] = [];
-    for await (const page of this.#pages(iterator, limit)) found.push(...page);
+    return this.#all({ query: `SELECT TOP ${limit} c.id, LENGTH(ToString(c)) AS size FROM c` }, limit);
+  }
+
+  /** Those of the documents with these ids that there are, in any order; not more than some hundred. */
+  async readAll<D extends Doc>(ids: string[]): Promise<Versioned<D>[]> {
+    if (ids.length === 0) return [];
+    const parameters = ids.map((value, index) => ({ name: `@id${index}`, value }));
+    const query = `SELECT * FROM c WHERE c.id IN (${parameters.map(({ name }) => name).join(", ")})`;
+    return this.#all<Versioned<D>>({ query, parameters }, ids.length);
+  }
+
+  /** Up to `limit` ids of the chunks of a file in a vector store. */
+  chunkIds(fileId: string, limit: number): Promise<StoredSize[]> {
+    const query = `SELECT TOP ${limit} c.id FROM c WHERE c.file_id = @file`;
+    return this.#all<StoredSize>({ query, parameters: [{ name: "@file", value: fileId }] }, limit);
+  }
+
+  async #all<T>(query: SqlQuerySpec, limit: number): Promise<T[]> {
+    const options = { ...this.#consistency.readOptions("account"), partitionKey: this.#key, maxItemCount: limit };
+    const found: T[] = [];
+    for await (const page of this.#pages(this.#container.items.query<T>(query, options), limit)) found.push(...page);
     return found;
   }
 

@@ -1,11 +1,12 @@
 /** The store as the rest of the app sees it: partitions by what they belong to. */
 import type { Container } from "@azure/cosmos";
 import type { AccountConsistency, Freshness } from "./consistency.ts";
-import { type QueryTools, queryCatalogs, queryThreads } from "./cross-partition.ts";
-import { catalogKey, deletedSort, threadKey } from "./documents.ts";
+import { type QueryTools, queryCatalogs, queryStores, queryThreads } from "./cross-partition.ts";
+import { catalogKey, deletedSort, storeKey, threadKey } from "./documents.ts";
 import { Partition, type StoreAccess } from "./partition.ts";
+import { ChunkSearch, type SearchTools } from "./search.ts";
 import type { SnapshotCache } from "./snapshots.ts";
-import { TenantThreads } from "./tenant-threads.ts";
+import { TenantList } from "./tenant-list.ts";
 import type { StoreHealth } from "./trouble.ts";
 
 /**
@@ -18,9 +19,11 @@ export type OverdueRun =
 interface Containers {
   threads: Container;
   catalog: Container;
+  stores: Container;
   /** for queries over several partitions (cosmos.ts) */
   allThreads: Container;
   allCatalogs: Container;
+  allStores: Container;
 }
 
 /** A mark of a deleted or half-written thread; the id is the thread's. */
@@ -33,6 +36,17 @@ export interface OverdueMark {
 /** A file that has expired, or the mark of a deleted one. */
 export interface OverdueFile {
   tenant: string;
+  id: string;
+  /** milliseconds since 1970 */
+  due: number;
+}
+
+/** A document of a vector store that the ingestion worker should have looked at. */
+export interface OverdueInStore {
+  kind: string;
+  tenant: string;
+  /** of its partition */
+  pk: string;
   id: string;
   /** milliseconds since 1970 */
   due: number;
@@ -66,8 +80,8 @@ export class Store {
     return this.#shared.health;
   }
 
-  /** For queries over all tenants' threads. */
-  get #queryTools(): QueryTools {
+  /** For queries over all tenants' threads, and for searches. */
+  get #queryTools(): QueryTools & SearchTools {
     return { containers: this.#containers, ...this.#shared };
   }
 
@@ -85,10 +99,32 @@ export class Store {
     return new Partition(this.#access(this.#containers.threads), threadKey(tenant, threadId));
   }
 
+  /** A vector store with its files, batches and chunks. */
+  vectorStore(tenant: string, vectorStoreId: string): Partition {
+    return new Partition(this.#access(this.#containers.stores), storeKey(tenant, vectorStoreId));
+  }
+
+  /** The chunks of a vector store, to be searched. */
+  chunks(tenant: string, vectorStoreId: string): ChunkSearch {
+    return new ChunkSearch(this.#queryTools, storeKey(tenant, vectorStoreId));
+  }
+
   /** The list of a tenant's threads. */
-  threadsOf(tenant: string): TenantThreads {
-    const access = this.#access(this.#containers.threads, "account");
-    return new TenantThreads(access, this.#queryTools, tenant);
+  threadsOf(tenant: string): TenantList {
+    return new TenantList({
+      access: this.#access(this.#containers.threads, "account"),
+      keyOf: (id) => threadKey(tenant, id),
+      query: (query, limit) => queryThreads(this.#queryTools, query, limit),
+    });
+  }
+
+  /** The list of a tenant's vector stores. */
+  vectorStoresOf(tenant: string): TenantList {
+    return new TenantList({
+      access: this.#access(this.#containers.stores, "account"),
+      keyOf: (id) => storeKey(tenant, id),
+      query: (query, limit) => queryStores(this.#queryTools, query, limit),
+    });
   }
 
   /** The assistants and files of a tenant. */
@@ -130,6 +166,23 @@ export class Store {
       ],
     };
     return queryThreads<OverdueMark>(this.#queryTools, query, limit);
+  }
+
+  /**
+   * Of all tenants, what in vector stores was due before `now`, but not before `from` (milliseconds); the most overdue
+   * first.
+   */
+  async overdueInStores(now: number, limit: number, from = 0): Promise<OverdueInStore[]> {
+    const query = {
+      query:
+        `SELECT TOP ${limit} c.kind, c.internal.tenant AS tenant, c.pk, c.id, c.internal.due AS due FROM c ` +
+        "WHERE c.internal.due >= @from AND c.internal.due < @now ORDER BY c.internal.due",
+      parameters: [
+        { name: "@from", value: from },
+        { name: "@now", value: now },
+      ],
+    };
+    return queryStores<OverdueInStore>(this.#queryTools, query, limit);
   }
 
   /** Of all tenants, what in the catalogs was due before `now` (milliseconds); the most overdue first. */

@@ -90,5 +90,5 @@ export const carries = (doc: Doc, mark: string) => Reflect.get(doc.internal, MAR
 export const setOperations = (set: Record<string, unknown>): PatchOperation[] =>
   Object.entries(set).map(([path, value]) => ({ op: "set", path, value }));
 
-const addOperations = (add: Record<string, number>): PatchOperation[] =>
+export const addOperations = (add: Record<string, number>): PatchOperation[] =>
   Object.entries(add).map(([path, value]) => ({ op: "incr", path, value }));

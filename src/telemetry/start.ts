@@ -1,6 +1,6 @@
 /**
- * Starts telemetry. A cold start waits for what spans need and no more; the rest of the SDK is loaded a little later, and
- * exporters when there is something to send.
+ * Starts telemetry. A cold start waits for what spans need and no more; the rest of the SDK is loaded a little later,
+ * and exporters when there is something to send.
  */
 import {
   AlwaysOnSampler,

@@ -1,7 +1,7 @@
 /** What clients send that is odd, or that this deployment cannot serve: refused in words that help, or taken whole. */
 import { gzipSync } from "node:zlib";
 import { describe, expect, inject, test } from "vitest";
-import { type Answer, API_VERSION, model, newTenant, POLL, question, refusal, refused, send } from "./harness.ts";
+import { type Answer, model, newTenant, POLL, question, refusal, refused, send } from "./harness.ts";
 
 const WEATHER = { type: "function" as const, function: { name: "get_weather" } };
 const pictureAt = (url: string) => ({ role: "user", content: [{ type: "image_url", image_url: { url } }] });
@@ -53,32 +53,33 @@ describe("an image by its file", () => {
 describe("hosted tools", () => {
   const hosted = [{ type: "file_search" as const }, { type: "code_interpreter" as const }];
 
-  test("are kept by an assistant, and its runs go on without them; a header says so", async () => {
+  test("that are not served are kept by an assistant, and its runs go on without them; a header says so", async () => {
     const { openai } = newTenant();
     const { model: answering, thread } = await question(openai, [{ text: "Because." }]);
     const { data: assistant, response } = await openai.beta.assistants
       .create({ model: answering.name, tools: [...hosted, WEATHER] })
       .withResponse();
     expect(response.headers.get("x-threadkeep-warning")).toBe(
-      "not served yet, so runs go without it: file_search, code_interpreter",
+      "not served yet, so runs go without it: code_interpreter",
     );
     const run = await openai.beta.threads.runs.createAndPoll(thread.id, { assistant_id: assistant.id }, POLL);
     expect(run.status).toBe("completed");
     const [request] = await answering.requests();
-    expect(request?.body).toMatchObject({ tools: [{ function: { name: "get_weather" } }] });
+    expect(request?.body).toMatchObject({
+      tools: [{ function: { name: "get_weather" } }, { function: { name: "file_search" } }],
+    });
   });
 
   test.each([
-    ["file_search", { type: "file_search" as const }, hosted],
     ["code_interpreter", { type: "code_interpreter" as const }, [...hosted, WEATHER]],
-    ["file_search", "required" as const, hosted],
+    ["code_interpreter", "required" as const, [{ type: "code_interpreter" as const }]],
   ])("%s cannot be forced: the run would end as if it had been used", async (tool, tool_choice, tools) => {
     const { openai } = newTenant();
     const { thread, run, model: answering } = await question(openai, []);
     const request = { ...run, tools, tool_choice };
     const message =
       `Invalid 'tool_choice': the run would have to use ${tool}, which this deployment does not serve yet ` +
-      "(docs/compatibility.md). Without tool_choice it runs with the functions of its tools only.";
+      "(docs/compatibility.md). Without tool_choice it runs with its other tools.";
     const expected = refused(400, message, "tool_choice", "not_served");
     expect(await refusal(openai.beta.threads.runs.create(thread.id, request))).toEqual(expected);
     expect(await refusal(openai.beta.threads.createAndRun({ ...request, stream: true }))).toEqual(expected);
@@ -96,9 +97,6 @@ describe("hosted tools", () => {
 });
 
 describe("paths of what is not served", () => {
-  const STORES =
-    "This deployment does not serve vector stores yet. Assistants, threads, messages, runs and files work without " +
-    "them; docs/compatibility.md tells what does not.";
   const OTHERS =
     "Threadkeep serves the Assistants API only (assistants, threads, messages, runs). Ask the model's own endpoint " +
     "for this.";
@@ -107,9 +105,6 @@ describe("paths of what is not served", () => {
     "OpenAI).";
 
   test.each([
-    ["POST", "/v1/vector_stores", STORES],
-    ["DELETE", "/v1/vector_stores/vs_1/files/file-1", STORES],
-    ["GET", `/openai/vector_stores?api-version=${API_VERSION}`, STORES],
     ["POST", "/v1/chat/completions", OTHERS],
     ["GET", "/v1/models", OTHERS],
     ["POST", "/v1/responses", OTHERS],
@@ -129,8 +124,8 @@ describe("paths of what is not served", () => {
     const form = new FormData();
     form.set("purpose", "assistants");
     form.set("file", new Blob([new Uint8Array(3_000_000)]), "cat.bin");
-    const { status, body } = await send("/v1/vector_stores", { method: "POST", body: form });
-    expect({ status, error: body }).toEqual(wrapped(refused(404, STORES, null, "not_served")));
+    const { status, body } = await send("/v1/audio/transcriptions", { method: "POST", body: form });
+    expect({ status, error: body }).toEqual(wrapped(refused(404, OTHERS, null, "not_served")));
   });
 });
 
@@ -147,7 +142,7 @@ test("a createThreadAndRun that is refused leaves no thread behind", async () =>
     null,
     "invalid_thread",
   );
-  const forced = { assistant_id: speaking.id, tool_choice: { type: "file_search" as const } };
+  const forced = { assistant_id: speaking.id, tool_choice: { type: "code_interpreter" as const } };
   const createAndRun = openai.beta.threads.createAndRun.bind(openai.beta.threads);
   for (const stream of [false, true]) {
     expect(await refusal(createAndRun({ assistant_id: mute.id, stream }))).toEqual(nothing);

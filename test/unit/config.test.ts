@@ -24,7 +24,13 @@ const KEY = "0123456789abcdef";
 test("three settings are enough, and the rest has defaults", () => {
   expect(read()).toMatchObject({
     apiKeys: [],
-    cosmos: { endpoint: REQUIRED.COSMOS_ENDPOINT, key: undefined, database: "threadkeep", createContainers: false },
+    cosmos: {
+      endpoint: REQUIRED.COSMOS_ENDPOINT,
+      key: undefined,
+      database: "threadkeep",
+      createContainers: false,
+      dimensions: 256,
+    },
     serviceBus: { connectionString: REQUIRED.ServiceBusConnection },
     model: {
       endpoint: REQUIRED.MODEL_ENDPOINT,
@@ -34,6 +40,13 @@ test("three settings are enough, and the rest has defaults", () => {
       tokenTimeout: 60_000,
       maxAttempts: 4,
       contextTokens: 100_000,
+    },
+    embeddings: {
+      model: undefined,
+      endpoint: REQUIRED.MODEL_ENDPOINT,
+      key: undefined,
+      apiVersion: undefined,
+      dimensions: 256,
     },
     runs: { lifetime: 600, lease: 20 },
     limits: { requests: 500, streams: 2_000, overdueRuns: 10_000 },
@@ -48,6 +61,7 @@ test("every setting arrives where it belongs, times of the model in milliseconds
     COSMOS_KEY: "cosmos-secret",
     COSMOS_DATABASE: "threads-of-acme",
     COSMOS_CREATE_CONTAINERS: "true",
+    EMBEDDING_DIMENSIONS: "1536",
     MODEL_KEY: "model-secret",
     MODEL_API_VERSION: "2024-10-21",
     MODEL_FIRST_TOKEN_TIMEOUT: "30",
@@ -66,7 +80,7 @@ test("every setting arrives where it belongs, times of the model in milliseconds
   });
   expect(config).toMatchObject({
     apiKeys: [{ tenant: "acme", digest: digestOf(KEY) }],
-    cosmos: { key: "cosmos-secret", database: "threads-of-acme", createContainers: true },
+    cosmos: { key: "cosmos-secret", database: "threads-of-acme", createContainers: true, dimensions: 1536 },
     model: {
       key: "model-secret",
       apiVersion: "2024-10-21",
@@ -314,9 +328,15 @@ describe("secrets are never shown,", () => {
   const BAD = { RUN_LEASE: "bad" };
 
   test("neither the good ones beside a bad setting nor a bad key", () => {
-    const secrets = { COSMOS_KEY: "cosmos-secret", MODEL_KEY: "model-secret", API_KEYS: `acme:${KEY}` };
+    const secrets = {
+      COSMOS_KEY: "cosmos-secret",
+      MODEL_KEY: "model-secret",
+      EMBEDDING_KEY: "embedding-secret",
+      API_KEYS: `acme:${KEY}`,
+    };
     const message = complaint({ ...secrets, ...BAD }) + complaint({ ...secrets, API_KEYS: `acme.com:${KEY}` });
-    for (const secret of ["cosmos-secret", "model-secret", "bus-secret", KEY]) expect(message).not.toContain(secret);
+    for (const secret of ["cosmos-secret", "model-secret", "embedding-secret", "bus-secret", KEY])
+      expect(message).not.toContain(secret);
   });
 
   // What stands before the colon is taken for a tenant, and named.
@@ -329,5 +349,46 @@ describe("secrets are never shown,", () => {
   test("nor one in a connection string that was given for the endpoint", () => {
     const text = "AccountEndpoint=https://acme.documents.azure.com:443/;AccountKey=cosmos-secret==;";
     expect(complaint({ COSMOS_ENDPOINT: text })).not.toContain("cosmos-secret");
+  });
+});
+
+describe("embeddings come from the model's endpoint,", () => {
+  const model = { MODEL_KEY: "model-secret", MODEL_API_VERSION: "2024-10-21", EMBEDDING_MODEL: "small" };
+  const common = { model: "small", dimensions: 256 };
+  const { MODEL_ENDPOINT: endpoint } = REQUIRED;
+
+  test.each([
+    ["with its key and version", {}, { endpoint, key: "model-secret", apiVersion: "2024-10-21" }],
+    [
+      "or from another path of the same server, with its key",
+      { EMBEDDING_ENDPOINT: "http://127.0.0.1:8080/embed/v1" },
+      { endpoint: "http://127.0.0.1:8080/embed/v1", key: "model-secret", apiVersion: undefined },
+    ],
+    [
+      "or from another server, which never gets the model's key",
+      { EMBEDDING_ENDPOINT: "http://127.0.0.1:8081/v1" },
+      { endpoint: "http://127.0.0.1:8081/v1", key: undefined, apiVersion: undefined },
+    ],
+    [
+      "or as the settings say",
+      {
+        EMBEDDING_ENDPOINT: "https://acme.openai.azure.com",
+        EMBEDDING_KEY: "embedding-secret",
+        EMBEDDING_API_VERSION: "2025-01-01",
+        EMBEDDING_DIMENSIONS: "1536",
+      },
+      {
+        endpoint: "https://acme.openai.azure.com",
+        key: "embedding-secret",
+        apiVersion: "2025-01-01",
+        dimensions: 1536,
+      },
+    ],
+  ])("%s", (_, changes, expected) => {
+    expect(read({ ...model, ...changes }).embeddings).toEqual({ ...common, ...expected });
+  });
+
+  test.each(["0", "4097", "12.5", "many"])("dimensions cannot be %s", (EMBEDDING_DIMENSIONS) => {
+    expect(complaint({ EMBEDDING_DIMENSIONS })).toMatch(/EMBEDDING_DIMENSIONS is ".*": expected a whole number/);
   });
 });

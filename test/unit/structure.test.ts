@@ -19,7 +19,9 @@ const FLOORS: string[][] = [
   // One place: the composition root (app.ts) builds parts of the HTTP face, whose operations work with the app.
   [HTTP_FACE],
   ["src/runs"],
-  ["src/threads", "src/files"],
+  ["src/ingest", "src/search", "src/threads"],
+  ["src/stores"],
+  ["src/files"],
   ["src/store", "src/jobs", "src/model", "src/blobs"],
   ["src/identity.ts"],
   ["src/managed-identity.ts"],
@@ -39,8 +41,11 @@ const BESIDE: Record<string, string[]> = {
   infra: [],
 };
 
-/** Files that the app starts as worker threads, by their URL instead of an import. */
-const STARTED_BY_URL = ["src/model/tokenizer-thread.ts"];
+/** Files that the app starts as threads or processes, by their URL instead of an import. */
+const STARTED_BY_URL = ["src/model/tokenizer-thread.ts", "src/ingest/read/reading-process.ts"];
+
+/** Files that stand ready for what is built next. One that the functions reach must be taken out here. */
+const NOT_YET_USED: string[] = [];
 
 const ofApp = (file: string) => file.startsWith("src/") || file.startsWith("functions/");
 
@@ -166,8 +171,10 @@ test("no line is longer than 120 columns, comments and texts included, which the
   expect(long).toEqual([]);
 });
 
-test("src holds the app only: the functions reach each of its files", () => {
+test("src holds the app only: the functions reach each of its files, or will", () => {
   const roots = [...graph.keys()].filter((file) => file.startsWith("functions/") || STARTED_BY_URL.includes(file));
   const reached = reachableFrom(graph, roots);
+  expect(NOT_YET_USED.filter((file) => reached.has(file))).toEqual([]);
+  for (const file of reachableFrom(graph, NOT_YET_USED)) reached.add(file);
   expect([...graph.keys()].filter((file) => file.startsWith("src/") && !reached.has(file))).toEqual([]);
 });

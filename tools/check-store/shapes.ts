@@ -46,7 +46,7 @@ const details = z.union([
   z.looseObject({ type: z.literal("message_creation"), message_creation: z.looseObject({ message_id: text }) }),
   z.looseObject({
     type: z.literal("tool_calls"),
-    tool_calls: z.array(z.looseObject({ function: z.looseObject({ output: z.unknown() }) })),
+    tool_calls: z.array(z.looseObject({ type: text, function: z.looseObject({ output: z.unknown() }).optional() })),
   }),
 ]);
 

@@ -1,4 +1,4 @@
-import type { Value } from "./values.ts";
+import type { Path, Value } from "./values.ts";
 
 /** What the parser makes of a query; see parser.ts for the grammar and compile.ts for the meaning. */
 export type Expression =
@@ -39,6 +39,8 @@ export interface Select {
   where: Expression | undefined;
   groupBy: Expression[] | undefined;
   orderBy: { value: Expression; descending: boolean }[] | undefined;
+  /** of ORDER BY RANK */
+  rank: Expression | undefined;
   offset: Expression | undefined;
   limit: Expression | undefined;
 }
@@ -85,4 +87,13 @@ export function calls(expression: Expression, name: string): boolean {
 export function hasAggregate(expression: Expression): boolean {
   if (expression.kind === "call" && AGGREGATES.has(expression.name)) return true;
   return children(expression).some(hasAggregate);
+}
+
+/** `c.a.b` as a path; undefined for anything else. */
+export function pathOf(expression: Expression, root: string): Path | undefined {
+  if (expression.kind === "identifier") return expression.name === root ? [] : undefined;
+  if (expression.kind !== "member" || expression.property.kind !== "constant") return undefined;
+  const name = expression.property.value;
+  const parent = pathOf(expression.object, root);
+  return parent && typeof name === "string" ? [...parent, name] : undefined;
 }

@@ -1,21 +1,12 @@
 import { badRequest } from "../errors.ts";
 import { aggregate } from "./aggregates.ts";
-import { AGGREGATES, type Expression, type Select } from "./ast.ts";
+import { AGGREGATES, type Expression, pathOf, type Select } from "./ast.ts";
 import { builtIn } from "./functions.ts";
 import { arithmetic, comparison } from "./operators.ts";
 import { likePattern } from "./patterns.ts";
-import { compare, define, equal, type Json, type JsonObject, property, typeRank, type Value } from "./values.ts";
-
-export type Parameters = ReadonlyMap<string, Json>;
-
-/** What an expression is evaluated against: the value of each alias, the query's parameters, the group's rows. */
-export interface Row {
-  slots: Value[];
-  parameters: Parameters;
-  group?: Row[];
-}
-
-export type Evaluate = (row: Row) => Value;
+import type { Evaluate, Row } from "./row.ts";
+import { isSearchFunction, searchFunction } from "./search.ts";
+import { compare, define, equal, type Json, type JsonObject, property, typeRank } from "./values.ts";
 
 /** A SELECT inside an expression: its results for a row of the query around it. */
 export interface Subquery {
@@ -29,11 +20,14 @@ export class Scope {
   readonly compileSubquery: CompileSubquery;
   readonly #slots: Map<string, number>;
   size: number;
+  /** the alias of the container's items */
+  root: string | undefined;
 
   constructor(compileSubquery: CompileSubquery, around?: Scope) {
     this.compileSubquery = compileSubquery;
     this.#slots = new Map(around ? around.#slots : []);
     this.size = around?.size ?? 0;
+    this.root = around?.root;
   }
 
   add(alias: string): number {
@@ -85,12 +79,7 @@ export function compile(expression: Expression, scope: Scope): Evaluate {
     case "object":
       return compileObject(expression.fields.map(([name, value]) => [name, compile(value, scope)]));
     case "call":
-      return AGGREGATES.has(expression.name)
-        ? compileAggregate(expression.name, expression.args, scope)
-        : compileCall(
-            expression.name,
-            expression.args.map((arg) => compile(arg, scope)),
-          );
+      return compileCall(expression.name, expression.args, scope);
     case "subquery":
       return subqueryValue(expression.form, scope.compileSubquery(expression.select, scope));
   }
@@ -227,9 +216,16 @@ export function compileObject(fields: [string, Evaluate][]): Evaluate {
   };
 }
 
-function compileCall(name: string, args: Evaluate[]): Evaluate {
-  const call = builtIn(name, args.length);
-  return (row) => call(...args.map((arg) => arg(row)));
+function compileCall(name: string, args: Expression[], scope: Scope): Evaluate {
+  if (AGGREGATES.has(name)) return compileAggregate(name, args, scope);
+  // Looked up before its arguments: an unknown function is to be told, not what is wrong inside of it.
+  const call = isSearchFunction(name) ? undefined : builtIn(name, args.length);
+  const values = args.map((arg) => compile(arg, scope));
+  if (call) return (row) => call(...values.map((value) => value(row)));
+  const { root } = scope;
+  const path = args[0] && root !== undefined ? pathOf(args[0], root) : undefined;
+  const item = root === undefined ? () => undefined : compileIdentifier(root, scope);
+  return searchFunction({ name, path, args: values, root: item });
 }
 
 function compileAggregate(name: string, args: Expression[], scope: Scope): Evaluate {

@@ -23,6 +23,7 @@ const STRENGTH: Record<string, number> = {
   "/": 13,
   "%": 13,
 };
+const RANKING = ["FULLTEXTSCORE", "VECTORDISTANCE", "RRF"];
 const NOT_STRENGTH = 5;
 const COMPARISON_STRENGTH = 6;
 const SIGN_STRENGTH = 14;
@@ -56,7 +57,9 @@ class Parser extends TokenCursor {
       }
       const where = this.take("WHERE") ? this.#expression() : undefined;
       const groupBy = this.#takeBy("GROUP") ? this.list(() => this.#expression()) : undefined;
-      const orderBy = this.#takeBy("ORDER") ? this.#orderBy() : undefined;
+      const isOrdered = this.#takeBy("ORDER");
+      const rank = isOrdered && this.is("RANK") && this.peek(1).kind === "name" ? this.#rank() : undefined;
+      const orderBy = isOrdered && !rank ? this.#orderBy() : undefined;
       let offset: Expression | undefined;
       let limit: Expression | undefined;
       if (this.take("OFFSET")) {
@@ -64,7 +67,7 @@ class Parser extends TokenCursor {
         this.need("LIMIT");
         limit = this.#count();
       }
-      return { kind: "select", distinct, top, projection, sources, where, groupBy, orderBy, offset, limit };
+      return { kind: "select", distinct, top, projection, sources, where, groupBy, orderBy, rank, offset, limit };
     });
   }
 
@@ -87,8 +90,21 @@ class Parser extends TokenCursor {
     return { kind: "list", columns };
   }
 
+  /** The words of the service, where they are known. */
+  #rank(): Expression {
+    this.need("RANK");
+    const rank = this.#expression();
+    if (rank.kind !== "call" || !RANKING.includes(rank.name)) {
+      throw badRequest(
+        "The ORDER BY RANK clause must be followed by a VectorDistance and/or a FullTextScore function call.",
+      );
+    }
+    if (this.is(",")) throw badRequest("ORDER BY RANK cannot be combined with other ORDER BY expressions.");
+    if (this.is("ASC") || this.is("DESC")) throw badRequest("ORDER BY RANK takes neither ASC nor DESC.");
+    return rank;
+  }
+
   #orderBy() {
-    if (this.is("RANK")) throw unsupported("ORDER BY RANK (full-text and hybrid search)");
     return this.list(() => {
       const value = this.#expression();
       const descending = this.take("DESC");

@@ -75,13 +75,14 @@ export function printProjection({ projection }: Select): string {
 const quoted = (alias: string) => JSON.stringify(alias);
 
 export function printSelect(select: Select): string {
-  const { distinct, top, sources, where, groupBy, orderBy, offset, limit } = select;
+  const { distinct, top, sources, where, groupBy, orderBy, rank, offset, limit } = select;
   const parts = [
     `SELECT ${distinct ? "DISTINCT " : ""}${top ? `TOP ${printExpression(top)} ` : ""}${printProjection(select)}`,
     printSources(sources),
     where && `WHERE ${printExpression(where)}`,
     groupBy && `GROUP BY ${printList(groupBy)}`,
     orderBy && printOrder(orderBy),
+    rank && `ORDER BY RANK ${printExpression(rank)}`,
     offset && limit && `OFFSET ${printExpression(offset)} LIMIT ${printExpression(limit)}`,
   ];
   return parts.filter((part) => part !== undefined && part !== "").join(" ");

@@ -1,6 +1,7 @@
 import { badRequest, unsupported } from "../errors.ts";
 import { type Column, calls, type Expression, hasAggregate, type Select, type Source } from "./ast.ts";
-import { compile, compileObject, type Evaluate, type Parameters, type Row, Scope } from "./compile.ts";
+import { compile, compileObject, Scope } from "./compile.ts";
+import type { Evaluate, Parameters, Row } from "./row.ts";
 import { canonical, compare, type Json, type Value } from "./values.ts";
 
 /** A result before paging: its value and the values that it is sorted by. */
@@ -38,11 +39,15 @@ export class CompiledSelect {
     }
     this.rootAlias = root;
     this.rootSlot = root === undefined ? undefined : scope.add(root);
+    if (root !== undefined) scope.root = root;
     const bound = root === undefined ? select.sources : joined;
     this.#sources = bound.map((source) => bindSource(source, scope));
     this.#where = select.where && compile(select.where, scope);
     this.#groupBy = select.groupBy?.map((expression) => compile(expression, scope));
     this.aggregated = select.groupBy !== undefined || projected(select).some(hasAggregate);
+    if (select.rank && (parent || this.aggregated || select.distinct)) {
+      throw unsupported("ORDER BY RANK in a subquery, or together with DISTINCT, GROUP BY or an aggregate");
+    }
     if (this.aggregated && select.orderBy) throw unsupported("ORDER BY together with GROUP BY or an aggregate");
     this.project = compileProjection(select, scope);
     this.#orderBy = (select.orderBy ?? []).map(({ value, descending }) => ({
@@ -53,6 +58,11 @@ export class CompiledSelect {
     if (select.top) this.#limits.top = compile(select.top, scope);
     if (select.offset) this.#limits.offset = compile(select.offset, scope);
     if (select.limit) this.#limits.limit = compile(select.limit, scope);
+  }
+
+  /** What the only expression of ORDER BY is for a row. */
+  orderOf(row: Row): Value {
+    return this.#orderBy[0]?.evaluate(row);
   }
 
   /** The rows that a row of the outer world (an item, or the rows around a subquery) expands to, filtered by WHERE. */
@@ -113,9 +123,9 @@ export class CompiledSelect {
 
   /** As a subquery: everything inside the row around it. */
   evaluate(outer: Row): Json[] {
-    const { parameters, slots } = outer;
+    const { parameters, slots, container } = outer;
     const { skip, take } = this.window(parameters);
-    const results = this.results(this.expand({ slots, parameters }), parameters);
+    const results = this.results(this.expand({ slots, parameters, container }), parameters);
     return results.slice(skip, skip + take).map(({ value }) => value);
   }
 

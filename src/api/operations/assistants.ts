@@ -8,13 +8,14 @@ import {
   newAssistant,
 } from "../../resources/assistant.ts";
 import { chosenAfter, chosenIn } from "../../resources/chosen.ts";
-import { deleted, listObject, toSeconds } from "../../resources/common.ts";
+import { deleted, listObject, type ToolResources, toSeconds } from "../../resources/common.ts";
 import { noAssistantFound, overloaded, updating } from "../../resources/errors.ts";
 import { mintId, nextSeq } from "../../resources/ids.ts";
 import { assertStorable } from "../../resources/limits.ts";
 import { type AssistantDoc, apiObject, assistantSort, catalogKey, isNewer } from "../../store/documents.ts";
 import type { Versioned } from "../../store/partition.ts";
 import type { Store } from "../../store/store.ts";
+import { assertStoresExist, createdResources } from "../../stores/resources.ts";
 import { operation } from "../operation.ts";
 import { page, pageQuery } from "../paging.ts";
 
@@ -40,16 +41,18 @@ const createAssistant = operation({
   response: assistantObject,
   handler: async ({ app, tenant, body, now }) => {
     const seq = nextSeq(now);
-    const assistant = newAssistant(body, mintId("assistant", seq), toSeconds(now));
-    const doc: AssistantDoc = {
-      ...assistant,
+    const id = mintId("assistant", seq);
+    const docWith = (resources: ToolResources): AssistantDoc => ({
+      ...newAssistant(body, id, toSeconds(now), resources),
       pk: catalogKey(tenant),
       kind: "assistant",
       internal: { sort: assistantSort(seq), chosen: chosenIn(body) },
-    };
-    assertStorable(doc, null);
+    });
+    // An assistant that is refused must not leave a store behind.
+    assertStorable(docWith({}), null);
+    const doc = docWith(await createdResources(app, tenant, body.tool_resources ?? {}));
     await app.store.catalog(tenant).create(doc);
-    return assistant;
+    return apiObject(doc);
   },
 });
 
@@ -84,6 +87,7 @@ const modifyAssistant = operation({
   body: modifyAssistantRequest,
   response: assistantObject,
   handler: async ({ app, tenant, params, body }) => {
+    await assertStoresExist(app, tenant, body.tool_resources ?? {});
     for (let attempt = 0; attempt < EDIT_ATTEMPTS; attempt++) {
       const stored = await readAssistantToUse(app.store, tenant, params.assistant_id);
       const assistant: Assistant = modifiedAssistant(apiObject(stored), body);

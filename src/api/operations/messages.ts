@@ -11,6 +11,7 @@ import {
 } from "../../resources/message.ts";
 import { staleLock } from "../../runs/commands.ts";
 import { apiObject, type MessageDoc, messageSort } from "../../store/documents.ts";
+import { attachToThread } from "../../threads/attachments.ts";
 import * as threads from "../../threads/messages.ts";
 import { assertThreadExists, readThread } from "../../threads/read.ts";
 import { operation } from "../operation.ts";
@@ -26,6 +27,7 @@ const createMessage = operation({
   handler: async ({ app, tenant, params: { thread_id: id }, body, now }) => {
     await assertImages(app, tenant, [body]);
     const isStale = staleLock(app.engine, app.store.thread(tenant, id), id);
+    await attachToThread(app, tenant, id, [body], isStale);
     return apiObject(await threads.addMessage(app.store, tenant, id, body, now, isStale));
   },
 });

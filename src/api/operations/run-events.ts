@@ -10,6 +10,7 @@ import { logOf } from "../../runs/settle.ts";
 import { readShortLog } from "../../runs/short-log.ts";
 import { isNewer, type MessageDoc, type RunDoc, type ShortLog, type StepDoc } from "../../store/documents.ts";
 import type { Versioned } from "../../store/partition.ts";
+import { type Include, includeQuery, shownEvent } from "../include.ts";
 import { operation } from "../operation.ts";
 import { EventStream } from "../sse.ts";
 import { validated } from "../validation.ts";
@@ -23,7 +24,7 @@ const SHORTEST_PAUSE = 10;
 const LONGEST_PAUSE = 4_000;
 const SLOWER = 1.25;
 
-const position = z.object({
+const position = includeQuery.extend({
   after: z
     .preprocess(
       (value) => (typeof value === "string" && /^-?\d+$/.test(value) ? Number(value) : value),
@@ -47,7 +48,7 @@ export const watchRun = operation({
     const ref = { partition: app.store.thread(tenant, threadId), threadId, runId };
     const run = await currentRun(app.engine, ref);
     const stream = new EventStream(connection);
-    follow(app, ref, run, after, stream)
+    follow(app, ref, run, { ...query, after }, stream)
       .catch((error: unknown) => {
         logOf(app.engine, run).warn("following a run's events failed", { error });
         stream.push(errorEvent("The server had an error while it read this run's events."));
@@ -58,7 +59,13 @@ export const watchRun = operation({
 });
 
 /** Like the streams of the original, it ends where the run ends or waits for tool outputs. */
-async function follow(app: App, ref: RunRef, first: Versioned<RunDoc>, after: number, stream: EventStream) {
+async function follow(
+  app: App,
+  ref: RunRef,
+  first: Versioned<RunDoc>,
+  { after, ...include }: Include & { after: number },
+  stream: EventStream,
+) {
   let run = first;
   let next = after + 1;
   let told = "";
@@ -70,7 +77,7 @@ async function follow(app: App, ref: RunRef, first: Versioned<RunDoc>, after: nu
       if (number + index < next) continue;
       // What is in the log need not wait in memory.
       await stream.hasRoom();
-      if (event !== undefined) stream.push(event, number + index);
+      if (event !== undefined) stream.push(shownEvent(event, include), number + index);
       next = number + index + 1;
     }
   };

@@ -1,4 +1,3 @@
-import { z } from "zod";
 import type { App } from "../../app.ts";
 import { assertImages } from "../../files/images.ts";
 import { listObject } from "../../resources/common.ts";
@@ -16,10 +15,13 @@ import { assertCreatable } from "../../runs/create.ts";
 import type { RunEvent } from "../../runs/events.ts";
 import { type NewRun, startRun, startStreamedRun } from "../../runs/start.ts";
 import { apiObject, type RunDoc, runSort } from "../../store/documents.ts";
+import { assertStoresExist } from "../../stores/resources.ts";
+import { attachToThread, resourcesOfThread } from "../../threads/attachments.ts";
 import { storeThread } from "../../threads/create.ts";
 import { draftThread } from "../../threads/draft.ts";
 import { readThread } from "../../threads/read.ts";
 import type { Connection } from "../connections.ts";
+import { type Include, includeQuery } from "../include.ts";
 import { operation } from "../operation.ts";
 import { existing, page, pageQuery } from "../paging.ts";
 import { streamRun } from "../streaming.ts";
@@ -31,8 +33,8 @@ function admit(app: App, tenant: string, request: { stream?: boolean | null | un
 }
 
 /** Answers with the queued run, or with the stream of its events. */
-async function start(app: App, run: NewRun, connection: Connection | undefined) {
-  if (run.request.stream === true) return streamRun(app, await startStreamedRun(app.engine, run), connection);
+async function start(app: App, run: NewRun, connection: Connection | undefined, query?: Include) {
+  if (run.request.stream === true) return streamRun(app, await startStreamedRun(app.engine, run), connection, query);
   return apiObject(await startRun(app.engine, run));
 }
 
@@ -41,18 +43,20 @@ const createRun = operation({
   summary: "Run an assistant on a thread",
   method: "POST",
   path: "threads/{thread_id}/runs",
-  query: z.object({}),
+  query: includeQuery,
   body: createRunRequest,
   maxBody: MAX_RUN_BODY,
   response: runObject,
   streams: true,
-  handler: async ({ app, tenant, params: { thread_id: threadId }, body, now, connection }) => {
+  handler: async ({ app, tenant, params: { thread_id: threadId }, query, body, now, connection }) => {
     admit(app, tenant, body);
     const assistant = await readAssistantToUse(app.store, tenant, body.assistant_id);
     assertChoosable(body.tool_choice, body.tools ?? assistant.tools);
     await assertImages(app, tenant, body.additional_messages ?? []);
+    const isStale = commands.staleLock(app.engine, app.store.thread(tenant, threadId), threadId);
+    await attachToThread(app, tenant, threadId, body.additional_messages ?? [], isStale);
     const run = { tenant, threadId, assistant, request: body, now, before: [], isThreadNew: false };
-    return start(app, run, connection);
+    return start(app, run, connection, query);
   },
 });
 
@@ -70,15 +74,18 @@ const createThreadAndRun = operation({
     // The assistant first: a wrong id must not leave a thread behind.
     const assistant = await readAssistantToUse(app.store, tenant, body.assistant_id);
     assertChoosable(body.tool_choice, body.tools ?? assistant.tools);
-    const { thread: threadRequest, tool_resources: _resources, ...request } = body;
+    const { thread: threadRequest, tool_resources: toolResources, ...request } = body;
     await assertImages(app, tenant, threadRequest?.messages ?? []);
+    await assertStoresExist(app, tenant, toolResources ?? {});
     const { thread, messages } = await draftThread(tenant, threadRequest ?? {}, now);
     // A run that is refused must not leave a thread behind either.
     const { lifetime } = app.config.runs;
-    assertCreatable({ tenant, threadId: thread.id, assistant, request, now, lifetime }, messages);
+    const draft = { tenant, threadId: thread.id, assistant, request, now, lifetime, toolResources };
+    assertCreatable(draft, messages);
+    thread.tool_resources = await resourcesOfThread(app, tenant, threadRequest ?? {});
     await storeThread(app.store, tenant, thread, messages, app.now);
     const before: RunEvent[] = [{ event: "thread.created", data: apiObject(thread) }];
-    const run = { tenant, threadId: thread.id, assistant, request, now, before, isThreadNew: true };
+    const run = { tenant, threadId: thread.id, assistant, request, now, before, isThreadNew: true, toolResources };
     return start(app, run, connection);
   },
 });

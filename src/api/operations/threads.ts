@@ -4,6 +4,8 @@ import { noThreadFound } from "../../resources/errors.ts";
 import { MAX_METADATA_BODY, MAX_THREAD_BODY } from "../../resources/limits.ts";
 import { createThreadRequest, deletedThreadObject, modifyThreadRequest, threadObject } from "../../resources/thread.ts";
 import { apiObject, type DeletedThreadDoc, type ThreadDoc, threadSort } from "../../store/documents.ts";
+import { assertStoresExist } from "../../stores/resources.ts";
+import { resourcesOfThread } from "../../threads/attachments.ts";
 import { storeThread } from "../../threads/create.ts";
 import * as threads from "../../threads/delete.ts";
 import { draftThread } from "../../threads/draft.ts";
@@ -22,6 +24,7 @@ const createThread = operation({
   handler: async ({ app, tenant, body, now }) => {
     await assertImages(app, tenant, body.messages ?? []);
     const { thread, messages } = await draftThread(tenant, body, now);
+    thread.tool_resources = await resourcesOfThread(app, tenant, body);
     await storeThread(app.store, tenant, thread, messages, app.now);
     return apiObject(thread);
   },
@@ -58,6 +61,7 @@ const modifyThread = operation({
   maxBody: MAX_METADATA_BODY,
   response: threadObject,
   handler: async ({ app, tenant, params: { thread_id: id }, body }) => {
+    await assertStoresExist(app, tenant, body.tool_resources ?? {});
     const partition = app.store.thread(tenant, id);
     const set: Record<string, unknown> = {};
     if (body.metadata !== undefined) set["/metadata"] = body.metadata;

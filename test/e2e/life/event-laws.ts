@@ -5,7 +5,7 @@
 import { expect } from "vitest";
 import type { Message } from "../../../src/resources/message.ts";
 import type { Run, RunStatus } from "../../../src/resources/run.ts";
-import type { FunctionToolCall, RunStep } from "../../../src/resources/step.ts";
+import { type FunctionToolCall, isFunctionCall, type RunStep } from "../../../src/resources/step.ts";
 import type { ServerEvent } from "./run-reader.ts";
 
 interface Delta {
@@ -104,7 +104,7 @@ export class EventLaws {
   #expectSaidCalls(step: RunStep): void {
     if (step.step_details.type !== "tool_calls") return;
     const withoutOutputs = step.step_details.tool_calls.map((call) => {
-      return { ...call, function: { ...call.function, output: null } };
+      return isFunctionCall(call) ? { ...call, function: { ...call.function, output: null } } : call;
     });
     expect(withoutOutputs, "a step ends with what its deltas said").toEqual(this.#calls.get(step.id));
   }

@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import { addUsage, NO_USAGE, type Usage } from "../../../src/resources/common.ts";
 import type { Message } from "../../../src/resources/message.ts";
 import { isTerminal, type Run } from "../../../src/resources/run.ts";
-import type { FunctionToolCall, RunStep } from "../../../src/resources/step.ts";
+import { type FunctionToolCall, isFunctionCall, type RunStep } from "../../../src/resources/step.ts";
 import { hasText, makesMessage, type Outcome, type TurnPlan } from "./plans.ts";
 import type { RunModel } from "./run-model.ts";
 
@@ -233,7 +233,7 @@ function expectCalls(step: RunStep, plan: TurnPlan, outputs: Map<string, string>
 }
 
 const callsOf = (step: RunStep): FunctionToolCall[] =>
-  step.step_details.type === "tool_calls" ? step.step_details.tool_calls : [];
+  step.step_details.type === "tool_calls" ? step.step_details.tool_calls.filter(isFunctionCall) : [];
 
 /** How far the model got is open; but what there is must have been planned, and nothing is left in progress. */
 function takeCancelledTurn(unseen: Unseen, run: Run, plan: TurnPlan): void {

@@ -120,13 +120,13 @@ export const BREAKS: Break[] = [
   ]),
 
   of(1, "a model call may say as much as it likes", [
-    edit("runs/turn.ts", "MAX_SAID_BYTES = 500_000", "MAX_SAID_BYTES = 500_000_000"),
+    edit("runs/said-bytes.ts", "MAX_SAID_BYTES = 500_000", "MAX_SAID_BYTES = 500_000_000"),
   ]),
   of(1, "an answer that was cut off at the bound counts as complete", [
     edit("runs/turn.ts", 'this.finishReason = "length";', 'this.finishReason = "stop";'),
   ]),
   of(1, "an answer may be twice as long, and a batch that does not fit is not tried in a smaller form", [
-    edit("runs/turn.ts", "MAX_SAID_BYTES = 500_000", "MAX_SAID_BYTES = 1_000_000"),
+    edit("runs/said-bytes.ts", "MAX_SAID_BYTES = 500_000", "MAX_SAID_BYTES = 1_000_000"),
     edit("runs/run-batch.ts", "if (status === 413) {", "if (false) {"),
     edit("runs/event-encoding.ts", "const LARGE = 2_000;", "const LARGE = 200_000_000;"),
   ]),

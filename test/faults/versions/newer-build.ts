@@ -1,17 +1,17 @@
 /**
  * A build of the next schema version, made from the built app by replacing texts. What it does differently is what a real
  * next version may do: more fields, inside and in the API; events and wake-ups of new kinds; and runs that mean something
- * else than before, which tell version 2. Whatever it adds says so, so that a test sees what became of it.
+ * else than before, which tell version 3. Whatever it adds says so, so that a test sees what became of it.
  */
 import { cpSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { PROJECT } from "../../e2e/build.ts";
 
-/** A run whose metadata say this is of version 2 if the newer build creates it. */
+/** A run whose metadata say this is of version 3 if the newer build creates it. */
 export const NEW_MEANING = { meaning: "new" };
 
-/** What the newer build tells the model as `user`: of runs of the first version, and of those of the second. */
+/** What the newer build tells the model as `user`: of runs of the versions before, and of those of the newest. */
 export const NEWER = "newer";
 export const NEWER_MEANING = "newer-meaning";
 
@@ -28,7 +28,7 @@ interface Edit {
 }
 
 const EDITS: Edit[] = [
-  { file: "resources/schema-version.js", from: "SCHEMA_VERSION = 1", to: "SCHEMA_VERSION = 2" },
+  { file: "resources/schema-version.js", from: "SCHEMA_VERSION = 2", to: "SCHEMA_VERSION = 3" },
   // A field of the API, and one inside, of each run and of each message of a client.
   {
     file: "resources/run.js",
@@ -38,7 +38,7 @@ const EDITS: Edit[] = [
   {
     file: "runs/create.js",
     from: "log: { chunks: 0, events: 0 },",
-    to: 'log: { chunks: 0, events: 0 }, origin: "newer", ...(draft.request.metadata?.meaning === "new" ? { v: 2 } : {}),',
+    to: 'log: { chunks: 0, events: 0 }, origin: "newer", ...(draft.request.metadata?.meaning === "new" ? { v: 3 } : {}),',
   },
   {
     file: "resources/message.js",
@@ -50,11 +50,11 @@ const EDITS: Edit[] = [
     from: "follows_tools: false }",
     to: 'follows_tools: false, origin: "newer" }',
   },
-  // What a run of version 2 means: its model is asked in another way.
+  // What a run of version 3 means: its model is asked in another way.
   {
     file: "runs/context.js",
     from: "model: run.model,",
-    to: `model: run.model, user: (run.internal.v ?? 1) > 1 ? "${NEWER_MEANING}" : "${NEWER}",`,
+    to: `model: run.model, user: (run.internal.v ?? 1) > 2 ? "${NEWER_MEANING}" : "${NEWER}",`,
   },
   // Its first wake-up is one that older builds understand, so that they look at the run; the later ones are not.
   {
@@ -84,7 +84,7 @@ const EDITS: Edit[] = [
   {
     file: "runs/start.js",
     from: "await engine.wakeUps.send(wakeUpOf(queued),",
-    to: `const mark = { kind: "${MARK}", v: 2, tenant: start.tenant, thread: start.threadId, run: queued.id };
+    to: `const mark = { kind: "${MARK}", v: 3, tenant: start.tenant, thread: start.threadId, run: queued.id };
     await engine.wakeUps.sendAll([{ job: mark, id: queued.id + "/mark" }]);
     await engine.wakeUps.send(wakeUpOf(queued),`,
   },

@@ -47,7 +47,7 @@ const STORE: Rule[] = [
   {
     rule: "an account with vectors can search them",
     holds: (snapshot) => !hasVectors(snapshot) || capabilities(snapshot).includes("EnableNoSQLVectorSearch"),
-    mistake: giveVectors,
+    mistake: (snapshot) => snapshot.put(TYPES.account, "properties.capabilities", [{ name: "EnableServerless" }]),
   },
   {
     rule: "serverless has no throughput",

@@ -237,8 +237,8 @@ describe("access", () => {
     expect((await failure(world.client.databases.create({ id: "shared", throughput: 400 }))).message).toContain(
       "shared",
     );
-    const feed = items.query("SELECT VectorDistance(c.a, c.b) FROM c").fetchAll();
-    expect(await failure(feed)).toMatchObject({ code: 400, message: expect.stringContaining("VECTORDISTANCE") });
+    const feed = items.query("SELECT ST_DISTANCE(c.a, c.b) FROM c").fetchAll();
+    expect(await failure(feed)).toMatchObject({ code: 400, message: expect.stringContaining("ST_DISTANCE") });
   });
 });
 

@@ -1,5 +1,7 @@
 /** A store in which everything is right, and one thing broken by hand: the checker names it. */
+
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { SCHEMA_VERSION } from "../../../src/resources/schema-version.ts";
 import { apiObject, type DeletedThreadDoc, type Doc, deletedSort } from "../../../src/store/documents.ts";
 import type { Report } from "../../../tools/check-store/check-store.ts";
 import type { CheckOptions } from "../../../tools/check-store/rule.ts";
@@ -61,9 +63,9 @@ describe("a store in which nothing is wrong", () => {
     expect(await check(allDocs(docs))).toMatchObject({ violations: [], newer: 0 });
     // What it says is for the newer build to judge, but for its lock and what is due.
     const newer = answeredThread();
-    Object.assign(newer.run.internal, { v: 2 });
+    Object.assign(newer.run.internal, { v: SCHEMA_VERSION + 1 });
     Object.assign(newer.answer, { content: "another form" });
-    const stranger = { id: "x_1", pk: KEY, kind: "x", internal: { v: 2 } } as unknown as Doc;
+    const stranger = { id: "x_1", pk: KEY, kind: "x", internal: { v: SCHEMA_VERSION + 1 } } as unknown as Doc;
     expect(await check([...allDocs(newer), stranger])).toMatchObject({ violations: [], newer: 1 });
     newer.thread.internal.active_run = newer.run.id;
     expect(rulesOf(await check(allDocs(newer)))).toEqual(["lock"]);
@@ -157,7 +159,8 @@ const BROKEN: [what: string, rule: string, broken: Break][] = [
     "a finished function call has no output",
     "step",
     ({ calls: { step_details: details } }) => {
-      if (details.type === "tool_calls" && details.tool_calls[0]) details.tool_calls[0].function.output = null;
+      const [call] = details.type === "tool_calls" ? details.tool_calls : [];
+      if (call?.type === "function") call.function.output = null;
     },
   ],
   ["a run that ended can still expire", "run", ({ run }) => void Object.assign(run, { expires_at: CREATED + 600 })],

@@ -151,8 +151,9 @@ test("lists say their bounds and defaults, and all may filter or page as the app
     before: { type: "string" },
   });
   expect(Object.keys(parameters("listMessages"))).toContain("run_id");
-  expect(parameters("watchRun")).toEqual({ after: { type: "integer", minimum: -1 } });
-  expect(parameters("createRun")).toEqual({});
+  const include = { "include[]": expect.objectContaining({ type: "array" }) };
+  expect(parameters("watchRun")).toEqual({ ...include, after: { type: "integer", minimum: -1 } });
+  expect(parameters("createRun")).toEqual(include);
 });
 
 describe("a request that the document allows is one that the app takes, and the other way round:", () => {

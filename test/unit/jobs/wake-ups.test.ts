@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { purgeJob, wakeUp } from "../../../src/jobs/wake-ups.ts";
+import { SCHEMA_VERSION } from "../../../src/resources/schema-version.ts";
 import { advance } from "../../../src/runs/advance.ts";
 import { buryWakeUp, handleWakeUp } from "../../../src/runs/worker.ts";
 import { until } from "../../e2e/harness.ts";
@@ -16,7 +17,7 @@ afterAll(() => world.stop());
 const early = () => ({ ...world.engine, now: () => Date.now() - 30_000 });
 
 describe("a wake-up of a kind that this build does not know", () => {
-  const newer = { v: 2, kind: "index", tenant: "acme", file: { id: "file_1" } };
+  const newer = { v: SCHEMA_VERSION + 1, kind: "index", tenant: "acme", file: { id: "file_1" } };
 
   test("goes back for a newer build, with everything that it says", async () => {
     await handleWakeUp(early(), newer);
@@ -46,7 +47,7 @@ describe("a wake-up of a kind that this build does not know", () => {
 
 describe("a run's wake-up of a newer version", () => {
   test("goes back for a newer build", async () => {
-    const newer = { v: 2, tenant: "acme", thread: "thread_1", run: "run_1" };
+    const newer = { v: SCHEMA_VERSION + 1, tenant: "acme", thread: "thread_1", run: "run_1" };
     await handleWakeUp(early(), newer);
     expect(await world.receive()).toEqual({ ...newer, passes: 1 });
   });
@@ -56,7 +57,7 @@ describe("a run's wake-up of a newer version", () => {
     const run = { ...runIn("queued"), pk: `${tenant}:${id}`, thread_id: id };
     await partition.create(run);
     const job = { tenant, thread: id, run: run.id };
-    await buryWakeUp(world.engine, { v: 2, ...job });
+    await buryWakeUp(world.engine, { v: SCHEMA_VERSION + 1, ...job });
     expect(await partition.read(run.id)).toMatchObject({ status: "queued" });
     await buryWakeUp(world.engine, { v: 1, ...job });
     expect(await partition.read(run.id)).toMatchObject({ status: "failed" });

@@ -5,7 +5,7 @@ import { inChunks, MAX_CHUNK_BYTES } from "../../../src/runs/event-log.ts";
 import { endingEvents, messageEvent, runEvent, stepEvent } from "../../../src/runs/events.ts";
 import { type Ending, ended, endedMessage, endedStep, paused } from "../../../src/runs/lifecycle.ts";
 import { type BatchParts, RunBatch } from "../../../src/runs/run-batch.ts";
-import { MAX_SAID_BYTES } from "../../../src/runs/turn.ts";
+import { MAX_SAID_BYTES } from "../../../src/runs/said-bytes.ts";
 import type { MessageDoc, RunDoc, StepDoc } from "../../../src/store/documents.ts";
 import { MAX_BATCH_BYTES } from "../../../src/store/limits.ts";
 import { withoutSnapshot } from "../../../src/store/snapshots.ts";

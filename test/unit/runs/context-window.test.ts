@@ -4,6 +4,7 @@ import type { Run } from "../../../src/resources/run.ts";
 import { readContext } from "../../../src/runs/context-window.ts";
 import { noSink } from "../../../src/runs/events.ts";
 import { OwnedRun } from "../../../src/runs/owned-run.ts";
+import { noToolset } from "../../../src/runs/tools/toolset.ts";
 import type { MessageDoc, RunDoc, RunInternal, StepDoc } from "../../../src/store/documents.ts";
 import { callsStep, functionCall, messageDoc, RUN_SEQ, replyDoc, runIn } from "../documents.ts";
 import { read, type StoredThreads, startStoredThreads } from "./stored-thread.ts";
@@ -32,7 +33,7 @@ async function prompt(
   const doc: RunDoc = { ...base, ...run, internal: { ...base.internal, turns: 0, ...NOTHING_USED, ...internal } };
   const partition = await threads.thread([doc, ...docs], RUN_ID);
   const owned = new OwnedRun(partition, await read<RunDoc>(partition, RUN_ID), noSink, 0);
-  return (await readContext(owned, contextTokens)).request.messages;
+  return (await readContext(owned, noToolset(doc), contextTokens)).request.messages;
 }
 
 interface Setting {

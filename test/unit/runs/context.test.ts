@@ -269,11 +269,14 @@ describe("a choice of a function", () => {
       message: "Invalid value for 'tool_choice': the run has no function 'get_wether' among its tools.",
     });
     expect(impossibleChoice({ ...run, tools: [{ type: "code_interpreter" }] })).toBeDefined();
+    expect(impossibleChoice(runDoc({ tool_choice: { type: "file_search" } }))?.message).toBe(
+      "Invalid value for 'tool_choice': the run has no file_search among its tools.",
+    );
   });
 
-  test("that the run has, or that is none of a function, is passed on", () => {
+  test("that the run has, or that names none, is passed on", () => {
     expect(impossibleChoice(runDoc({ tools: [CLOCK], tool_choice: named("get_time") }))).toBeUndefined();
-    for (const choice of ["auto", "none", "required", { type: "file_search" as const }] as const) {
+    for (const choice of ["auto", "none", "required"] as const) {
       expect(impossibleChoice(runDoc({ tool_choice: choice }))).toBeUndefined();
     }
   });

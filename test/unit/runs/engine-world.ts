@@ -11,6 +11,7 @@ import type { Log } from "../../../src/log.ts";
 import type { CreateRunRequest } from "../../../src/resources/run.ts";
 import type { Engine } from "../../../src/runs/engine.ts";
 import { type NewRun, startRun } from "../../../src/runs/start.ts";
+import type { HostedTool } from "../../../src/runs/tools/hosted-tool.ts";
 import { wakeUpOf } from "../../../src/runs/wake.ts";
 import type { RunDoc } from "../../../src/store/documents.ts";
 import type { Partition, Versioned } from "../../../src/store/partition.ts";
@@ -37,13 +38,19 @@ export interface Question {
   /** how often the model has been asked */
   calls(): number;
   /** what starts a run on the thread */
-  newRun(request?: Partial<CreateRunRequest>): NewRun;
+  newRun(request?: Partial<CreateRunRequest>, changes?: Partial<NewRun>): NewRun;
+  /** what the model was asked, call by call */
+  requests(): unknown[];
   /** Queues a run; answers with its wake-up. */
-  start(request?: Partial<CreateRunRequest>): Promise<{ run: RunDoc; job: WakeUp }>;
+  start(request?: Partial<CreateRunRequest>, changes?: Partial<NewRun>): Promise<{ run: RunDoc; job: WakeUp }>;
   read(runId: string): Promise<Versioned<RunDoc>>;
 }
 
-export async function startEngineWorld(env: Record<string, string> = {}, log: Log = silentLog): Promise<EngineWorld> {
+export async function startEngineWorld(
+  env: Record<string, string> = {},
+  log: Log = silentLog,
+  hosted?: HostedTool[],
+): Promise<EngineWorld> {
   const [cosmos, model] = await Promise.all([startCosmos(), startModel()]);
   const queue = new ServiceBusBroker();
   queue.createQueue(QUEUE, { dupWindow: 60_000 });
@@ -57,7 +64,7 @@ export async function startEngineWorld(env: Record<string, string> = {}, log: Lo
     MODEL_KEY: "a-key",
     ...env,
   };
-  const app = new App(readConfig(settings), log);
+  const app = new App(readConfig(settings), log, hosted);
   await app.prepare();
   return {
     cosmos,
@@ -81,7 +88,7 @@ async function question({ engine, store, now }: App, model: RunningModel, turns:
   await storeThread(store, tenant, thread, messages, now);
   const partition = engine.store.thread(tenant, thread.id);
   const answering = assistant({ model: name });
-  const newRun = (request: Partial<CreateRunRequest> = {}): NewRun => ({
+  const newRun = (request: Partial<CreateRunRequest> = {}, changes: Partial<NewRun> = {}): NewRun => ({
     tenant,
     threadId: thread.id,
     assistant: answering,
@@ -89,15 +96,17 @@ async function question({ engine, store, now }: App, model: RunningModel, turns:
     now: now(),
     before: [],
     isThreadNew: false,
+    ...changes,
   });
   return {
     tenant,
     threadId: thread.id,
     partition,
     calls: () => model.requests(name).length,
+    requests: () => model.requests(name).map(({ body }) => body),
     newRun,
-    async start(request) {
-      const run = await startRun(engine, newRun(request));
+    async start(request, changes) {
+      const run = await startRun(engine, newRun(request, changes));
       return { run, job: wakeUpOf(run) };
     },
     async read(runId) {

@@ -3,7 +3,7 @@
  * and throws where one of them would throw or silently get something wrong.
  */
 import type { Message } from "../../../src/resources/message.ts";
-import type { RunStep, ToolCall } from "../../../src/resources/step.ts";
+import { isFunctionCall, type RunStep, type ToolCall } from "../../../src/resources/step.ts";
 import type { RunEvent } from "../../../src/runs/events.ts";
 
 type Json = Record<string, unknown>;
@@ -35,7 +35,10 @@ export class StreamReader {
   callsOf(id: string): ToolCall[] {
     const { step_details: details } = snapshotOf(this.#steps, id).object as unknown as RunStep;
     if (details.type !== "tool_calls") throw new Error(`step ${id} has no calls`);
-    return details.tool_calls.map(({ id: call, type, function: called }) => ({ id: call, type, function: called }));
+    return details.tool_calls.map((call) => {
+      if (!isFunctionCall(call)) return { id: call.id, type: call.type, file_search: call.file_search };
+      return { id: call.id, type: call.type, function: call.function };
+    });
   }
 
   #readMessage(what: string, data: Json, id: string): void {

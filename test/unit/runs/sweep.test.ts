@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { SweepMemory } from "../../../src/jobs/sweep-memory.ts";
 import { QUEUE } from "../../../src/jobs/wake-ups.ts";
 import { sweep } from "../../../src/runs/sweep.ts";
-import { SweepMemory } from "../../../src/runs/sweep-memory.ts";
 import { threadKey } from "../../../src/store/documents.ts";
 import { runDoc } from "../documents.ts";
 import { type EngineWorld, startEngineWorld } from "./engine-world.ts";

@@ -1,6 +1,8 @@
 /** Threads and runs that only a newer build understands: what this one does with them, and what it leaves. */
+
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { noThreadFound, updating } from "../../../src/resources/errors.ts";
+import { SCHEMA_VERSION } from "../../../src/resources/schema-version.ts";
 import { cancelRun, currentRun, submitToolOutputs } from "../../../src/runs/commands.ts";
 import { createRun } from "../../../src/runs/create.ts";
 import { handleWakeUp } from "../../../src/runs/worker.ts";
@@ -11,7 +13,7 @@ import { readThread } from "../../../src/threads/read.ts";
 import { assistant, runIn } from "../documents.ts";
 import { type StoredThread, startWorld, type World } from "./world.ts";
 
-const NEWER = { "/internal/v": 2, "/internal/more": "kept" };
+const NEWER = { "/internal/v": SCHEMA_VERSION + 1, "/internal/more": "kept" };
 
 let world: World;
 let thread: StoredThread;
@@ -30,7 +32,14 @@ const message = { role: "user" as const, content: "And then?" };
 /** A newer run that holds the thread, due now. */
 async function newerRun(status: RunDoc["status"], changes: Partial<RunDoc> = {}) {
   const run: RunDoc = { ...runIn(status), ...changes, pk: `${thread.tenant}:${thread.id}`, thread_id: thread.id };
-  const internal = { ...run.internal, tenant: thread.tenant, lease: null, due: Date.now() - 1, v: 2, more: "kept" };
+  const internal = {
+    ...run.internal,
+    tenant: thread.tenant,
+    lease: null,
+    due: Date.now() - 1,
+    v: SCHEMA_VERSION + 1,
+    more: "kept",
+  };
   await thread.partition.create({ ...run, internal });
   await thread.partition.patchIf<ThreadDoc>(thread.id, "true", { "/internal/active_run": run.id });
   return { ref: { partition: thread.partition, threadId: thread.id, runId: run.id }, run };
@@ -85,7 +94,7 @@ test("a newer thread is deleted at once, and a newer build purges it", async () 
   await handleWakeUp(world.engine, await world.receive());
   expect(await thread.count()).toBe(2);
   const mark = await thread.partition.read<DeletedThreadDoc>(thread.id);
-  expect(mark).toMatchObject({ kind: "deleted_thread", internal: { v: 2 } });
+  expect(mark).toMatchObject({ kind: "deleted_thread", internal: { v: SCHEMA_VERSION + 1 } });
 });
 
 test.each(["queued", "in_progress"] as const)("a newer run that is %s is left, for a moment", async (status) => {
@@ -110,13 +119,13 @@ test("a newer run that is cancelled or whose time is over ends, keeps its fields
   const { ref: cancelled } = await newerRun("queued");
   await cancelRun(world.engine, cancelled);
   const last = await currentRun(world.engine, cancelled);
-  expect(last).toMatchObject({ status: "cancelled", internal: { v: 2, more: "kept" } });
+  expect(last).toMatchObject({ status: "cancelled", internal: { v: SCHEMA_VERSION + 1, more: "kept" } });
   expect((await stored()).internal.active_run).toBeNull();
 
   thread = await world.thread(1);
   const { run } = await newerRun("queued", { expires_at: 1 });
   await handleWakeUp(world.engine, { tenant: thread.tenant, thread: thread.id, run: run.id });
   const expired = await thread.partition.read<RunDoc>(run.id);
-  expect(expired).toMatchObject({ status: "expired", internal: { v: 2, more: "kept" } });
+  expect(expired).toMatchObject({ status: "expired", internal: { v: SCHEMA_VERSION + 1, more: "kept" } });
   expect((await stored()).internal.active_run).toBeNull();
 });

@@ -1,6 +1,6 @@
 /** Steps: which fields each status fills (docs/contract.md 3.2), and which statuses go with their run's. */
 import { isTerminal } from "../../../src/resources/run.ts";
-import { runStepObject } from "../../../src/resources/step.ts";
+import { isFunctionCall, runStepObject } from "../../../src/resources/step.ts";
 import { apiObject, type RunDoc, type StepDoc } from "../../../src/store/documents.ts";
 import type { CheckOptions, Finding } from "../rule.ts";
 import type { ThreadSnapshot } from "../snapshot.ts";
@@ -27,7 +27,7 @@ export function* stepsAreWhole(thread: ThreadSnapshot, { tolerance }: CheckOptio
 function* outputs({ id, type, status, step_details: details }: StepDoc): Iterable<Finding> {
   if (type !== details.type) yield { id, detail: `is of type ${type} with details of ${details.type}` };
   if (status !== "completed" || details.type !== "tool_calls") return;
-  const missing = details.tool_calls.filter((call) => call.function.output === null).length;
+  const missing = details.tool_calls.filter((call) => isFunctionCall(call) && call.function.output === null).length;
   if (missing > 0) yield { id, detail: `is completed, and ${missing} of its calls have no output` };
 }
 

@@ -1,7 +1,7 @@
 /** How the account, the containers and the queues are set up, and what this identity may do. */
 import type { Container, ContainerDefinition } from "@azure/cosmos";
 import { OVERFLOW_QUEUE, QUEUE } from "../../../src/jobs/wake-ups.ts";
-import { CONTAINERS } from "../../../src/store/containers.ts";
+import { CONTAINERS, containersFor, vectorProblem } from "../../../src/store/containers.ts";
 import { type Check, outcomeOf } from "../check.ts";
 import type { Place, QueueSettings } from "../place.ts";
 import { wakeUpForNoRun } from "../wake-up.ts";
@@ -32,12 +32,12 @@ const containers: Check = {
   why: "without the time to live event logs stay for ever; a full index doubles the price of each write",
   expected: `as in src/store/containers.ts; serverless or at least ${LEAST_THROUGHPUT} RU/s`,
   writes: false,
-  async run({ threads }) {
+  async run({ threads, config: { cosmos } }) {
     const problems: string[] = [];
-    for (const { id = "", ...wanted } of CONTAINERS) {
+    for (const { id = "", ...wanted } of containersFor(cosmos.dimensions)) {
       const container = threads.database.container(id);
       const { resource } = await container.read();
-      const found = resource === undefined ? ["missing"] : differences(wanted, resource);
+      const found = resource === undefined ? ["missing"] : differences(wanted, resource, cosmos.dimensions);
       found.push(...(await throughputProblems(container)));
       problems.push(...found.map((problem) => `${id}: ${problem}`));
     }
@@ -45,7 +45,7 @@ const containers: Check = {
   },
 };
 
-function differences(wanted: ContainerDefinition, got: ContainerDefinition): string[] {
+function differences(wanted: ContainerDefinition, got: ContainerDefinition, dimensions: number): string[] {
   const problems: string[] = [];
   const keyOf = ({ partitionKey }: ContainerDefinition) =>
     `${partitionKey?.paths.join(", ")} version ${partitionKey?.version ?? 1}`;
@@ -57,6 +57,16 @@ function differences(wanted: ContainerDefinition, got: ContainerDefinition): str
     problems.push(`indexes ${included(got).join(", ") || "nothing"}`);
   const excluded = (got.indexingPolicy?.excludedPaths ?? []).map(({ path }) => path);
   if (!included(got).includes("/*") && !excluded.includes("/*")) problems.push("does not exclude /*");
+  if (wanted.vectorEmbeddingPolicy !== undefined) problems.push(...searchProblems(got, dimensions));
+  return problems;
+}
+
+function searchProblems(got: ContainerDefinition, dimensions: number): string[] {
+  const vectors = vectorProblem(got, dimensions);
+  const problems = vectors === undefined ? [] : [vectors];
+  const { vectorIndexes = [], fullTextIndexes = [] } = got.indexingPolicy ?? {};
+  if (!vectorIndexes.some(({ path }) => path === "/vector")) problems.push("no index of /vector");
+  if (!fullTextIndexes.some(({ path }) => path === "/text")) problems.push("no full-text index of /text");
   return problems;
 }
 
@@ -100,7 +110,7 @@ const permissions: Check = {
   number: 4,
   title: "permissions: store, queues, the app's own",
   why: "a missing role shows only when the first run needs it",
-  expected: "create, read, query, delete in both containers; schedule, cancel, peek in both queues; healthz 200",
+  expected: "create, read, query, delete in each container; schedule, cancel, peek in both queues; healthz 200",
   writes: true,
   async run(place) {
     const problems: string[] = [];

@@ -3,7 +3,11 @@
  * they are while a tenant floods the app: most of them have a wake-up that waits in a queue, and another one would only
  * wait behind it. A process that starts remembers nothing, which costs no more than wake-ups that are not needed.
  */
-import type { OverdueRun } from "../store/store.ts";
+/** What is overdue: its id and due time (milliseconds since 1970) tell it from all else. */
+interface Overdue {
+  id: string;
+  due: number;
+}
 
 /**
  * While a sweep cannot take all that is overdue: how long a run is left alone after Service Bus has taken its wake-up.
@@ -23,7 +27,7 @@ export class SweepMemory {
   }
 
   /** Notes what a sweep has found. Returns the runs that need a wake-up. */
-  found(overdue: OverdueRun[], limit: number, now: number): OverdueRun[] {
+  found<Item extends Overdue>(overdue: Item[], limit: number, now: number): Item[] {
     const last = overdue.length < limit ? undefined : overdue.at(-1)?.due;
     this.#isBehind = last !== undefined || this.#from > 0;
     // More runs than `limit` may have the same due time: then the others wait for the next round.
@@ -36,7 +40,7 @@ export class SweepMemory {
   }
 
   /** Notes runs whose wake-ups Service Bus has taken. */
-  woke(runs: OverdueRun[], now: number): void {
+  woke(runs: Overdue[], now: number): void {
     for (const run of runs) {
       this.#woken.delete(keyOf(run));
       this.#woken.set(keyOf(run), now);
@@ -44,4 +48,4 @@ export class SweepMemory {
   }
 }
 
-const keyOf = ({ id, due }: OverdueRun) => `${id}/${due}`;
+const keyOf = ({ id, due }: Overdue) => `${id}/${due}`;

@@ -1,0 +1,83 @@
+/** Searching a vector store (docs/contract.md, "Search"). */
+import { z } from "zod";
+import type { AttributeFilter } from "./attributes.ts";
+
+/** Queries of one search, and characters of one: what is longer than a passage finds no passage. */
+const MAX_QUERIES = 10;
+const MAX_QUERY = 10_000;
+
+const MAX_RESULTS = 50;
+const USUAL_RESULTS = 10;
+
+const MAX_FILTERS = 50;
+const MAX_VALUES = 100;
+/** Levels of "and" and "or". */
+const MAX_LEVELS = 5;
+
+const key = z.string().min(1).max(64);
+const value = z.union([z.string().max(512), z.number(), z.boolean()]);
+const values = z.array(value).max(MAX_VALUES);
+
+const comparisons = [
+  ...(["eq", "ne", "gt", "gte", "lt", "lte"] as const).map((type) =>
+    z.strictObject({ type: z.literal(type), key, value }),
+  ),
+  ...(["in", "nin"] as const).map((type) => z.strictObject({ type: z.literal(type), key, value: values })),
+];
+
+/** Comparisons, and compounds of fewer levels. */
+function filterOf(levels: number): z.ZodType<AttributeFilter> {
+  const [first, ...others] = comparisons;
+  if (first === undefined) throw new Error("there are comparisons");
+  const inner =
+    levels === 0
+      ? undefined
+      : z
+          .array(filterOf(levels - 1))
+          .min(1)
+          .max(MAX_FILTERS);
+  const compounds =
+    inner === undefined
+      ? []
+      : (["and", "or"] as const).map((type) => z.strictObject({ type: z.literal(type), filters: inner }));
+  return z.discriminatedUnion("type", [first, ...others, ...compounds]) as unknown as z.ZodType<AttributeFilter>;
+}
+
+const weight = z.number().min(0);
+
+const rankingOptions = z.strictObject({
+  ranker: z.enum(["none", "auto", "default-2024-11-15", "default_2024_08_21"]).optional(),
+  score_threshold: z.number().min(0).max(1).optional(),
+  hybrid_search: z
+    .strictObject({ embedding_weight: weight, text_weight: weight })
+    .refine((weights) => weights.embedding_weight + weights.text_weight > 0, { params: { kind: "no_weight" } })
+    .nullable()
+    .optional(),
+});
+
+const query = z.string().min(1).max(MAX_QUERY);
+
+export const searchRequest = z.strictObject({
+  query: z.union([query, z.array(query).min(1).max(MAX_QUERIES)]),
+  rewrite_query: z.boolean().optional().describe("Taken, and without effect: the query is searched as it is"),
+  max_num_results: z.int().min(1).max(MAX_RESULTS).default(USUAL_RESULTS),
+  filters: filterOf(MAX_LEVELS).nullable().optional(),
+  ranking_options: rankingOptions.nullable().optional(),
+});
+export type SearchRequest = z.output<typeof searchRequest>;
+
+export const searchResultsObject = z.strictObject({
+  object: z.literal("vector_store.search_results.page"),
+  search_query: z.array(z.string()),
+  data: z.array(
+    z.strictObject({
+      file_id: z.string(),
+      filename: z.string(),
+      score: z.number(),
+      attributes: z.record(z.string(), value),
+      content: z.array(z.strictObject({ type: z.literal("text"), text: z.string() })),
+    }),
+  ),
+  has_more: z.boolean(),
+  next_page: z.string().nullable(),
+});

@@ -1,0 +1,46 @@
+/** Writes back what hosted tools have done for a model call, so that the next one can begin. */
+import type { RunDoc } from "../store/documents.ts";
+import { leaseDuration, reserveIds } from "./claim.ts";
+import type { Engine } from "./engine.ts";
+import { stepEvent } from "./events.ts";
+import { completedStep, continued } from "./lifecycle.ts";
+import type { OwnedRun } from "./owned-run.ts";
+import { charged, endDriven, leave, leftovers, type Progress, whileAlive, withTokens, withWork } from "./settle.ts";
+import { replayedTokens } from "./tools/passing.ts";
+import type { HostedWork } from "./tools/work.ts";
+import type { Turn } from "./turn.ts";
+
+/**
+ * One batch completes the step of the calls with their results, counts the model call, and reserves the ids of the next
+ * one. A driver that dies before it leaves a run whose model is asked for the same again; after it, one that goes on
+ * from the step.
+ */
+export async function goOn(
+  engine: Engine,
+  owned: OwnedRun,
+  turn: Turn,
+  work: HostedWork,
+): Promise<Progress | "goes-on"> {
+  const now = engine.now();
+  const before = owned.run;
+  const documents = await Promise.all(
+    turn.documents.map((doc) => {
+      if (doc.kind === "message") return withTokens(doc, turn, replayedTokens(before));
+      return doc.status === "in_progress" ? completedStep(doc, now) : doc;
+    }),
+  );
+  const reserved = reserveIds(now, before.internal.last_seq);
+  const next = (run: RunDoc) =>
+    withWork(continued(charged(run, turn), reserved, now, leaseDuration(engine)), turn, work);
+  const result = await owned.write(next, {
+    documents,
+    leftovers: leftovers(before, documents),
+    news: documents.flatMap((doc) =>
+      doc.id === turn.toolCalls?.step.id && doc.kind === "step" ? [stepEvent(doc, "completed")] : [],
+    ),
+    thread: work.thread,
+    patience: whileAlive(engine, before),
+  });
+  if (result === "written") return "goes-on";
+  return result === "cancelling" ? endDriven(engine, owned, turn, { status: "cancelled" }) : leave(engine, owned);
+}

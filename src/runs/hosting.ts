@@ -1,0 +1,150 @@
+/**
+ * The hosted tools of one drive: whether they are ready, and their calls done between two model calls
+ * (docs/architecture.md, "Hosted tools"). A run without them reads and writes nothing here.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ModelTrouble } from "../model/trouble.ts";
+import type { RunError } from "../resources/run.ts";
+import type { DeletedThreadDoc, ThreadDoc } from "../store/documents.ts";
+import { StoreTrouble } from "../store/trouble.ts";
+import { MAX_HOSTED_TURNS } from "./context.ts";
+import type { Engine } from "./engine.ts";
+import type { Outcome } from "./outcome.ts";
+import type { OwnedRun } from "./owned-run.ts";
+import { beforeRetry } from "./retry.ts";
+import { logOf, SERVER_ERROR } from "./settle.ts";
+import { type AskedCall, type HostedTool, type HostedUse, type Readiness, ToolTrouble } from "./tools/hosted-tool.ts";
+import { Toolset } from "./tools/toolset.ts";
+import { type HostedWork, NO_WORK, together, workOf } from "./tools/work.ts";
+import type { Turn } from "./turn.ts";
+
+/** How long a run waits before it looks again whether what it is to use is ready. Milliseconds. */
+const SHORTEST_WAIT = 1_000;
+const LONGEST_WAIT = 2_000;
+
+export class Hosting {
+  readonly #engine: Engine;
+  readonly #owned: OwnedRun;
+  readonly toolset: Toolset;
+  #thread: ThreadDoc | undefined;
+
+  constructor(engine: Engine, owned: OwnedRun) {
+    this.#engine = engine;
+    this.#owned = owned;
+    this.toolset = new Toolset(owned.run, engine.hosted);
+  }
+
+  /** Why the model is not to be asked now, if so. Asks the tools once a drive; a client that listens waits here. */
+  async unready(signal: AbortSignal): Promise<Outcome | undefined> {
+    if (this.toolset.isEmpty || this.#thread !== undefined) return undefined;
+    for (;;) {
+      const outcome = await this.#look();
+      if (outcome?.kind !== "wait" || !this.#engine.retriesInPlace) return outcome;
+      await sleep(outcome.delay, undefined, { signal }).catch(() => undefined);
+      if (signal.aborted) return { kind: "lost" };
+    }
+  }
+
+  async #look(): Promise<Outcome | undefined> {
+    const { partition, run } = this.#owned;
+    const now = this.#engine.now();
+    try {
+      const thread = await partition.read<ThreadDoc | DeletedThreadDoc>(run.thread_id);
+      if (thread?.kind !== "thread") return { kind: "lost" };
+      const use = this.#use(thread);
+      const found = await Promise.all(this.toolset.tools.map((tool) => tool.readiness(use, now)));
+      const outcome = outcomeOf(found, now - (run.started_at ?? 0) * 1000);
+      if (outcome === undefined) this.#thread = thread;
+      return outcome;
+    } catch (error) {
+      if (!(error instanceof StoreTrouble)) throw error;
+      logOf(this.#engine, run).warn("what the run's tools need could not be read", { error });
+      return { kind: "store-trouble" };
+    }
+  }
+
+  #use = (thread: ThreadDoc): HostedUse => {
+    const { run } = this.#owned;
+    const room = this.#engine.config.model.contextTokens - run.internal.tool_tokens;
+    return { run, thread, room: Math.max(0, room) };
+  };
+
+  /**
+   * Has the calls of hosted tools done that the model has made, if any. Any outcome will do once `signal` is aborted.
+   * What goes wrong is tried again here, where a client listens; else with the model call, by the run's next driver.
+   */
+  async work(turn: Turn, signal: AbortSignal): Promise<Outcome> {
+    const { hosted_turns: turns = 0 } = this.#owned.run.internal;
+    const calls = [...turn.hostedCalls];
+    if (calls.length === 0) return { kind: "calls", work: NO_WORK };
+    if (turns >= MAX_HOSTED_TURNS) return { kind: "ending", ending: { status: "failed", error: TOO_MANY_TURNS } };
+    const works: HostedWork[] = [];
+    for (const [tool, asked] of calls) {
+      const done = await this.#patiently(() => this.#workOf(tool, asked, turn, signal), signal);
+      if ("kind" in done) return done;
+      works.push(done);
+    }
+    const isPassing = calls.every(([tool]) => !tool.isReplayed) && turn.toolCalls?.calls.length === 0;
+    const work = together(works);
+    const written = isPassing ? turn.usage.completion_tokens : 0;
+    return {
+      kind: turn.toolCalls?.calls.length === 0 ? "hosted" : "calls",
+      work: { ...work, passing: work.passing + written },
+    };
+  }
+
+  async #patiently(work: () => Promise<HostedWork | ModelTrouble>, signal: AbortSignal): Promise<HostedWork | Outcome> {
+    for (;;) {
+      const done = signal.aborted ? undefined : await work();
+      if (done === undefined || signal.aborted) return { kind: "lost" };
+      if (!("error" in done)) return done;
+      const outcome = await beforeRetry(this.#engine, this.#owned, done, signal);
+      if (outcome !== undefined) return outcome;
+    }
+  }
+
+  async #workOf(
+    tool: HostedTool,
+    asked: AskedCall[],
+    turn: Turn,
+    signal: AbortSignal,
+  ): Promise<HostedWork | ModelTrouble> {
+    const thread = this.#thread;
+    if (thread === undefined) throw new Error("a hosted tool is called before its run's thread was read");
+    try {
+      const results = await tool.run(this.#use(thread), asked, signal);
+      turn.finish(results.done);
+      this.#thread = { ...thread, internal: { ...thread.internal, ...results.thread } };
+      return await workOf(tool, results);
+    } catch (error) {
+      const trouble = troubleOf(error) ?? (signal.aborted ? INTERRUPTED : undefined);
+      if (trouble === undefined) throw error;
+      const details = error instanceof ToolTrouble ? error.details : {};
+      const log = logOf(this.#engine, this.#owned.run);
+      if (!signal.aborted) log.warn("a hosted tool failed", { tool: tool.type, ...details, error });
+      return trouble;
+    }
+  }
+}
+
+function outcomeOf(found: Readiness[], waited: number): Outcome | undefined {
+  for (const each of found) {
+    if (typeof each === "object") return { kind: "ending", ending: { status: "failed", error: each.error } };
+  }
+  if (!found.includes("wait")) return undefined;
+  return { kind: "wait", delay: waited < 10 * SHORTEST_WAIT ? SHORTEST_WAIT : LONGEST_WAIT };
+}
+
+const TOO_MANY_TURNS: RunError = {
+  code: "server_error",
+  message: `The model called tools in more than ${MAX_HOSTED_TURNS} turns of this run.`,
+};
+
+/** What is not told, since the drive is stopped. */
+const INTERRUPTED: ModelTrouble = { error: SERVER_ERROR, retryable: true, retryAfter: undefined };
+
+function troubleOf(error: unknown): ModelTrouble | undefined {
+  if (error instanceof ToolTrouble) return error.trouble;
+  if (!(error instanceof StoreTrouble)) return undefined;
+  return { error: SERVER_ERROR, retryable: true, retryAfter: undefined };
+}

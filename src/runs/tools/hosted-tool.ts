@@ -1,0 +1,92 @@
+/**
+ * The port of the tools that the server works for the model inside a run (docs/architecture.md, "Hosted tools"): a tool
+ * is offered to the model as a function, and its calls are done between two model calls.
+ */
+import type { FunctionDefinition } from "openai/resources/shared";
+import type { Details } from "../../log.ts";
+import type { ModelTrouble } from "../../model/trouble.ts";
+import type { Tool } from "../../resources/common.ts";
+import type { RunError } from "../../resources/run.ts";
+import type { HostedToolCall } from "../../resources/step.ts";
+import type { HostedRecord, RunDoc, ThreadDoc } from "../../store/documents.ts";
+import type { Marker } from "../citations.ts";
+
+/** What a tool knows when it works: its run, and the thread as this driver has read it and changed it since. */
+export interface HostedUse {
+  run: RunDoc;
+  thread: ThreadDoc;
+  /** how many tokens of the model's context the results may take */
+  room: number;
+}
+
+/** A call as the model wrote it; `arguments` is JSON text, if the model kept to that. */
+export interface AskedCall {
+  id: string;
+  name: string;
+  arguments: string;
+}
+
+/** What came of a call. */
+export interface DoneCall {
+  /** as its step shows it */
+  call: HostedToolCall;
+  /** what the model reads of it later, beside what it wrote */
+  record: Pick<HostedRecord, "n" | "output">;
+}
+
+/** A call that is done, as it is stored. */
+export interface PastCall {
+  call: HostedToolCall;
+  record: HostedRecord;
+}
+
+export interface HostedResults {
+  /** in the order of the calls */
+  done: DoneCall[];
+  /** what the batch that stores the results sets in `internal` of the thread's document */
+  thread: Partial<ThreadDoc["internal"]>;
+}
+
+/**
+ * Whether a run may ask the model now.
+ * - `wait`: something that it is to use is not there yet; looked at again soon
+ * - `error`: the run cannot go on
+ */
+export type Readiness = "ready" | "wait" | { error: RunError };
+
+export interface HostedTool {
+  readonly type: Exclude<Tool["type"], "function">;
+  /** what its function is called; the second where the client has a function of the first name */
+  readonly names: readonly [string, string];
+  /** whether later runs read its calls again */
+  readonly isReplayed: boolean;
+  /** The function as the model is offered it. Pure. */
+  offered(run: RunDoc): Omit<FunctionDefinition, "name">;
+  /** A call before it is done: clients hear of it once its name is known. Pure. */
+  opened(run: RunDoc, id: string): HostedToolCall;
+  /** What the model reads of a call that is done. Pure. */
+  output(call: HostedToolCall, record: HostedRecord): string;
+  /** What texts may cite of these calls, which are all of the run's. Pure. */
+  markers(calls: PastCall[]): Marker[];
+  /** Asked before the first model call of each drive. Throws `StoreTrouble`. */
+  readiness(use: HostedUse, now: number): Promise<Readiness>;
+  /**
+   * Does all its calls of one model call. Rejects with `ToolTrouble` or `StoreTrouble` for what may pass, and with
+   * anything once `signal` is aborted. May be done again for the same calls, by another process as well.
+   */
+  run(use: HostedUse, calls: AskedCall[], signal: AbortSignal): Promise<HostedResults>;
+}
+
+/** A tool could not do its work, in terms of what to do about it. */
+export class ToolTrouble extends Error {
+  readonly trouble: ModelTrouble;
+  /** for the log: without a word of a user's or a key */
+  readonly details: Details;
+
+  constructor(trouble: ModelTrouble, details: Details = {}, cause?: unknown) {
+    super(trouble.error.message, { cause });
+    this.name = "ToolTrouble";
+    this.trouble = trouble;
+    this.details = details;
+  }
+}
