@@ -1,5 +1,5 @@
 /** A text as chunks, while it comes. */
-import { FILE_TOO_LARGE } from "../resources/errors.ts";
+import { FILE_TOO_LARGE } from "../resources/file-errors.ts";
 import type { Chunk, ChunkSizes } from "./chunk.ts";
 import type { ChunkWorker } from "./chunk-worker.ts";
 import { UnreadableFile } from "./read/unreadable.ts";
