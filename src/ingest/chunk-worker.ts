@@ -1,4 +1,6 @@
-/** Cuts texts in a thread, since loading the tokenizer alone would hold up this process for some hundred milliseconds. */
+/**
+ * Cuts texts in a thread, since loading the tokenizer alone would hold up this process for some hundred milliseconds.
+ */
 import path from "node:path";
 import { Worker } from "node:worker_threads";
 import type { FromThread, ToThread } from "./chunk-messages.ts";

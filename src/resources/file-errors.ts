@@ -1,6 +1,6 @@
 /**
- * Why a file of a vector store cannot be searched, word for word as the original said it: its `last_error`. In a file of
- * their own, which the process that reads a document can load without all that it does not need.
+ * Why a file of a vector store cannot be searched, word for word as the original said it: its `last_error`. In a file
+ * of their own, which the process that reads a document can load without all that it does not need.
  */
 export interface FileError {
   code: "server_error" | "unsupported_file" | "invalid_file";

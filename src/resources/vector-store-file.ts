@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { Attributes } from "./attributes.ts";
 import { atMostProperties, deletedObject, MAX_FILE_ID, recordOf, time } from "./common.ts";
-import { fileError } from "./errors.ts";
+import type { FileError } from "./file-errors.ts";
 
 export const VECTOR_STORE_FILE_STATUSES = ["in_progress", "completed", "failed", "cancelled"] as const;
 export type VectorStoreFileStatus = (typeof VECTOR_STORE_FILE_STATUSES)[number];
@@ -14,6 +14,11 @@ const MAX_ATTRIBUTE_TEXT = 512;
 /** Tokens. */
 const SMALLEST_CHUNK = 100;
 const LARGEST_CHUNK = 4_096;
+
+const lastError: z.ZodType<FileError> = z.strictObject({
+  code: z.enum(["server_error", "unsupported_file", "invalid_file"]),
+  message: z.string(),
+});
 
 const staticStrategyObject = z.strictObject({
   type: z.literal("static"),
@@ -67,7 +72,7 @@ export const vectorStoreFileObject = z.strictObject({
   created_at: time.describe("When it was put into the store, in seconds since 1970"),
   vector_store_id: z.string(),
   status: z.enum(VECTOR_STORE_FILE_STATUSES),
-  last_error: fileError.nullable(),
+  last_error: lastError.nullable(),
   chunking_strategy: staticStrategyObject,
   attributes: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
 });

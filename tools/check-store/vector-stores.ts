@@ -1,4 +1,6 @@
-/** The rules of vector stores: counts equal documents, no chunk without its file, a use for each file that a worker had. */
+/**
+ * The rules of vector stores: counts equal documents, no chunk without its file, a use for each file that a worker had.
+ */
 import type { Container, SqlQuerySpec } from "@azure/cosmos";
 import type { Doc } from "../../src/store/documents.ts";
 import { isNewer } from "../../src/store/documents.ts";

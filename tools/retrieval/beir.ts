@@ -47,7 +47,9 @@ function lines<T>(file: string, shape: z.ZodType<T>): T[] {
   });
 }
 
-/** `query-id`, `corpus-id` and `score` in columns, or TREC's four columns; documents with the score 0 are not relevant. */
+/**
+ * `query-id`, `corpus-id` and `score` in columns, or TREC's four columns; documents with the score 0 are not relevant.
+ */
 function readJudgements(folder: string): Map<string, Map<string, number>> {
   const file = ["qrels/test.tsv", "qrels.tsv", "qrels"].map((name) => path.join(folder, name)).find(isFile);
   if (file === undefined) throw new Error(`There is no qrels/test.tsv in ${folder}.`);

@@ -1,6 +1,6 @@
 /**
- * The command line: `npm run retrieval -- [options] [FOLDER]`. How well vector stores find what is relevant, by a collection
- * in the shape of BEIR, with the app's own search on a local Cosmos DB and simulated embeddings.
+ * The command line: `npm run retrieval -- [options] [FOLDER]`. How well vector stores find what is relevant, by a
+ * collection in the shape of BEIR, with the app's own search on a local Cosmos DB and simulated embeddings.
  */
 import path from "node:path";
 import { parseArgs } from "node:util";
