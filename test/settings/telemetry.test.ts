@@ -195,6 +195,15 @@ test("a streamed run is one tree, in the trace of its client", async () => {
   ]);
 });
 
+test("a request that only reads is told in the trace of its client, if that has one", async () => {
+  const thread = await newThread();
+  const [traceId, name] = ["4bf92f3577b34da6a3ce929d0e0e4736", "GET /threads/{thread_id}"];
+  await client.beta.threads.retrieve(thread.id);
+  await client.beta.threads.retrieve(thread.id, { headers: { traceparent: `00-${traceId}-00f067aa0ba902b7-00` } });
+  await until(async () => of(collector.spans, name).length > 0);
+  expect(of(collector.spans, name).map((span) => span.traceId)).toEqual([traceId]);
+});
+
 test("a wake-up for later begins a trace of its own", async () => {
   // The streamed run above has sent one for its lease's end; the paused one for its expiry.
   const sent = of(collector.spans, "send runs").map(({ attributes }) => String(attributes["messaging.message.id"]));
