@@ -82,7 +82,7 @@ export class IngestWorld {
       readConfig({
         COSMOS_ENDPOINT: line.endpoint,
         COSMOS_KEY: this.cosmos.key,
-        COSMOS_CREATE_CONTAINERS: "true",
+        COSMOS_CREATE_CONTAINERS: String(this.#workers.length === 0),
         ServiceBusConnection: this.queue.connectionString(),
         BLOBS_CONNECTION: blobConnectionString(Number(this.#azurite.ports.port)),
         MODEL_ENDPOINT: this.#model.baseUrl,
