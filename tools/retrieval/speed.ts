@@ -1,4 +1,7 @@
-/** How long searches take in a store of many chunks, by made up texts whose words are as common and as rare as in a language. */
+/**
+ * How long searches take in a store of many chunks, by made up texts whose words are as common and as rare as in a
+ * language.
+ */
 import type { SearchedStore } from "./local.ts";
 import { median } from "./measures.ts";
 

@@ -75,8 +75,8 @@ interface Vector {
 }
 
 /**
- * Every search looks at every vector, and arrays of JSON are slow: so each carries its vector, where JSON does not show it.
- * They never change. A WeakMap would take longer than the product itself.
+ * Every search looks at every vector, and arrays of JSON are slow: so each carries its vector, where JSON does not show
+ * it. They never change. A WeakMap would take longer than the product itself.
  */
 const VECTOR = Symbol("vector");
 
