@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { readDocument } from "../../../src/ingest/read/documents.ts";
 import { docxParts, paragraph, pptxParts, slideXml, wordXml, zipOf } from "../../lib/files/office.ts";
 import { type PdfObject, pdfFile, pdfOf, pdfWithContent } from "../../lib/files/pdf.ts";
-import { DOC, GOOD, type Outcome, read, readFile, sourceOf } from "./reading.ts";
+import { DOC, GOOD, type Outcome, read, readFile } from "./reading.ts";
 
 // The machine may have other work.
 vi.setConfig({ testTimeout: 120_000 });
@@ -301,7 +301,7 @@ test("files over their size are refused before they are opened", async () => {
   await expect(read({ name: "a.txt", size: 512 * MB, open })).rejects.toThrow("opened");
 });
 
-test("a document that takes too long is given up, and its thread ends", async () => {
+test("a document that takes too long is given up", async () => {
   const file = pdfOf(Array.from({ length: 3_000 }, () => ["words"]));
   async function* bytes() {
     yield file;
@@ -353,5 +353,4 @@ test("files changed anywhere: text or an honest error, and the next file is read
   }
   if (process.env.READ_CASES !== undefined) console.log(outcomes);
   for (const [name, bytes] of kinds) expect(await readFile(name, bytes)).toHaveProperty("text");
-  expect(sourceOf("a", Buffer.alloc(0)).size).toBe(0);
 });
