@@ -51,7 +51,10 @@ export interface Form<T> {
 export async function readForm<T>(incoming: Incoming, rules: FormRules<T>): Promise<Form<T>> {
   const parser = await parserFor(incoming.contentType, rules);
   const form = new Reading(rules);
-  incoming.left.addEventListener("abort", () => form.end(incoming.left.reason), { once: true });
+  const left = () => form.end(incoming.left.reason);
+  incoming.left.addEventListener("abort", left, { once: true });
+  // While the library was loaded.
+  if (incoming.left.aborted) left();
   form.listen(parser);
   try {
     await pipeline(form.counted(incoming.chunks(form.ended)), parser, { signal: form.ended });

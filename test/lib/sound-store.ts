@@ -1,5 +1,6 @@
 import { CosmosClient } from "@azure/cosmos";
 import type { Stack } from "../../local/stack.ts";
+import { checkCatalog } from "../../tools/check-store/catalog.ts";
 import { checkStore, type Report } from "../../tools/check-store/check-store.ts";
 
 /** The app's default, in seconds. */
@@ -14,8 +15,11 @@ export async function refuseBrokenStore({ cosmos }: Stack, eventsTtl = EVENTS_TT
   const client = new CosmosClient({ endpoint, key, connectionPolicy: { enableEndpointDiscovery: false } });
   const threads = client.database("threadkeep").container("threads");
   const report = await checkStore(threads, { tolerance: TOLERANCE, eventsTtl, messagesAreDeleted: true });
+  const ofCatalog = await checkCatalog(client.database("threadkeep").container("catalog"), { tolerance: TOLERANCE });
   client.dispose();
-  const lines = report.violations.map(({ rule, pk, id, detail }) => `${rule}: ${id} ${detail} (${pk})`);
+  const lines = [...report.violations, ...ofCatalog].map(
+    ({ rule, pk, id, detail }) => `${rule}: ${id} ${detail} (${pk})`,
+  );
   if (lines.length > 0) throw new Error(`The tests have left a broken store:\n${lines.join("\n")}`);
   return report;
 }

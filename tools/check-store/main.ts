@@ -8,7 +8,8 @@ import { parseArgs } from "node:util";
 import { CosmosClient } from "@azure/cosmos";
 import { DefaultAzureCredential } from "@azure/identity";
 import { z } from "zod";
-import { THREADS } from "../../src/store/containers.ts";
+import { CATALOG, THREADS } from "../../src/store/containers.ts";
+import { type CatalogViolation, checkCatalog } from "./catalog.ts";
 import { checkStore, type Report } from "./check-store.ts";
 import { LOCAL_KEY, localStore } from "./local.ts";
 
@@ -90,7 +91,9 @@ function connect({ endpoint, key, clientId }: Place): CosmosClient {
   });
 }
 
-async function check(options: ReturnType<typeof readArguments>): Promise<Report> {
+type WholeReport = Omit<Report, "violations"> & { violations: (Report["violations"][number] | CatalogViolation)[] };
+
+async function check(options: ReturnType<typeof readArguments>): Promise<WholeReport> {
   const given = readSettings();
   const place = await findStore(options.data, given);
   const client = connect(place);
@@ -98,7 +101,10 @@ async function check(options: ReturnType<typeof readArguments>): Promise<Report>
     const container = client.database(place.database).container(THREADS);
     const { tolerance, messagesAreDeleted } = options;
     const eventsTtl = given.RUN_EVENTS_TTL;
-    return await checkStore(container, { tolerance, messagesAreDeleted, eventsTtl, isStopped: !place.isRunning });
+    const isStopped = !place.isRunning;
+    const report = await checkStore(container, { tolerance, messagesAreDeleted, eventsTtl, isStopped });
+    const ofCatalog = await checkCatalog(client.database(place.database).container(CATALOG), { tolerance, isStopped });
+    return { ...report, violations: [...report.violations, ...ofCatalog] };
   } catch (error) {
     const isMissing = error instanceof Error && "code" in error && error.code === 404;
     throw isMissing ? new Error(`${place.endpoint} has no container ${place.database}/${THREADS}`) : error;
@@ -108,7 +114,7 @@ async function check(options: ReturnType<typeof readArguments>): Promise<Report>
   }
 }
 
-function print({ threads, documents, newer, runs, violations }: Report): void {
+function print({ threads, documents, newer, runs, violations }: WholeReport): void {
   for (const { rule, pk, id, detail } of violations) console.log(`${rule}: ${id} ${detail} (${pk})`);
   const endings = Object.entries(runs).map(([status, count]) => `${count} ${status}`);
   console.log(`${threads} threads, ${documents} documents; runs: ${endings.join(", ") || "none"}`);
