@@ -6,7 +6,7 @@ import { badRequest } from "./errors.ts";
 import { givenValue } from "./query-plan.ts";
 import { type Expression, pathOf, type Select } from "./sql/ast.ts";
 import { printExpression, printSources } from "./sql/print.ts";
-import type { Parameters } from "./sql/row.ts";
+import type { Parameters, Searchable } from "./sql/row.ts";
 import type { Path, Value } from "./sql/values.ts";
 
 type Call = Extract<Expression, { kind: "call" }>;
@@ -67,17 +67,13 @@ export function hybridPlan(
   root: string,
   payload: string,
   { skip, take, parameters }: { skip: number; take: number; parameters: Parameters },
-  searching: { hasFullText(path: Path): boolean },
+  searching: Searchable,
 ): HybridPlan {
   if (!Number.isFinite(take)) throw badRequest("ORDER BY RANK needs TOP, or OFFSET and LIMIT.");
   const { calls, weights } = componentsOf(select.rank, parameters);
   const components = calls.map((call, index) => componentOf(call, index, root));
   const texts = components.flatMap(({ text }) => text ?? []);
-  for (const { path } of texts) {
-    if (!searching.hasFullText(path)) {
-      throw badRequest(`FullTextScore needs a full-text policy of the container for the path '/${path.join("/")}'.`);
-    }
-  }
+  for (const { path } of texts) searching.fullText(path);
   const top = Math.max(LEAST_RESULTS, 2 * (skip + take));
   const scores = components.map(({ always }) => always).join(", ");
   return {

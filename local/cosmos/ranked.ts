@@ -12,6 +12,7 @@ import { isHighestFirst } from "./ranking.ts";
 import { type Ways, walk } from "./scan.ts";
 import type { Row } from "./sql/row.ts";
 import { textsOf } from "./sql/search.ts";
+import type { Value } from "./sql/values.ts";
 
 /** More results than these come on several pages, however large a page may be: see `dealt`. */
 const LARGEST_SORTED = 10;
@@ -64,10 +65,13 @@ function keptOr(container: Container, name: string, search: () => Found): Found 
   return result;
 }
 
-interface Candidate {
+interface Scored {
+  score: number;
+}
+
+interface Candidate extends Scored {
   row: Row;
   item: Item;
-  score: number;
 }
 
 function search(container: Container, { compiled, ranking }: PreparedQuery, request: QueryRequest, ways: Ways): Found {
@@ -77,7 +81,10 @@ function search(container: Container, { compiled, ranking }: PreparedQuery, requ
   let examined = 0;
   for (const item of walk({ ...ways, after: undefined })) {
     examined += 1;
-    for (const row of compiled.expand(rowOf(item.body, request.parameters, container.searching))) {
+    const itself = rowOf(item.body, request.parameters, container.searching);
+    // Most items are too far away: then the conditions need not be looked at.
+    if (compiled.hasRowForEachItem && !isWanted(best, compiled.orderOf(itself))) continue;
+    for (const row of compiled.expand(itself)) {
       const score = compiled.orderOf(row);
       // An item without a vector or a text is in no index of them.
       if (typeof score === "number") best.add({ row, item, score });
@@ -90,23 +97,29 @@ function search(container: Container, { compiled, ranking }: PreparedQuery, requ
   return { documents: documents.slice(skip), examined };
 }
 
+const isWanted = (best: Best<Candidate>, score: Value) => typeof score === "number" && best.wants({ score });
+
 /** Keeps the first of all that are added, by their order; of equals those that came earlier. */
-class Best<T> {
+class Best<T extends Scored> {
   readonly #limit: number;
-  readonly #compare: (a: T, b: T) => number;
+  readonly #compare: (a: Scored, b: Scored) => number;
   #all: T[] = [];
   /** what is not before this one is not among the best */
   #worst: T | undefined;
 
-  constructor(limit: number, compare: (a: T, b: T) => number) {
+  constructor(limit: number, compare: (a: Scored, b: Scored) => number) {
     this.#limit = limit;
     this.#compare = compare;
   }
 
+  wants(value: Scored): boolean {
+    return this.#worst === undefined || this.#compare(value, this.#worst) < 0;
+  }
+
   add(value: T): void {
-    if (this.#worst !== undefined && this.#compare(value, this.#worst) >= 0) return;
+    if (!this.wants(value)) return;
     this.#all.push(value);
-    if (this.#all.length >= 4 * this.#limit + 100) {
+    if (this.#all.length >= 2 * this.#limit + 100) {
       this.#all = this.sorted();
       this.#worst = this.#all.at(-1);
     }
@@ -120,11 +133,11 @@ class Best<T> {
 /** What a physical partition tells for the statistics of a plan: read from the full-text index. */
 export function statisticsPage(container: Container, texts: TextQuery[], request: QueryRequest): QueryPage {
   const { interval, parameters } = request;
-  const covers = ({ partition }: Item) =>
-    interval === undefined || container.ranges.isWhole || contains(interval, container.effectiveKey(partition));
+  const isWhole = interval === undefined || container.ranges.isWhole;
+  const isInside = ({ partition }: Item) => isWhole || contains(interval, container.effectiveKey(partition));
   const found = texts.map(({ path, terms }) => {
     const values = textsOf(terms.map((term) => givenValue(term, parameters) ?? null));
-    return container.searching.fullText(path).statistics(values, covers);
+    return container.searching.fullText(path).statistics(values, isWhole ? undefined : isInside);
   });
   const document = JSON.stringify({
     documentCount: found[0]?.documents ?? 0,

@@ -1,13 +1,11 @@
-/** What a container knows for searching: the distance functions of its policy, and full-text indexes, made at first use. */
+/** What a container knows for searching: the distance functions and the full-text indexes of its policies. */
 import type { Definition } from "./definition.ts";
+import { badRequest } from "./errors.ts";
 import { pathSegments } from "./indexing.ts";
 import type { Item } from "./item.ts";
 import { DISTANCE_FUNCTIONS, type DistanceFunction, type Searchable } from "./sql/row.ts";
 import { type Path, valueAt } from "./sql/values.ts";
 import { TextIndex } from "./text-index.ts";
-
-/** Paths stand in queries, which may be any. */
-const MOST_INDEXES = 8;
 
 interface Embedding {
   path: string;
@@ -16,10 +14,10 @@ interface Embedding {
 
 export class Searching implements Searchable {
   readonly #items: () => Iterable<Item>;
-  readonly #indexes = new Map<string, TextIndex>();
   #distances = new Map<string, DistanceFunction>();
-  #textPaths: string[] = [];
   #vectorPaths: Path[] = [];
+  /** Built with every write: at the first search of a large container it would hold up all requests. */
+  #texts = new Map<string, { path: Path; index: TextIndex }>();
 
   constructor(definition: Definition, items: () => Iterable<Item>) {
     this.#items = items;
@@ -34,29 +32,29 @@ export class Searching implements Searchable {
         DISTANCE_FUNCTIONS.find((name) => name === distanceFunction?.toLowerCase()) ?? "cosine",
       ]),
     );
-    const { fullTextPaths = [] } = Object(fullTextPolicy) as { fullTextPaths?: { path: string }[] };
-    this.#textPaths = fullTextPaths.map(({ path }) => nameOf(pathSegments(path)));
     const { vectorIndexes = [] } = Object(indexingPolicy) as { vectorIndexes?: { path: string }[] };
     this.#vectorPaths = vectorIndexes.map(({ path }) => pathSegments(path));
+    const { fullTextPaths = [] } = Object(fullTextPolicy) as { fullTextPaths?: { path: string }[] };
+    const paths = fullTextPaths.map(({ path }) => pathSegments(path));
+    this.#texts = new Map(
+      paths.map((path) => {
+        const name = nameOf(path);
+        return [name, this.#texts.get(name) ?? { path, index: new TextIndex(path, this.#items()) }];
+      }),
+    );
   }
 
   distanceFunction(path: Path): DistanceFunction | undefined {
-    return this.#distances.get(nameOf(path));
+    // Asked for every item: nearly always it is a property of the item itself.
+    const [name = ""] = path;
+    return this.#distances.get(path.length === 1 ? name : nameOf(path));
   }
 
-  /** Whether the container's policy has full text at this path. */
-  hasFullText(path: Path): boolean {
-    return this.#textPaths.includes(nameOf(path));
-  }
-
+  /** Throws 400 if the container's policy has no full text at this path. */
   fullText(path: Path): TextIndex {
-    const name = nameOf(path);
-    const known = this.#indexes.get(name);
-    if (known) return known;
-    if (this.#indexes.size >= MOST_INDEXES) this.#indexes.clear();
-    const index = new TextIndex(path, this.#items());
-    this.#indexes.set(name, index);
-    return index;
+    const text = this.#texts.get(nameOf(path));
+    if (text) return text.index;
+    throw badRequest(`FullTextScore needs a full-text policy of the container for the path '/${nameOf(path)}'.`);
   }
 
   /** Numbers in the item's vectors and characters in its texts that are indexed, for its price. */
@@ -66,19 +64,19 @@ export class Searching implements Searchable {
       const vector = valueAt(body, path);
       if (Array.isArray(vector)) numbers += vector.length;
     }
-    for (const name of this.#textPaths) {
-      const text = valueAt(body, name.split("/"));
+    for (const { path } of this.#texts.values()) {
+      const text = valueAt(body, path);
       if (typeof text === "string") characters += text.length;
     }
     return { numbers, characters };
   }
 
   add(item: Item): void {
-    for (const index of this.#indexes.values()) index.add(item);
+    for (const { index } of this.#texts.values()) index.add(item);
   }
 
   remove(item: Item): void {
-    for (const index of this.#indexes.values()) index.remove(item);
+    for (const { index } of this.#texts.values()) index.remove(item);
   }
 }
 

@@ -1,4 +1,4 @@
-/** A full-text index of one path of a container: which item has which word how often. Built at first use. */
+/** A full-text index of one path of a container: which item has which word how often. */
 import { wordsOf } from "../text/words.ts";
 import { unsupported } from "./errors.ts";
 import type { Item } from "./item.ts";
@@ -15,6 +15,8 @@ interface Posting {
   counts: number[];
 }
 
+const NOWHERE: Posting = { slots: [], counts: [] };
+
 /** Slots of items that are gone are kept until there are so many, and more of them than of others. */
 const MOST_GONE = 1_000;
 
@@ -26,6 +28,7 @@ export class TextIndex implements FullText {
   #slots = new WeakMap<JsonObject, number>();
   #postings = new Map<string, Posting>();
   #gone = 0;
+  #words = 0;
 
   constructor(path: Path, items: Iterable<Item>) {
     this.#path = path;
@@ -38,6 +41,7 @@ export class TextIndex implements FullText {
     const text = valueAt(item.body, this.#path);
     const words = typeof text === "string" ? wordsOf(text) : [];
     this.#lengths[slot] = typeof text === "string" ? words.length : undefined;
+    this.#words += words.length;
     const counts = new Map<string, number>();
     for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
     for (const [word, count] of counts) {
@@ -52,24 +56,29 @@ export class TextIndex implements FullText {
     const slot = this.#slots.get(item.body);
     if (slot === undefined) return;
     this.#items[slot] = undefined;
+    this.#words -= this.#lengths[slot] ?? 0;
     this.#gone += 1;
     if (this.#gone > MOST_GONE && this.#gone > this.#items.length / 2) this.#rebuild();
   }
 
-  /** What one physical partition tells of the terms. */
-  statistics(terms: string[], covers: (item: Item) => boolean): TextStatistics {
-    let documents = 0;
-    let words = 0;
-    for (const [slot, item] of this.#items.entries()) {
-      if (item === undefined || !covers(item)) continue;
-      documents += 1;
-      words += this.#lengths[slot] ?? 0;
-    }
-    const isThere = (slot: number) => {
+  /** What a physical partition tells of the terms, or all of them together if none is chosen. */
+  statistics(terms: string[], isChosen?: (item: Item) => boolean): TextStatistics {
+    const counts = (slot: number) => {
       const item = this.#items[slot];
-      return item !== undefined && covers(item);
+      return item !== undefined && (isChosen === undefined || isChosen(item));
     };
-    const hits = terms.map((term) => this.#posting(term)?.slots.filter(isThere).length ?? 0);
+    const isEverySlot = isChosen === undefined && this.#gone === 0;
+    const hits = terms.map((term) => {
+      const { slots } = this.#posting(term) ?? NOWHERE;
+      return isEverySlot ? slots.length : slots.filter(counts).length;
+    });
+    if (isChosen === undefined) return { documents: this.#items.length - this.#gone, words: this.#words, hits };
+    let [documents, words] = [0, 0];
+    for (const [slot, length] of this.#lengths.entries()) {
+      if (!counts(slot)) continue;
+      documents += 1;
+      words += length ?? 0;
+    }
     return { documents, words, hits };
   }
 
@@ -79,7 +88,7 @@ export class TextIndex implements FullText {
     for (const [index, term] of terms.entries()) {
       const found = hits[index] ?? 0;
       const rarity = Math.log(1 + (documents - found + 0.5) / (found + 0.5));
-      const { slots, counts } = this.#posting(term) ?? { slots: [], counts: [] };
+      const { slots, counts } = this.#posting(term) ?? NOWHERE;
       for (let at = 0; at < slots.length; at += 1) {
         const slot = slots[at] ?? 0;
         const count = counts[at] ?? 0;
@@ -106,6 +115,7 @@ export class TextIndex implements FullText {
     this.#slots = new WeakMap();
     this.#postings = new Map();
     this.#gone = 0;
+    this.#words = 0;
     for (const item of items) if (item !== undefined) this.add(item);
   }
 }

@@ -18,7 +18,11 @@ const WORD = /[\p{L}\p{N}]+/gu;
 const stems = new Map<string, string>();
 const MAX_STEMS = 100_000;
 
+/** What is longer is no word, and the algorithm takes the square of its length. */
+const LONGEST_WORD = 64;
+
 function stemOf(word: string): string {
+  if (word.length > LONGEST_WORD) return word;
   let stem = stems.get(word);
   if (stem === undefined) {
     stem = stemmer(word);

@@ -26,6 +26,21 @@ const LONGEST_QUERY = 10_000;
 /** Of a word that can be an index's. */
 const LONGEST_WORD = 64;
 
+/** Texts repeat their words, and the algorithm takes longer than looking them up. */
+const stems = new Map<string, string>();
+const MOST_STEMS = 20_000;
+
+function stemOf(word: string): string {
+  const known = stems.get(word);
+  if (known !== undefined) return known;
+  // What a file has of that length is no word, and the algorithm takes the square of its length.
+  if (word.length > LONGEST_WORD) return word;
+  const stem = stemmer(word);
+  if (stems.size >= MOST_STEMS) stems.clear();
+  stems.set(word, stem);
+  return stem;
+}
+
 function plainWords(text: string): string[] {
   const words = text.toLowerCase().match(WORD) ?? [];
   return words.filter((word) => !STOP_WORDS.has(word));
@@ -33,7 +48,7 @@ function plainWords(text: string): string[] {
 
 /** The stems of a text's words, in their order; pairs of characters where words are not told apart by spaces. */
 export function stemsOf(text: string): string[] {
-  return plainWords(text).flatMap((word) => (UNSPACED.test(word) ? pairsOf(word) : stemmer(word)));
+  return plainWords(text).flatMap((word) => (UNSPACED.test(word) ? pairsOf(word) : stemOf(word)));
 }
 
 function pairsOf(word: string): string[] {
@@ -46,7 +61,7 @@ function pairsOf(word: string): string[] {
 export function keyWords(query: string): string[] {
   const byStem = new Map<string, string>();
   for (const word of plainWords(query.slice(0, LONGEST_QUERY))) {
-    const stem = stemmer(word);
+    const stem = stemOf(word);
     if (!byStem.has(stem) && word.length <= LONGEST_WORD) byStem.set(stem, word);
   }
   return [...byStem.values()].sort((a, b) => b.length - a.length).slice(0, MOST_KEY_WORDS);

@@ -37,6 +37,7 @@ const BESIDE: Record<string, string[]> = {
   "tools/check-store/local.ts": ["src", "local"],
   "tools/first-hour/main.ts": ["src", "local"],
   "tools/first-hour/local.ts": ["src", "local"],
+  "tools/retrieval/local.ts": ["src", "local"],
   bench: ["local"],
   infra: [],
 };

@@ -60,6 +60,11 @@ export class CompiledSelect {
     if (select.limit) this.#limits.limit = compile(select.limit, scope);
   }
 
+  /** No JOIN makes several rows of an item. */
+  get hasRowForEachItem(): boolean {
+    return this.#sources.length === 0;
+  }
+
   /** What the only expression of ORDER BY is for a row. */
   orderOf(row: Row): Value {
     return this.#orderBy[0]?.evaluate(row);

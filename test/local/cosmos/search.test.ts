@@ -50,7 +50,7 @@ describe("VectorDistance", () => {
     const expected = circle.slice(0, 8).map(({ id, vector }) => ({ id, cos: vector[0] ?? 0 }));
     expected.sort((a, b) => b.cos - a.cos);
     expect(found.map(({ id }) => id)).toEqual(expected.map(({ id }) => id));
-    for (const [index, { cos }] of found.entries()) expect(cos).toBeCloseTo(expected[index]?.cos ?? 0, 10);
+    for (const [index, { cos }] of found.entries()) expect(cos).toBeCloseTo(expected[index]?.cos ?? 0, 6);
   });
 
   test.each([
@@ -67,7 +67,7 @@ describe("VectorDistance", () => {
     const container = await filled(world, items, policy);
     const query = "SELECT VALUE VectorDistance(c.vector, @0) FROM c WHERE c.id = 'near'";
     const [distance] = await all<number>(container, query, [[1, 1, 0, 0]], { partitionKey: "p" });
-    expect(distance).toBeCloseTo(expected, 10);
+    expect(distance).toBeCloseTo(expected, 6);
     const [best] = await all<{ id: string }>(container, NEAREST, [[1, 1, 0, 0], "p"], { partitionKey: "p" });
     expect(best?.id).toBe(first);
   });
@@ -88,7 +88,7 @@ describe("VectorDistance", () => {
     const best = circle.map(({ vector }) => vector[0] ?? 0).sort((a, b) => b - a);
     expect(pages.flat()).not.toEqual(best.slice(0, 50));
     const sorted = pages.flat().sort((a, b) => b - a);
-    for (const [index, cos] of sorted.entries()) expect(cos).toBeCloseTo(best[index] ?? 0, 10);
+    for (const [index, cos] of sorted.entries()) expect(cos).toBeCloseTo(best[index] ?? 0, 6);
   });
 
   test("over several physical partitions the SDK merges", async () => {
@@ -101,7 +101,7 @@ describe("VectorDistance", () => {
     const found = await all<{ cos: number }>(container, query, [at(0)]);
     const best = circle.map(({ vector }) => vector[0] ?? 0).sort((a, b) => b - a);
     expect(found).toHaveLength(20);
-    for (const [index, { cos }] of found.entries()) expect(cos).toBeCloseTo(best[index] ?? 0, 10);
+    for (const [index, { cos }] of found.entries()) expect(cos).toBeCloseTo(best[index] ?? 0, 6);
   });
 
   test("a write and a delete are seen by the next query", async () => {
