@@ -19,6 +19,7 @@ const sources = (await readdir(path.join(PROJECT, "functions"))).filter((name) =
 /** Started as threads or processes by chunks beside them; no functions, so they are not among the functions. */
 const STARTED: Record<string, string> = {
   "tokenizer-thread": "src/model/tokenizer-thread.ts",
+  "chunk-thread": "src/ingest/chunk-thread.ts",
   "reading-process": "src/ingest/read/reading-process.ts",
 };
 

@@ -3,7 +3,7 @@
  * under the condition that this claim still holds: so a worker that loses the file, because it was slow, or the file was taken
  * out, cancelled or deleted with its store, has written nothing after that.
  */
-import type { FileError } from "../resources/errors.ts";
+import type { FileError } from "../resources/file-errors.ts";
 import { type ChunkDoc, seqOf, UNDERSTOOD } from "../store/documents.ts";
 import type { Partition, Versioned } from "../store/partition.ts";
 import { StoreTrouble } from "../store/trouble.ts";

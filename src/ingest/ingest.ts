@@ -1,15 +1,13 @@
 /** From a file to its chunks in a vector store: text, chunks, embeddings, documents. */
-import { setImmediate } from "node:timers/promises";
 import type { Blobs } from "../blobs/blobs.ts";
 import type { Embedded } from "../model/embeddings.ts";
-import { FILE_TOO_LARGE } from "../resources/errors.ts";
 import { inBatches } from "../store/batches.ts";
 import { type ChunkDoc, chunkId } from "../store/documents.ts";
 import type { VectorStoreFileDoc } from "../store/vector-documents.ts";
 import type { Write } from "../store/writes.ts";
-import { type Chunk, Chunker } from "./chunk.ts";
+import type { Chunk } from "./chunk.ts";
+import { ChunkedText } from "./chunks.ts";
 import type { Ending, Held } from "./held.ts";
-import { UnreadableFile } from "./read/unreadable.ts";
 import { textOf } from "./text.ts";
 import type { IngestTools } from "./tools.ts";
 
@@ -32,11 +30,11 @@ export async function ingest(
   const { doc } = held;
   const { tenant, filename, done: resumed } = doc.internal;
   const { max_chunk_size_tokens: size, chunk_overlap_tokens: overlap } = doc.chunking_strategy.static;
-  const chunker = new Chunker({ size, overlap });
   const text = textOf(blobs, { tenant, id: doc.id, filename }, signal);
+  const chunked = new ChunkedText(text, { sizes: { size, overlap }, maxTokens: MOST_TOKENS, signal });
   let done = resumed;
   let waiting: ChunkDoc[] = [];
-  for await (const embedded of embeddings.embed(chunksOf(text, chunker, resumed), signal)) {
+  for await (const embedded of embeddings.embed(chunksFrom(chunked, resumed), signal)) {
     done = await writeAll(held, waiting, done);
     waiting = embedded.map((each) => chunkDoc(doc, each));
   }
@@ -44,7 +42,7 @@ export async function ingest(
   const last = waiting.slice(waiting.length - (batches.at(-1)?.length ?? 0));
   done = await writeAll(held, waiting.slice(0, waiting.length - last.length), done);
   const total = done + last.length;
-  const usage = chunker.bytes + CHUNK_USAGE * total;
+  const usage = chunked.bytes + CHUNK_USAGE * total;
   return { ending: { status: "completed", usage, done: total, labels: doc.attributes }, chunks: last };
 }
 
@@ -63,21 +61,8 @@ async function writeAll(held: Held, chunks: ChunkDoc[], before: number): Promise
 }
 
 /** The chunks from number `from` on: those before are in the store already, and the same text gives the same chunks. */
-async function* chunksOf(text: AsyncIterable<string>, chunker: Chunker, from: number): AsyncGenerator<Chunk> {
-  for await (const piece of text) {
-    chunker.push(piece);
-    for (let chunks = chunker.step(); chunks !== undefined; chunks = chunker.step()) {
-      yield* chunks.filter(({ n }) => n >= from);
-      if (chunker.tokens > MOST_TOKENS) throw new UnreadableFile(FILE_TOO_LARGE, "tokens");
-      // Other work of this process gets its turn.
-      await setImmediate();
-    }
-  }
-  for (let chunks = chunker.lastStep(); chunks !== undefined; chunks = chunker.lastStep()) {
-    yield* chunks.filter(({ n }) => n >= from);
-    if (chunker.tokens > MOST_TOKENS) throw new UnreadableFile(FILE_TOO_LARGE, "tokens");
-    await setImmediate();
-  }
+async function* chunksFrom(chunks: AsyncIterable<Chunk>, from: number): AsyncGenerator<Chunk> {
+  for await (const chunk of chunks) if (chunk.n >= from) yield chunk;
 }
 
 function chunkDoc(file: VectorStoreFileDoc, { item: { n, text }, vector }: Embedded<Chunk>): ChunkDoc {

@@ -1,7 +1,7 @@
 /** What a worker does with one file of a vector store that a wake-up names. */
 import { BlobTrouble } from "../blobs/trouble.ts";
 import { wakeFiles } from "../jobs/ingest-jobs.ts";
-import { FILE_FAILED, type FileError } from "../resources/errors.ts";
+import { FILE_FAILED, type FileError } from "../resources/file-errors.ts";
 import { type Doc, isNewer } from "../store/documents.ts";
 import type { Versioned } from "../store/partition.ts";
 import { StoreTrouble } from "../store/trouble.ts";

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type IngestWakeUp, ingestOf, wakeFiles } from "../jobs/ingest-jobs.ts";
 import { leaveForNewerBuild } from "../jobs/newer-kinds.ts";
 import { INGEST_QUEUE, isForNewerBuild } from "../jobs/wake-ups.ts";
-import { FILE_FAILED } from "../resources/errors.ts";
+import { FILE_FAILED } from "../resources/file-errors.ts";
 import { type Doc, isNewer } from "../store/documents.ts";
 import { StoreTrouble } from "../store/trouble.ts";
 import { placeOf, type StorePlace } from "../stores/attach.ts";

@@ -402,22 +402,3 @@ export const unsupportedExtensions = (extensions: string[], param: string) =>
     param,
     "unsupported_file",
   );
-
-/** Why a file of a vector store cannot be searched: its `last_error`. */
-export const fileError = z.strictObject({
-  code: z.enum(["server_error", "unsupported_file", "invalid_file"]),
-  message: z.string(),
-});
-export type FileError = z.output<typeof fileError>;
-
-export const FILE_TYPE_NOT_SUPPORTED: FileError = {
-  code: "unsupported_file",
-  message: "The file type is not supported.",
-};
-export const FILE_NOT_PARSED: FileError = { code: "invalid_file", message: "The file could not be parsed." };
-export const FILE_TOO_LARGE: FileError = {
-  code: "invalid_file",
-  message: "The file could not be parsed because it is too large.",
-};
-export const FILE_EMPTY: FileError = { code: "invalid_file", message: "The file is empty." };
-export const FILE_FAILED: FileError = { code: "server_error", message: "An internal error occurred." };

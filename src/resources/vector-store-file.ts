@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { Attributes } from "./attributes.ts";
 import { atMostProperties, deletedObject, MAX_FILE_ID, recordOf, time } from "./common.ts";
-import { fileError } from "./errors.ts";
+import { fileError } from "./file-errors.ts";
 
 export const VECTOR_STORE_FILE_STATUSES = ["in_progress", "completed", "failed", "cancelled"] as const;
 export type VectorStoreFileStatus = (typeof VECTOR_STORE_FILE_STATUSES)[number];

@@ -54,7 +54,11 @@ const KNOWN_CIRCLES: string[][] = [
 ];
 
 /** Files that the app starts as threads or processes, by their URL instead of an import. */
-const STARTED_BY_URL = ["src/model/tokenizer-thread.ts", "src/ingest/read/reading-process.ts"];
+const STARTED_BY_URL = [
+  "src/ingest/chunk-thread.ts",
+  "src/model/tokenizer-thread.ts",
+  "src/ingest/read/reading-process.ts",
+];
 
 /** Files that stand ready for what is built next. One that the functions reach must be taken out here. */
 const NOT_YET_USED: string[] = [];

@@ -2,7 +2,7 @@
 import "./word-filters.ts";
 import BufferReader from "word-extractor/lib/buffer-reader.js";
 import WordOleExtractor from "word-extractor/lib/word-ole-extractor.js";
-import { FILE_NOT_PARSED } from "../../resources/errors.ts";
+import { FILE_NOT_PARSED } from "../../resources/file-errors.ts";
 import { UnreadableFile } from "./unreadable.ts";
 
 /** In the document's main stream, the FIB: https://learn.microsoft.com/openspecs/office_file_formats/ms-doc/. */

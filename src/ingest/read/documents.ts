@@ -9,7 +9,7 @@ import path from "node:path";
 import { type Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
-import { FILE_NOT_PARSED, FILE_TOO_LARGE } from "../../resources/errors.ts";
+import { FILE_NOT_PARSED, FILE_TOO_LARGE } from "../../resources/file-errors.ts";
 import type { FileKind } from "../../resources/file-types.ts";
 import { type FromProcess, OUT_OF_TIME, TELLS_ON } from "./process-messages.ts";
 import { UnreadableFile } from "./unreadable.ts";
@@ -24,6 +24,7 @@ export interface Document {
   bytes: AsyncIterable<Uint8Array>;
 }
 
+/** What reading one document may take. */
 export interface Bounds {
   /** of the process's heap, in MB */
   heap: number;
@@ -33,7 +34,7 @@ export interface Bounds {
   time: number;
 }
 
-const BOUNDS: Bounds = { heap: 512, memory: 900, time: 120_000 };
+export const BOUNDS: Bounds = { heap: 512, memory: 900, time: 120_000 };
 
 /** How many times longer it may take by the clock, without the time in which it waits for the one who reads. */
 const PATIENCE = 5;

@@ -1,6 +1,6 @@
 /** PDF, page by page: a document of thousands of pages is never held as a whole. */
 import { getDocumentProxy } from "unpdf";
-import { FILE_TOO_LARGE } from "../../resources/errors.ts";
+import { FILE_TOO_LARGE } from "../../resources/file-errors.ts";
 import { UnreadableFile } from "./unreadable.ts";
 
 const MOST_PAGES = 20_000;

@@ -1,7 +1,7 @@
 /** PowerPoint's presentations: the text of their slides, in the order in which they are shown, each with its notes. */
 import path from "node:path";
 import { type Handler, Parser } from "htmlparser2";
-import { FILE_NOT_PARSED } from "../../resources/errors.ts";
+import { FILE_NOT_PARSED } from "../../resources/file-errors.ts";
 import { UnreadableFile } from "./unreadable.ts";
 import { isXml, unzipped } from "./zip.ts";
 

@@ -1,5 +1,5 @@
 /** What the process that reads a document tells: a line of JSON each. */
-import type { FileError } from "../../resources/errors.ts";
+import type { FileError } from "../../resources/file-errors.ts";
 
 export type FromProcess = { text: string } | { isDone: true } | { failure: FileError; reason: string | undefined };
 

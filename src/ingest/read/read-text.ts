@@ -1,7 +1,8 @@
 /** What is read of a file that is to be searched. */
 import { addAbortSignal, type Readable } from "node:stream";
-import { FILE_EMPTY, FILE_TOO_LARGE, FILE_TYPE_NOT_SUPPORTED } from "../../resources/errors.ts";
+import { FILE_EMPTY, FILE_TOO_LARGE, FILE_TYPE_NOT_SUPPORTED } from "../../resources/file-errors.ts";
 import { type FileKind, kindOfFile } from "../../resources/file-types.ts";
+import type { Bounds } from "./documents.ts";
 import { canBe, encodingOf, SNIFFED } from "./sniff.ts";
 import { cleaned, Decoder, inPieces } from "./text.ts";
 import { UnreadableFile } from "./unreadable.ts";
@@ -13,6 +14,12 @@ export interface Source {
   size: number;
   /** Called once at the most. The stream gives `size` bytes, and is destroyed if it is not read to its end. */
   open(): Promise<Readable>;
+}
+
+export interface ReadOptions {
+  signal: AbortSignal;
+  /** of a document; those of documents.ts if absent */
+  bounds?: Bounds;
 }
 
 /** Text is read as it comes; documents have to be held. Bytes. */
@@ -29,13 +36,13 @@ const largest = (kind: FileKind): number =>
  * The same file gives the same text. Throws UnreadableFile if there is none to be had, the signal's reason, or what the
  * source threw.
  */
-export async function* readText(source: Source, { signal }: { signal: AbortSignal }): AsyncGenerator<string> {
+export async function* readText(source: Source, options: ReadOptions): AsyncGenerator<string> {
   const kind = kindOfFile(source.name);
   if (kind === undefined) throw new UnreadableFile(FILE_TYPE_NOT_SUPPORTED, "name");
   if (source.size === 0) throw new UnreadableFile(FILE_EMPTY);
   if (source.size > largest(kind)) throw new UnreadableFile(FILE_TOO_LARGE, "size");
-  signal.throwIfAborted();
-  const pieces = kind === "text" ? plainText(source, signal) : documentText(source, kind, signal);
+  options.signal.throwIfAborted();
+  const pieces = kind === "text" ? plainText(source, options.signal) : documentText(source, kind, options);
   let isEmpty = true;
   for await (const text of pieces) {
     // What is blank at the beginning waits for no text.
@@ -60,7 +67,7 @@ function decoderFor(head: Uint8Array): Decoder {
   return new Decoder(encodingOf(head));
 }
 
-async function* documentText(source: Source, kind: Exclude<FileKind, "text">, signal: AbortSignal) {
+async function* documentText(source: Source, kind: Exclude<FileKind, "text">, { signal, bounds }: ReadOptions) {
   const bytes = withWholeHead(bytesOf(source, signal));
   const { value: head } = await bytes.next();
   try {
@@ -68,7 +75,7 @@ async function* documentText(source: Source, kind: Exclude<FileKind, "text">, si
       throw new UnreadableFile(FILE_TYPE_NOT_SUPPORTED, "content");
     // Loaded here, so that it is a chunk of its own in the bundle, beside which the process's file is.
     const { readDocument } = await import("./documents.ts");
-    yield* readDocument({ kind, size: source.size, bytes: withHead(head ?? NOTHING, bytes) }, signal);
+    yield* readDocument({ kind, size: source.size, bytes: withHead(head ?? NOTHING, bytes) }, signal, bounds);
   } finally {
     await bytes.return(undefined);
   }

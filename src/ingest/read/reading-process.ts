@@ -5,7 +5,7 @@
 import { once } from "node:events";
 import { Socket } from "node:net";
 import { Worker } from "node:worker_threads";
-import { FILE_NOT_PARSED } from "../../resources/errors.ts";
+import { FILE_NOT_PARSED } from "../../resources/file-errors.ts";
 import { type FromProcess, OUT_OF_TIME, TELLS_ON } from "./process-messages.ts";
 import { cleaned, inPieces } from "./text.ts";
 import { UnreadableFile } from "./unreadable.ts";

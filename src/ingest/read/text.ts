@@ -1,6 +1,6 @@
 /** Plain text: what is read of it, and how its bytes become characters. */
 import { TextDecoder } from "node:util";
-import { FILE_NOT_PARSED, FILE_TYPE_NOT_SUPPORTED } from "../../resources/errors.ts";
+import { FILE_NOT_PARSED, FILE_TYPE_NOT_SUPPORTED } from "../../resources/file-errors.ts";
 import { type Encoding, encodingOf } from "./sniff.ts";
 import { UnreadableFile } from "./unreadable.ts";
 

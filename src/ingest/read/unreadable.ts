@@ -1,4 +1,4 @@
-import type { FileError } from "../../resources/errors.ts";
+import type { FileError } from "../../resources/file-errors.ts";
 
 /** The file has no text that can be had, now or later. */
 export class UnreadableFile extends Error {
@@ -6,7 +6,7 @@ export class UnreadableFile extends Error {
   /** what found that, for the log: the name of an error, never a word of the file */
   readonly reason: string | undefined;
 
-  /** What the file's `last_error` says, as src/resources/errors.ts has it. */
+  /** What the file's `last_error` says, as src/resources/file-errors.ts has it. */
   constructor({ code, message }: FileError, reason?: string) {
     super(message);
     this.name = "UnreadableFile";

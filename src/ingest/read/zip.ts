@@ -1,6 +1,6 @@
 /** Takes parts out of an office document, which is a zip file. */
 import { unzipSync } from "fflate";
-import { FILE_NOT_PARSED, FILE_TOO_LARGE, FILE_TYPE_NOT_SUPPORTED } from "../../resources/errors.ts";
+import { FILE_NOT_PARSED, FILE_TOO_LARGE, FILE_TYPE_NOT_SUPPORTED } from "../../resources/file-errors.ts";
 import { UnreadableFile } from "./unreadable.ts";
 
 /** Of all parts together, unpacked. Bytes. */

@@ -4,12 +4,15 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { readDocument } from "../../../src/ingest/read/documents.ts";
 import { docxParts, paragraph, pptxParts, slideXml, wordXml, zipOf } from "../../lib/files/office.ts";
 import { type PdfObject, pdfFile, pdfOf, pdfWithContent } from "../../lib/files/pdf.ts";
-import { DOC, GOOD, type Outcome, read, readFile, sourceOf } from "./reading.ts";
+import { DOC, GOOD, type Outcome, read, readFile } from "./reading.ts";
 
-// Some of these files keep a processor busy for the two minutes that they may take.
-vi.setConfig({ testTimeout: 300_000 });
+// The machine may have other work.
+vi.setConfig({ testTimeout: 120_000 });
 
 const MB = 1_048_576;
+
+/** Less than what documents may take, so that those who take all of it are done sooner. */
+const bounds = { heap: 128, memory: 400, time: 4_000 };
 
 const TOO_LARGE = { code: "invalid_file", message: "The file could not be parsed because it is too large." };
 const NOT_PARSED = { code: "invalid_file", message: "The file could not be parsed." };
@@ -33,7 +36,6 @@ afterEach(() => {
   expect(peak - before).toBeLessThan(MOST_MEMORY);
 });
 
-const lorem = (bytes: number) => "words of no use ".repeat(bytes / 16);
 const lies = (zip: Buffer, size: number): Buffer => {
   const lying = Buffer.from(zip);
   // The unpacked size stands in each local header and in the directory.
@@ -50,14 +52,17 @@ const lies = (zip: Buffer, size: number): Buffer => {
 const docx = (document: string) => zipOf(docxParts(document));
 
 describe("zip bombs:", () => {
-  const bomb = () => docxParts(wordXml(paragraph(lorem(250 * MB))));
+  const bomb = () => docxParts(wordXml(paragraph("a".repeat(30 * MB))));
   test("one that says how large it is", async () => {
     expect(await readFile("a.docx", zipOf(bomb()))).toMatchObject({ ...TOO_LARGE, reason: "zip bomb" });
   });
 
   test("one with many parts, each of them small enough", async () => {
     const parts = Object.fromEntries(
-      Array.from({ length: 250 }, (_, n) => [`ppt/slides/slide${n}.xml`, slideXml("sld", `<a:t>${lorem(MB)}</a:t>`)]),
+      Array.from({ length: 30 }, (_, n) => [
+        `ppt/slides/slide${n}.xml`,
+        slideXml("sld", `<a:t>${"a".repeat(MB)}</a:t>`),
+      ]),
     );
     const outcome = await readFile("a.pptx", zipOf({ ...pptxParts([{ lines: ["words"] }]), ...parts }));
     expect(outcome).toMatchObject({ ...TOO_LARGE, reason: "zip bomb" });
@@ -69,16 +74,17 @@ describe("zip bombs:", () => {
   });
 
   test("one in another, which is never opened", async () => {
-    const inner = zipOf({ "bomb.xml": lorem(100 * MB) });
+    const inner = zipOf({ "bomb.xml": "a".repeat(30 * MB) });
     const parts = { ...docxParts(wordXml(paragraph("words"))), "word/embeddings/inner.zip": inner };
     expect(await readFile("a.docx", zipOf(parts))).toEqual({ text: "words" });
     expect(await readFile("a.docx", zipOf({ ...parts, "word/document.xml": inner }))).toMatchObject(NOT_PARSED);
   });
 
   test("one of text that unpacks to a size that is allowed, but not to a document that fits", async () => {
-    const random = Array.from({ length: 2_000 }, () => Math.random().toString(36));
-    const paragraphs = Array.from({ length: 900_000 }, (_, n) => paragraph(`${random[n % 2_000]}${n}`)).join("");
-    expect(await readFile("a.docx", docx(wordXml(paragraphs)))).toMatchObject(TOO_LARGE);
+    const paragraphs = Array.from({ length: 60_000 }, (_, n) => paragraph(String((n * 2_654_435_761) % 1e9))).join("");
+    expect(await readFile("a.docx", docx(wordXml(paragraphs)), { bounds: { ...bounds, time: 60_000 } })).toMatchObject(
+      TOO_LARGE,
+    );
   });
 });
 
@@ -105,19 +111,19 @@ describe("entities of a document's own mean nothing:", () => {
 describe("pages that explode:", () => {
   test.each([
     ["a hundred thousand elements in each other", "<div>".repeat(100_000)],
-    ["a million lists in each other", "<ul><li>".repeat(1_000_000)],
+    ["two hundred thousand lists in each other", "<ul><li>".repeat(200_000)],
     ["tables in each other", "<table><tr><td>".repeat(50_000)],
     ["a cell over a thousand million columns", '<table><tr><td colspan="1000000000" rowspan="1000000000">x</table>'],
     ["a million attributes", `<p ${"a=b ".repeat(1_000_000)}>words`],
   ])("%s", async (_, html) => {
-    const outcome = await readFile("a.html", Buffer.from(html));
+    const outcome = await readFile("a.html", Buffer.from(html), { bounds });
     if ("text" in outcome) expect(outcome.text.length).toBeLessThan(10 * MB);
     else expect([NOT_PARSED.message, TOO_LARGE.message, EMPTY.message]).toContain(outcome.message);
   });
 
   test("one that is too large to become a tree", async () => {
-    const html = Buffer.from("<b>x</b>".repeat(4_000_000));
-    expect(await readFile("a.html", html)).toMatchObject(TOO_LARGE);
+    const html = Buffer.from("<b>x</b>".repeat(1_000_000));
+    expect(await readFile("a.html", html, { bounds: { ...bounds, time: 60_000 } })).toMatchObject(TOO_LARGE);
     expect(await readFile("a.html", Buffer.alloc(33 * MB, "x"))).toMatchObject({ ...TOO_LARGE, reason: "size" });
   });
 });
@@ -177,40 +183,35 @@ describe("PDFs that turn in circles:", () => {
 describe("PDFs that unpack to too much:", () => {
   test.each<[string, () => Buffer]>([
     [
-      "a stream of 600 MB",
-      () => pdfWithContent({ entries: "/Filter /FlateDecode", bytes: deflateSync(Buffer.alloc(600 * MB, " ")) }),
+      "a stream of 400 MB",
+      () => pdfWithContent({ entries: "/Filter /FlateDecode", bytes: deflateSync(Buffer.alloc(400 * MB, " ")) }),
     ],
     [
       "a stream packed twice",
       () => {
-        const bytes = deflateSync(deflateSync(Buffer.alloc(1_000 * MB, " ")));
+        const bytes = deflateSync(deflateSync(Buffer.alloc(500 * MB, " ")));
         return pdfWithContent({ entries: "/Filter [/FlateDecode /FlateDecode]", bytes });
       },
     ],
-    [
-      "a page of text without end",
-      () => {
-        const text = Buffer.from(`BT /F1 11 Tf ${"(words of no use) Tj ".repeat(12_000_000)} ET`);
-        return pdfWithContent({ entries: "/Filter /FlateDecode", bytes: deflateSync(text) });
-      },
-    ],
   ])("%s", async (_, make) => {
-    expect(await readFile("a.pdf", make())).toMatchObject(TOO_LARGE);
+    expect(await readFile("a.pdf", make(), { bounds: { ...bounds, time: 60_000 } })).toMatchObject(TOO_LARGE);
+  });
+
+  test("a page of text without end comes in parts", async () => {
+    const text = Buffer.from(`BT /F1 11 Tf ${"1 0 0 1 72 700 Tm (words of no use) Tj ".repeat(100_000)} ET`);
+    const bytes = pdfWithContent({ entries: "/Filter /FlateDecode", bytes: deflateSync(text) });
+    const outcome = await readFile("a.pdf", bytes);
+    expect("text" in outcome && outcome.text.length).toBeGreaterThan(1_500_000);
   });
 });
 
-test("a PDF of 10,000 pages is read to its end, and the process goes on meanwhile", async () => {
+test("a PDF of 10,000 pages is read to its end, which takes five seconds of this process at the most", async () => {
   const bytes = pdfOf(Array.from({ length: 10_000 }, (_, n) => [`Page ${n}`, "Words of a manual."]));
-  let longest = 0;
-  let last = performance.now();
-  const beat = setInterval(() => {
-    longest = Math.max(longest, performance.now() - last - 5);
-    last = performance.now();
-  }, 5);
+  const before = process.cpuUsage();
   const outcome = await readFile("a.pdf", bytes);
-  clearInterval(beat);
-  expect("text" in outcome && outcome.text.slice(-31)).toBe("Page 9999\nWords of a manual.\n\n");
-  expect(longest).toBeLessThan(500);
+  const { user, system } = process.cpuUsage(before);
+  expect("text" in outcome && outcome.text.slice(-30)).toBe("Page 9999\nWords of a manual.\n\n");
+  expect((user + system) / 1_000_000).toBeLessThan(5);
 });
 
 describe("encrypted:", () => {
@@ -250,7 +251,7 @@ describe("content that is not what its name says:", () => {
     ["an image", Buffer.from("89504e470d0a1a0a0000000d49484452", "hex")],
     ["zeros", Buffer.alloc(10_000)],
     ["a program", Buffer.from(`7f454c4602010100${"00".repeat(100)}`, "hex")],
-    ["numbers", Buffer.from(Uint32Array.from({ length: 5_000 }, (_, n) => n * 1_000).buffer)],
+    ["numbers", Buffer.from(Uint32Array.from({ length: 20_000 }, (_, n) => n).buffer)],
   ])("%s as text", async (_, bytes) => {
     for (const name of ["a.txt", "a.html", "a.json"]) expect(await readFile(name, bytes)).toMatchObject(NOT_SUPPORTED);
   });
@@ -300,14 +301,13 @@ test("files over their size are refused before they are opened", async () => {
   await expect(read({ name: "a.txt", size: 512 * MB, open })).rejects.toThrow("opened");
 });
 
-test("a document that takes too long is given up, and its thread ends", async () => {
+test("a document that takes too long is given up", async () => {
   const file = pdfOf(Array.from({ length: 3_000 }, () => ["words"]));
-  const bounds = { heap: 512, memory: 900, time: 700 };
   async function* bytes() {
     yield file;
   }
   const document = { kind: "pdf" as const, size: file.length, bytes: bytes() };
-  const reading = readDocument(document, new AbortController().signal, bounds);
+  const reading = readDocument(document, new AbortController().signal, { ...bounds, time: 700 });
   const all = (async () => {
     for await (const _ of reading);
   })();
@@ -353,5 +353,4 @@ test("files changed anywhere: text or an honest error, and the next file is read
   }
   if (process.env.READ_CASES !== undefined) console.log(outcomes);
   for (const [name, bytes] of kinds) expect(await readFile(name, bytes)).toHaveProperty("text");
-  expect(sourceOf("a", Buffer.alloc(0)).size).toBe(0);
 });

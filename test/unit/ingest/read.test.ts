@@ -137,7 +137,7 @@ test("aborting ends the reading with its reason, wherever it is", async () => {
   }
   const stop = new AbortController();
   const stalled = new Readable({ read() {} });
-  const waiting = read({ name: "a.txt", size: 10, open: async () => stalled }, stop.signal);
+  const waiting = read({ name: "a.txt", size: 10, open: async () => stalled }, { signal: stop.signal });
   stop.abort(new Error("enough"));
   await expect(waiting).rejects.toThrow("enough");
   expect(stalled.destroyed).toBe(true);
@@ -157,7 +157,7 @@ test("a source that fails, or gives more or fewer bytes than it said, is no unre
 });
 
 test("parts that are not text are not unpacked", async () => {
-  const media = { "word/media/image1.png": Buffer.alloc(150_000_000) };
+  const media = { "word/media/image1.png": Buffer.alloc(30_000_000) };
   const parts = { ...docxParts(wordXml(paragraph("words"))), ...media };
   expect(await readFile("a.docx", zipOf(parts))).toEqual({ text: "words" });
 });

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { Readable } from "node:stream";
-import { readText, type Source } from "../../../src/ingest/read/read-text.ts";
+import { type ReadOptions, readText, type Source } from "../../../src/ingest/read/read-text.ts";
 import { UnreadableFile } from "../../../src/ingest/read/unreadable.ts";
 import { docxOf, paragraph, pptxOf, table } from "../../lib/files/office.ts";
 import { pdfOf } from "../../lib/files/pdf.ts";
@@ -37,10 +37,10 @@ export const sourceOf = (name: string, bytes: Uint8Array): Source => ({
 export type Outcome = { text: string } | { code: string; message: string; reason: string | undefined };
 
 /** The text, or why there is none. Rejects with every error that is not about the file. */
-export async function read(source: Source, signal = new AbortController().signal): Promise<Outcome> {
+export async function read(source: Source, options: Partial<ReadOptions> = {}): Promise<Outcome> {
   try {
     let text = "";
-    for await (const piece of readText(source, { signal })) text += piece;
+    for await (const piece of readText(source, { signal: new AbortController().signal, ...options })) text += piece;
     return { text };
   } catch (error) {
     if (!(error instanceof UnreadableFile)) throw error;
@@ -48,4 +48,5 @@ export async function read(source: Source, signal = new AbortController().signal
   }
 }
 
-export const readFile = (name: string, bytes: Uint8Array): Promise<Outcome> => read(sourceOf(name, bytes));
+export const readFile = (name: string, bytes: Uint8Array, options: Partial<ReadOptions> = {}): Promise<Outcome> =>
+  read(sourceOf(name, bytes), options);
