@@ -6,6 +6,7 @@ import { ApiError } from "../../../src/resources/errors.ts";
 import { MAX_OBJECT_BYTES, MAX_TOOL_CALLS } from "../../../src/resources/limits.ts";
 import { submitToolOutputsRequest } from "../../../src/resources/run.ts";
 import { MAX_UPLOAD_PARTS } from "../../../src/resources/upload.ts";
+import { MAX_STORE_FILES } from "../../../src/resources/vector-store.ts";
 import { nameOf } from "../../e2e/bad-input/defects.ts";
 import { alternativesOf, placesOf, schemaOf, simplest } from "../../e2e/bad-input/schema.ts";
 import { arrayTooLong, expectRefusal, long, many, refuses, tooLong } from "./refusals.ts";
@@ -32,7 +33,7 @@ test("there are lists", () => {
 });
 
 test.each(lists)("$what may have $maximum items", ({ body, place, item, maximum }) => {
-  expect(maximum).toBeLessThanOrEqual(Math.max(MAX_TOOL_CALLS, MAX_UPLOAD_PARTS));
+  expect(maximum).toBeLessThanOrEqual(Math.max(MAX_TOOL_CALLS, MAX_UPLOAD_PARTS, MAX_STORE_FILES));
   const path = nameOf(place.path);
   validated(body, place.with(many(maximum, item)));
   expectRefusal(body, ["", place.with(many(maximum + 1, item)), ...arrayTooLong(path, maximum, maximum + 1)]);

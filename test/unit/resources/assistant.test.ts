@@ -5,11 +5,14 @@ import {
   modifyAssistantRequest,
   newAssistant,
 } from "../../../src/resources/assistant.ts";
+import type { ToolResources } from "../../../src/resources/common.ts";
 import { CREATED } from "../documents.ts";
 
 const ID = "asst_000000000000000000000001";
-const create = (request: object = {}) =>
-  newAssistant(createAssistantRequest.parse({ model: "gpt-4o", ...request }), ID, CREATED);
+const create = (request: { tool_resources?: ToolResources | null } & Record<string, unknown> = {}) => {
+  const parsed = createAssistantRequest.parse({ model: "gpt-4o", ...request });
+  return newAssistant(parsed, ID, CREATED, request.tool_resources ?? {});
+};
 const modify = (before: ReturnType<typeof create>, request: object) =>
   modifiedAssistant(before, modifyAssistantRequest.parse(request));
 

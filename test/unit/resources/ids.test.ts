@@ -41,6 +41,8 @@ test("an id is the prefix of its kind, an underscore (of a file, a dash), and 24
     file: "file",
     upload: "upload",
     part: "part",
+    vector_store: "vs",
+    file_batch: "vsfb",
   });
 });
 

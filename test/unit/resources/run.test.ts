@@ -167,8 +167,8 @@ describe("a new thread", () => {
     expect(thread(request)).toEqual(EMPTY);
   });
 
-  test("keeps its metadata and tool resources, and shows no messages", () => {
-    const given = { metadata: { a: "b" }, tool_resources: { code_interpreter: { file_ids: ["file-1"] } } };
+  test("keeps its metadata, and shows no messages", () => {
+    const given = { metadata: { a: "b" } };
     expect(thread({ ...given, messages: [{ role: "user", content: "Hi" }] })).toEqual({ ...EMPTY, ...given });
   });
 });
