@@ -7,9 +7,9 @@ import type { Turn } from "./turn.ts";
 const LONGEST_QUOTE = 400;
 
 /**
- * What the model does when no script says otherwise: it calls a function that the user names or the tool choice
- * forces, searches files that the user asks about, says what the functions returned, and otherwise answers in a way that
- * shows which message it read.
+ * What the model does when no script says otherwise: it calls a function that the user names or the tool choice forces,
+ * searches files that the user asks about, says what the functions returned, and otherwise answers in a way that shows
+ * which message it read.
  */
 export function defaultTurn(request: ChatRequest): Turn {
   const called = functionsToCall(request);

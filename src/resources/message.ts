@@ -94,7 +94,9 @@ const imageUrlOfRequest = z
   .refine(isImageUrl, { params: { kind: "not_a_url" } })
   .describe("An http:, https: or data: URL");
 
-/** That there is such a file, and that it is an image, is checked before the message is stored (src/files/images.ts). */
+/**
+ * That there is such a file, and that it is an image, is checked before the message is stored (src/files/images.ts).
+ */
 const fileOfImage = z.string().min(1).max(MAX_FILE_ID);
 
 export const contentPart = z.discriminatedUnion("type", [

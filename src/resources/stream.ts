@@ -21,7 +21,9 @@ export const messageDeltaObject = z.strictObject({
   }),
 });
 
-/** A piece of a function call: what clients would otherwise add up twice (id, name) comes once. A search comes whole. */
+/**
+ * A piece of a function call: what clients would otherwise add up twice (id, name) comes once. A search comes whole.
+ */
 export const runStepDeltaObject = z.strictObject({
   id: z.string(),
   object: z.literal("thread.run.step.delta"),

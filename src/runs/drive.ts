@@ -36,21 +36,28 @@ const CALLS: Outcome = { kind: "calls", work: NO_WORK };
 const FAILED: Ending = { status: "failed", error: SERVER_ERROR };
 
 /**
- * Resolves when the run has paused, ended, or been left to another driver: after one model call, or after several with the
- * work of hosted tools between them. `window`: the run's messages, if they are being read already. Throws `StoreTrouble` if
- * not even the outcome can be written.
+ * Resolves when the run has paused, ended, or been left to another driver: after one model call, or after several with
+ * the work of hosted tools between them. `window`: the run's messages, if they are being read already. Throws
+ * `StoreTrouble` if not even the outcome can be written.
  */
 export function drive(engine: Engine, owned: OwnedRun, window?: Promise<MessageDoc[]>): Promise<Progress> {
-  return engine.drives.run(async (stop) => {
-    // A run that has waited for its files has told so before.
-    if (owned.run.internal.waited !== owned.run.started_at) owned.tell(runEvent(owned.run, "in_progress"));
-    const hosting = new Hosting(engine, owned);
-    for (let messages = window; ; messages = undefined) {
-      const turn = new Turn(owned.run, reservedOf(owned.run), owned.tell, engine.now, hosting.toolset);
-      const progress = await takeTurn(engine, owned, turn, hosting, stop, messages);
-      if (progress !== "goes-on") return progress;
-    }
-  });
+  return engine.drives.run((stop) => driveTo(engine, owned, stop, window));
+}
+
+async function driveTo(
+  engine: Engine,
+  owned: OwnedRun,
+  stop: AbortController,
+  window: Promise<MessageDoc[]> | undefined,
+): Promise<Progress> {
+  // A run that has waited for its files has told so before.
+  if (owned.run.internal.waited !== owned.run.started_at) owned.tell(runEvent(owned.run, "in_progress"));
+  const hosting = new Hosting(engine, owned);
+  for (let messages = window; ; messages = undefined) {
+    const turn = new Turn(owned.run, reservedOf(owned.run), owned.tell, engine.now, hosting.toolset);
+    const progress = await takeTurn(engine, owned, turn, hosting, stop, messages);
+    if (progress !== "goes-on") return progress;
+  }
 }
 
 /** One model call, and all that it leads to up to the next one. */
@@ -106,8 +113,8 @@ function settle(
 }
 
 /**
- * One model call, and the work of hosted tools that it asks for, under a heartbeat. The reason to stop is read once, after
- * the heartbeat has stopped.
+ * One model call, and the work of hosted tools that it asks for, under a heartbeat. The reason to stop is read once,
+ * after the heartbeat has stopped.
  */
 async function outcomeUnder(
   engine: Engine,

@@ -66,8 +66,8 @@ export function errorEvent(message: string): RunEvent {
 }
 
 /**
- * The first delta of a text carries its annotations, empty if it is no citation; the others only text, or a whole citation
- * (docs/contract.md 4.1).
+ * The first delta of a text carries its annotations, empty if it is no citation; the others only text, or a whole
+ * citation (docs/contract.md 4.1).
  */
 export function textDelta(
   { id }: { id: string },

@@ -11,9 +11,9 @@ import type { HostedWork } from "./tools/work.ts";
 import type { Turn } from "./turn.ts";
 
 /**
- * One batch completes the step of the calls with their results, counts the model call, and reserves the ids of the next one.
- * A driver that dies before it leaves a run whose model is asked for the same again; after it, one that goes on from the
- * step.
+ * One batch completes the step of the calls with their results, counts the model call, and reserves the ids of the next
+ * one. A driver that dies before it leaves a run whose model is asked for the same again; after it, one that goes on
+ * from the step.
  */
 export async function goOn(
   engine: Engine,

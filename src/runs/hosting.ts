@@ -1,6 +1,6 @@
 /**
- * The hosted tools of one drive: whether they are ready, and their calls done between two model calls (docs/architecture.md,
- * "Hosted tools"). A run without them reads and writes nothing here.
+ * The hosted tools of one drive: whether they are ready, and their calls done between two model calls
+ * (docs/architecture.md, "Hosted tools"). A run without them reads and writes nothing here.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ModelTrouble } from "../model/trouble.ts";
@@ -70,8 +70,8 @@ export class Hosting {
   };
 
   /**
-   * Has the calls of hosted tools done that the model has made, if any. Any outcome will do once `signal` is aborted. What
-   * goes wrong is tried again here, where a client listens; else with the model call, by the run's next driver.
+   * Has the calls of hosted tools done that the model has made, if any. Any outcome will do once `signal` is aborted.
+   * What goes wrong is tried again here, where a client listens; else with the model call, by the run's next driver.
    */
   async work(turn: Turn, signal: AbortSignal): Promise<Outcome> {
     const { hosted_turns: turns = 0 } = this.#owned.run.internal;

@@ -95,8 +95,8 @@ export function renewed(run: RunDoc, now: number, leaseDuration: number): RunDoc
 }
 
 /**
- * Hosted tools have done what the model asked for: its next call begins, the first attempt of it, with ids of its own. Times
- * in milliseconds.
+ * Hosted tools have done what the model asked for: its next call begins, the first attempt of it, with ids of its own.
+ * Times in milliseconds.
  */
 export function continued(run: RunDoc, reserved: ReservedIds, now: number, leaseDuration: number): RunDoc {
   const { internal } = renewed(run, now, leaseDuration);

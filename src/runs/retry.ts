@@ -12,8 +12,8 @@ import { logOf, retryDelay } from "./settle.ts";
 export const STORE_PAUSE = 5_000;
 
 /**
- * Resolves when it is time to try again, with the attempt counted; or with the outcome of the drive, if this driver is not
- * to try again. `mayRetry`: whether nothing has been told that another try would tell again.
+ * Resolves when it is time to try again, with the attempt counted; or with the outcome of the drive, if this driver is
+ * not to try again. `mayRetry`: whether nothing has been told that another try would tell again.
  */
 export async function beforeRetry(
   engine: Engine,

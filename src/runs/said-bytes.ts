@@ -2,9 +2,9 @@
 import { jsonBytes, lengthWithin } from "./json-size.ts";
 
 /**
- * What a model call may say: text, its citations, and names and arguments of calls together. The batch that ends or pauses
- * its run holds it up to three times (the documents, `required_action`, the deltas in the log) and must fit into 2 MB.
- * Longer than any current model's longest answer. Bytes of JSON.
+ * What a model call may say: text, its citations, and names and arguments of calls together. The batch that ends or
+ * pauses its run holds it up to three times (the documents, `required_action`, the deltas in the log) and must fit into
+ * 2 MB. Longer than any current model's longest answer. Bytes of JSON.
  */
 export const MAX_SAID_BYTES = 500_000;
 

@@ -234,7 +234,10 @@ export class Turn {
     this.#sink(callDelta(this.#toolStep, told.place, { arguments: text }));
   }
 
-  /** Clients parse the arguments of a call: without any, they are an empty object. Those of a call cut off stay as they are. */
+  /**
+   * Clients parse the arguments of a call: without any, they are an empty object. Those of a call cut off stay as they
+   * are.
+   */
   #completeArguments(): void {
     for (const call of this.#called.sorter.told) {
       if (call.arguments.trim() !== "" || (this.finishReason === "length" && !call.isEmpty)) continue;

@@ -1,6 +1,7 @@
 import { type Counterparts, idsIn } from "./counterparts.ts";
 import { listAt, textAt } from "./json.ts";
 import { type Exchange, runOf } from "./recordings.ts";
+import { isUpload } from "./uploaded.ts";
 
 /** Knows which requests of a recording cannot be replayed yet, and why; each hides those that build on its answer. */
 export class NotServed {
@@ -13,7 +14,7 @@ export class NotServed {
 
   /** Undefined: it can be replayed. */
   reason(exchange: Exchange): string | undefined {
-    const reason = hostedTool(exchange) ?? ownReason(exchange) ?? this.#inherited(exchange);
+    const reason = hostedTool(exchange) ?? withoutExtension(exchange) ?? this.#inherited(exchange);
     if (reason === undefined) return undefined;
     for (const id of idsIn(JSON.stringify(exchange.answer))) {
       if (!this.#counterparts.has(id) && !this.#reasons.has(id)) this.#reasons.set(id, reason);
@@ -31,15 +32,13 @@ export class NotServed {
 /** A run with one needs what the app does not have yet; to keep the tool in an assistant is no trouble. */
 function hostedTool({ answer }: Exchange): string | undefined {
   const tools = listAt(runOf(answer), "tools").map((tool) => textAt(tool, "type"));
-  const hosted = tools.find((type) => type === "file_search" || type === "code_interpreter");
-  return hosted === undefined ? undefined : `runs with ${hosted}`;
+  return tools.includes("code_interpreter") ? "runs with code_interpreter" : undefined;
 }
 
-function ownReason(exchange: Exchange): string | undefined {
-  const request = requestText(exchange);
-  if (exchange.target.startsWith("/vector_stores") || request.includes('"vector_store')) return "vector stores";
-  const namesFile = idsIn(request).some((id) => id.startsWith("file-"));
-  return exchange.target.startsWith("/files") || namesFile ? "files" : undefined;
+/** A client that mixed up its parameters called its file "text/csv"; the original took it, and no tool could have read it. */
+function withoutExtension(exchange: Exchange): string | undefined {
+  const name = textAt(exchange.answer.json, "filename");
+  return isUpload(exchange) && name?.includes(".") === false ? "files without an extension" : undefined;
 }
 
 const requestText = ({ target, body }: Exchange) => `${target} ${JSON.stringify(body ?? null)}`;

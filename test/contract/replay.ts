@@ -3,12 +3,13 @@ import { z } from "zod";
 import { model, type Tenant, until } from "../e2e/harness.ts";
 import { ALLOWANCES, type Allowance } from "./allowances.ts";
 import { Comparison, type Difference, describe } from "./comparison.ts";
-import { Counterparts } from "./counterparts.ts";
+import { Counterparts, idsIn } from "./counterparts.ts";
 import { at, type Json, listAt, textAt } from "./json.ts";
 import { NotServed } from "./not-served.ts";
 import { type Answer, type Exchange, isEventStream, polledRun, type Recording } from "./recordings.ts";
 import { scriptOf } from "./script.ts";
 import { parseEvents } from "./server-events.ts";
+import { formOf, isUpload } from "./uploaded.ts";
 
 /** What came of the requests of one recording. */
 export interface Outcome {
@@ -45,9 +46,27 @@ export async function replay(recording: Recording, tenant: Tenant): Promise<Outc
     const reason = notServed.reason(exchange);
     if (reason !== undefined) outcome.notServed.set(reason, (outcome.notServed.get(reason) ?? 0) + 1);
     else if (repeated.has(exchange)) outcome.folded++;
-    else judge(exchange, comparison.compare(exchange.answer, await answerTo(exchange, tenant, counterparts)), outcome);
+    else {
+      const answer = isUpload(exchange)
+        ? await upload(formOf(exchange, recording), tenant)
+        : await answerTo(exchange, tenant, counterparts);
+      judge(exchange, comparison.compare(exchange.answer, answer), outcome);
+      await filesAreRead(tenant, answer);
+    }
   }
   return outcome;
+}
+
+async function upload(form: FormData, tenant: Tenant): Promise<Answer> {
+  const headers = { authorization: `Bearer ${tenant.key}` };
+  return read(await tenant.fetch(`${tenant.openai.baseURL}/files`, { method: "POST", headers, body: form }));
+}
+
+/** The original had read them before the next request. Waits until the stores that an answer names are ready. */
+async function filesAreRead({ openai }: Tenant, { json }: Answer): Promise<void> {
+  for (const id of listAt(json, "tool_resources", "file_search", "vector_store_ids")) {
+    await until(async () => (await openai.vectorStores.retrieve(String(id))).status === "completed");
+  }
 }
 
 /** A model that says what the recorded one said, in the place of each that the requests name. */
@@ -81,7 +100,18 @@ async function createStandIns(
   // The lists have the newest first; what the last one leaves out is older than all.
   if (at(lists.at(-1)?.answer.json, "has_more") === true) await create();
   for (const id of [...standIns].reverse()) counterparts.set(id, await create());
+  for (const id of filesFromBefore(exchanges)) {
+    const file = new File(["What this file is."], "from-before.txt");
+    counterparts.set(id, (await tenant.openai.files.create({ file, purpose: "assistants" })).id);
+  }
   return standIns;
+}
+
+/** Files that requests name and none has uploaded. */
+function filesFromBefore(exchanges: Exchange[]): Set<string> {
+  const uploaded = exchanges.filter(isUpload).map(({ answer }) => textAt(answer.json, "id"));
+  const named = exchanges.flatMap(({ body }) => idsIn(JSON.stringify(body ?? null)));
+  return new Set(named.filter((id) => id.startsWith("file-") && !uploaded.includes(id)));
 }
 
 /** The polls that saw a run in the same state as the poll before, with nothing done in between. */

@@ -3,6 +3,7 @@ import type { Turn, TurnToolCall } from "../../local/model/turn.ts";
 import { isObject, type Json, listAt, textAt } from "./json.ts";
 import { type Exchange, polledRun, type Recording } from "./recordings.ts";
 import type { ServerEvent } from "./server-events.ts";
+import { searchesIn, textsIn } from "./uploaded.ts";
 
 /** The time that a model takes when the recording looks on: what it saw of the run must not be over when we look. */
 const THINKING_MS = 1_500;
@@ -12,8 +13,18 @@ export function scriptOf({ exchanges }: Recording): Turn[] {
   const usages = stepUsages(exchanges);
   const told = new Set<string>();
   return exchanges.flatMap((exchange) => {
-    if (exchange.answer.events !== undefined) return [streamedTurn(exchange.answer.events, usages)];
+    if (exchange.answer.events !== undefined) {
+      const search = searchOf(exchange.answer.events.map(({ data }) => data));
+      return [...search, streamedTurn(exchange.answer.events, usages)];
+    }
+    const steps = exchanges.flatMap(({ answer }) => listAt(answer.json, "data"));
+    const search = polledRun(exchange) === undefined ? [] : searchOf(steps.filter(isOfRun(exchange.answer.json)));
     const turn = polledRun(exchange) === undefined ? undefined : polledTurn(exchange.answer.json, exchanges);
+    if (search.length > 0 && turn !== undefined && !told.has(JSON.stringify(turn))) {
+      told.add(JSON.stringify(turn));
+      const said = steps.filter(isOfRun(exchange.answer.json)).find((step) => searchesIn(step).length === 0);
+      return [...search, { ...turn, usage: usageOf(said ?? null) ?? LEAST_USAGE }];
+    }
     const key = JSON.stringify(turn);
     if (turn === undefined || told.has(key)) return [];
     told.add(key);
@@ -21,14 +32,29 @@ export function scriptOf({ exchanges }: Recording): Turn[] {
   });
 }
 
-/** A stream shows one call of the model, in the pieces in which it came. */
+const isOfRun = (run: Json) => (step: Json) =>
+  textAt(step, "object") === "thread.run.step" && textAt(step, "run_id") === textAt(run, "id");
+
+/** The model call that searched, if one did. What it searched for is not told. */
+function searchOf(objects: Json[]): Turn[] {
+  const step = objects.find((object) => searchesIn(object).length > 0 && usageOf(object) !== undefined);
+  const [call] = step === undefined ? [] : searchesIn(step);
+  if (step === undefined || call === undefined) return [];
+  // With the words of what it found, our model finds it, too.
+  const asked = { name: "file_search", arguments: { queries: textsIn(step).slice(0, 1) } };
+  const usage = usageOf(step);
+  return [{ toolCalls: [{ id: textAt(call, "id") ?? "", ...asked }], ...(usage && { usage }) }];
+}
+
+/** A stream shows one call of the model that is not a search, in the pieces in which it came. */
 function streamedTurn(events: ServerEvent[], usages: Map<string, Turn["usage"]>): Turn {
   const text = events.flatMap(({ data }) =>
     listAt(data, "delta", "content").map((part) => textAt(part, "text", "value")),
   );
   const calls: TurnToolCall[] = [];
   for (const { data } of events) {
-    for (const piece of listAt(data, "delta", "step_details", "tool_calls")) addCallPiece(calls, piece);
+    const pieces = listAt(data, "delta", "step_details", "tool_calls");
+    for (const piece of pieces) if (textAt(piece, "type") === "function") addCallPiece(calls, piece);
   }
   const steps = events.filter(({ event }) => event === "thread.run.step.created");
   const usage = usages.get(textAt(steps.at(-1)?.data, "id") ?? "");

@@ -1,7 +1,7 @@
 /** What clients send that is odd, or that this deployment cannot serve: refused in words that help, or taken whole. */
 import { gzipSync } from "node:zlib";
 import { describe, expect, inject, test } from "vitest";
-import { type Answer, API_VERSION, model, newTenant, POLL, question, refusal, refused, send } from "./harness.ts";
+import { type Answer, model, newTenant, POLL, question, refusal, refused, send } from "./harness.ts";
 
 const WEATHER = { type: "function" as const, function: { name: "get_weather" } };
 const pictureAt = (url: string) => ({ role: "user", content: [{ type: "image_url", image_url: { url } }] });
@@ -97,9 +97,6 @@ describe("hosted tools", () => {
 });
 
 describe("paths of what is not served", () => {
-  const STORES =
-    "This deployment does not serve vector stores yet. Assistants, threads, messages, runs and files work without " +
-    "them; docs/compatibility.md tells what does not.";
   const OTHERS =
     "Threadkeep serves the Assistants API only (assistants, threads, messages, runs). Ask the model's own endpoint " +
     "for this.";
@@ -108,9 +105,6 @@ describe("paths of what is not served", () => {
     "OpenAI).";
 
   test.each([
-    ["POST", "/v1/vector_stores", STORES],
-    ["DELETE", "/v1/vector_stores/vs_1/files/file-1", STORES],
-    ["GET", `/openai/vector_stores?api-version=${API_VERSION}`, STORES],
     ["POST", "/v1/chat/completions", OTHERS],
     ["GET", "/v1/models", OTHERS],
     ["POST", "/v1/responses", OTHERS],
@@ -130,8 +124,8 @@ describe("paths of what is not served", () => {
     const form = new FormData();
     form.set("purpose", "assistants");
     form.set("file", new Blob([new Uint8Array(3_000_000)]), "cat.bin");
-    const { status, body } = await send("/v1/vector_stores", { method: "POST", body: form });
-    expect({ status, error: body }).toEqual(wrapped(refused(404, STORES, null, "not_served")));
+    const { status, body } = await send("/v1/audio/transcriptions", { method: "POST", body: form });
+    expect({ status, error: body }).toEqual(wrapped(refused(404, OTHERS, null, "not_served")));
   });
 });
 

@@ -25,7 +25,8 @@ let client: OpenAI;
 
 beforeAll(async () => {
   buildIfStale();
-  stack = await startStack({ env: { RUN_LEASE: String(LEASE), API_KEYS: `${TENANT}:a-key-of-this-test` } });
+  const env = { RUN_LEASE: String(LEASE), API_KEYS: `${TENANT}:a-key-of-this-test` };
+  stack = await startStack({ env, blobs: true });
   client = new OpenAI({ baseURL: stack.baseUrl, apiKey: stack.apiKey, maxRetries: 0 });
 });
 afterAll(() => stack?.stop());

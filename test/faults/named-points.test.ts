@@ -31,6 +31,7 @@ describe.concurrent.each(["is started again", "is replaced by another instance"]
       stack = await startStack({
         lockDuration: LOCK_DURATION,
         env: { RUN_LEASE: String(LEASE) },
+        blobs: true,
         moreHosts: [{ name: "other", env: {} }],
       });
     });

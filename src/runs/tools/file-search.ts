@@ -59,9 +59,9 @@ const MAX_RESULTS_GPT35 = 5;
 const NUMBERS_APART = 4;
 
 const DESCRIPTION =
-  "Searches the files of this conversation and of its assistant. Give one to five queries: each a question or key words " +
-  "that stand by themselves. Several queries at once find more than one after the other. The results come with markers " +
-  "to cite them by.";
+  "Searches the files of this conversation and of its assistant. Give one to five queries: each a question or key " +
+  "words that stand by themselves. Several queries at once find more than one after the other. The results come with " +
+  "markers to cite them by.";
 
 const PARAMETERS = {
   type: "object",

@@ -1,6 +1,6 @@
 /**
- * The port of the tools that the server works for the model inside a run (docs/architecture.md, "Hosted tools"): a tool is
- * offered to the model as a function, and its calls are done between two model calls.
+ * The port of the tools that the server works for the model inside a run (docs/architecture.md, "Hosted tools"): a tool
+ * is offered to the model as a function, and its calls are done between two model calls.
  */
 import type { FunctionDefinition } from "openai/resources/shared";
 import type { Details } from "../../log.ts";
@@ -71,8 +71,8 @@ export interface HostedTool {
   /** Asked before the first model call of each drive. Throws `StoreTrouble`. */
   readiness(use: HostedUse, now: number): Promise<Readiness>;
   /**
-   * Does all its calls of one model call. Rejects with `ToolTrouble` or `StoreTrouble` for what may pass, and with anything
-   * once `signal` is aborted. May be done again for the same calls, by another process as well.
+   * Does all its calls of one model call. Rejects with `ToolTrouble` or `StoreTrouble` for what may pass, and with
+   * anything once `signal` is aborted. May be done again for the same calls, by another process as well.
    */
   run(use: HostedUse, calls: AskedCall[], signal: AbortSignal): Promise<HostedResults>;
 }

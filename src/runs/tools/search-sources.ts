@@ -10,7 +10,9 @@ import { findVectorStore } from "../../stores/read.ts";
 import type { SearchSources } from "./file-search.ts";
 import { ToolTrouble } from "./hosted-tool.ts";
 
-/** `store` reads with the account's freshness: workers of other instances write to vector stores. `now` in milliseconds. */
+/**
+ * `store` reads with the account's freshness: workers of other instances write to vector stores. `now` in milliseconds.
+ */
 export function searchSources(store: Store, embeddings: Embeddings, now: () => number): SearchSources {
   return {
     async embed(texts, signal) {

@@ -24,10 +24,14 @@ const ASKS_IN_VAIN: Record<string, Way[]> = {
   "after it was created": ["streamed"],
   "after its claim": ["background"],
   "after its outputs were taken": ["streamed"],
+  "after its search was written": ["background", "streamed"],
 };
 
 /** Where no process dies, no model call is repeated. */
-const undisturbed = ({ turns: [first = SAY] }: Point): Turn[] => (first === CALL ? [CALL_WITH_TEXT, SAY] : [first]);
+function undisturbed({ searches, turns: [first = SAY] }: Point): Turn[] {
+  if (first === CALL) return [CALL_WITH_TEXT, SAY];
+  return searches ? [first, SAY] : [first];
+}
 
 export const DELETE_POINTS: DeletePoint[] = [
   ...POINTS.map((point) => ({ ...point, turns: undisturbed(point), asksInVain: ASKS_IN_VAIN[point.name] ?? [] })),

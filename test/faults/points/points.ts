@@ -12,6 +12,8 @@ export interface Point {
   held: Pick<StoreFault, "fault" | "operations" | "containing">;
   /** whether the answer to its wake-up does not come back either: then the client has none */
   holdsWakeUp?: true;
+  /** whether its assistant has a file to search */
+  searches?: true;
   /** every model call that it takes, those of the dead included: one more would not say what the last one says */
   turns: Turn[];
 }
@@ -24,6 +26,9 @@ export const SAY: Turn = { text: ANSWER };
 /** Long enough to be saved half-written. */
 const SAY_SLOWLY: Turn = { text: Array.from({ length: 40 }, (_, number) => `word${number} `), tokenMs: 100 };
 export const CALL: Turn = { toolCalls: [{ name: "lookup", arguments: {} }] };
+
+const SEARCH: Turn = { toolCalls: [{ name: "file_search", arguments: { queries: ["cats"] } }] };
+const SEARCH_AND_CALL: Turn = { toolCalls: [...(SEARCH.toolCalls ?? []), ...(CALL.toolCalls ?? [])] };
 
 const BACKGROUND: Way[] = ["background"];
 const BOTH: Way[] = ["background", "streamed"];
@@ -41,6 +46,8 @@ export const A_MESSAGE = '"kind":"message"';
 const A_PAUSE = '"status":"requires_action"';
 /** Until it is there, it is null. */
 const AN_OUTPUT = '"output":"';
+/** The batch between two model calls. */
+const A_SEARCH = '"path":"/internal/searches"';
 const UNLOCKED = '"path":"/internal/active_run","value":null';
 
 export const POINTS: [Point, ...Point[]] = [
@@ -54,6 +61,27 @@ export const POINTS: [Point, ...Point[]] = [
   { name: "after its pause", ways: BOTH, held: batch("hold-after", A_PAUSE), turns: [CALL, SAY] },
   { name: "before its outputs were taken", ways: BOTH, held: batch("hold-before", AN_OUTPUT), turns: [CALL, SAY] },
   { name: "after its outputs were taken", ways: BOTH, held: batch("hold-after", AN_OUTPUT), turns: [CALL, SAY] },
+  {
+    name: "before its search was written",
+    ways: BOTH,
+    held: batch("hold-before", A_SEARCH),
+    searches: true,
+    turns: [SEARCH, SEARCH, SAY],
+  },
+  {
+    name: "after its search was written",
+    ways: BOTH,
+    held: batch("hold-after", A_SEARCH),
+    searches: true,
+    turns: [SEARCH, SAY],
+  },
+  {
+    name: "before its pause behind a search",
+    ways: BOTH,
+    held: batch("hold-before", A_PAUSE, A_SEARCH),
+    searches: true,
+    turns: [SEARCH_AND_CALL, SEARCH_AND_CALL, SAY],
+  },
   { name: "before its last batch", ways: BOTH, held: batch("hold-before", UNLOCKED), turns: [SAY, SAY] },
   { name: "after its last batch", ways: BOTH, held: batch("hold-after", UNLOCKED), turns: [SAY] },
 ];

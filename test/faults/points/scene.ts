@@ -1,5 +1,5 @@
 /** One run that comes to its point, and what its client does before and after the process dies there. */
-import OpenAI from "openai";
+import OpenAI, { toFile } from "openai";
 import type { Run } from "openai/resources/beta/threads/runs/runs";
 import { controlModel } from "../../../local/model/control.ts";
 import type { Stack } from "../../../local/stack.ts";
@@ -34,7 +34,8 @@ export class Scene {
     await controlModel(stack.model.baseUrl).script(model, point.turns);
     const { assistants, threads } = client.beta;
     // With instructions the model has something to read also when every message is deleted.
-    const assistant = await assistants.create({ model, tools: [TOOL], instructions: "Answer." });
+    const files = point.searches ? await searchable(client) : {};
+    const assistant = await assistants.create({ model, tools: [TOOL], instructions: "Answer.", ...files });
     const thread = await threads.create({ messages: [{ role: "user", content: "Why?" }] });
     return new Scene(stack, point, way, thread.id, assistant.id, model);
   }
@@ -74,6 +75,20 @@ export class Scene {
       return isOver(run);
     }, patience);
   }
+}
+
+/** What lets an assistant search a file. */
+async function searchable(client: OpenAI) {
+  const file = await client.files.create({
+    file: await toFile(Buffer.from("Cats purr."), "cats.txt"),
+    purpose: "assistants",
+  });
+  const store = await client.vectorStores.create({});
+  await client.vectorStores.files.createAndPoll(store.id, { file_id: file.id }, { pollIntervalMs: 100 });
+  return {
+    tools: [TOOL, { type: "file_search" as const }],
+    tool_resources: { file_search: { vector_store_ids: [store.id] } },
+  };
 }
 
 function unlessRefused(error: unknown): void {

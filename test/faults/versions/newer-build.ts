@@ -1,14 +1,18 @@
 /**
  * A build of the next schema version, made from the built app by replacing texts. What it does differently is what a real
  * next version may do: more fields, inside and in the API; events and wake-ups of new kinds; and runs that mean something
- * else than before, which tell version 3. Whatever it adds says so, so that a test sees what became of it.
+ * else than before, which tell the next version. Whatever it adds says so, so that a test sees what became of it.
  */
 import { cpSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { SCHEMA_VERSION } from "../../../src/resources/schema-version.ts";
 import { PROJECT } from "../../e2e/build.ts";
 
-/** A run whose metadata say this is of version 3 if the newer build creates it. */
+/** The schema version of the newer build. */
+export const NEWEST = SCHEMA_VERSION + 1;
+
+/** A run whose metadata say this is of that version if the newer build creates it. */
 export const NEW_MEANING = { meaning: "new" };
 
 /** What the newer build tells the model as `user`: of runs of the versions before, and of those of the newest. */
@@ -28,7 +32,7 @@ interface Edit {
 }
 
 const EDITS: Edit[] = [
-  { file: "resources/schema-version.js", from: "SCHEMA_VERSION = 2", to: "SCHEMA_VERSION = 3" },
+  { file: "resources/schema-version.js", from: `SCHEMA_VERSION = ${SCHEMA_VERSION}`, to: `SCHEMA_VERSION = ${NEWEST}` },
   // A field of the API, and one inside, of each run and of each message of a client.
   {
     file: "resources/run.js",
@@ -38,7 +42,7 @@ const EDITS: Edit[] = [
   {
     file: "runs/create.js",
     from: "log: { chunks: 0, events: 0 },",
-    to: 'log: { chunks: 0, events: 0 }, origin: "newer", ...(draft.request.metadata?.meaning === "new" ? { v: 3 } : {}),',
+    to: `log: { chunks: 0, events: 0 }, origin: "newer", ...(draft.request.metadata?.meaning === "new" ? { v: ${NEWEST} } : {}),`,
   },
   {
     file: "resources/message.js",
@@ -50,11 +54,11 @@ const EDITS: Edit[] = [
     from: "follows_tools: false }",
     to: 'follows_tools: false, origin: "newer" }',
   },
-  // What a run of version 3 means: its model is asked in another way.
+  // What a run of the newest version means: its model is asked in another way.
   {
     file: "runs/context.js",
     from: "model: run.model,",
-    to: `model: run.model, user: (run.internal.v ?? 1) > 2 ? "${NEWER_MEANING}" : "${NEWER}",`,
+    to: `model: run.model, user: (run.internal.v ?? 1) > ${SCHEMA_VERSION} ? "${NEWER_MEANING}" : "${NEWER}",`,
   },
   // Its first wake-up is one that older builds understand, so that they look at the run; the later ones are not.
   {
@@ -84,7 +88,7 @@ const EDITS: Edit[] = [
   {
     file: "runs/start.js",
     from: "await engine.wakeUps.send(wakeUpOf(queued),",
-    to: `const mark = { kind: "${MARK}", v: 3, tenant: start.tenant, thread: start.threadId, run: queued.id };
+    to: `const mark = { kind: "${MARK}", v: ${NEWEST}, tenant: start.tenant, thread: start.threadId, run: queued.id };
     await engine.wakeUps.sendAll([{ job: mark, id: queued.id + "/mark" }]);
     await engine.wakeUps.send(wakeUpOf(queued),`,
   },

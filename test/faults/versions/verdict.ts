@@ -3,7 +3,7 @@ import { checkStore } from "../../../tools/check-store/check-store.ts";
 import { ANSWER, type Conversation } from "./conversation.ts";
 import type { Fleet } from "./fleet.ts";
 import { events } from "./follower.ts";
-import { MARK, NEWER_MEANING, NOTED } from "./newer-build.ts";
+import { MARK, NEWER_MEANING, NEWEST, NOTED } from "./newer-build.ts";
 
 export async function complaints(fleet: Fleet, conversations: Conversation[]): Promise<string[]> {
   const problems = [...fleet.crashes];
@@ -42,7 +42,7 @@ async function* ofDocuments(fleet: Fleet, conversation: Conversation): AsyncGene
   const { resource: stored } = await item.read<{ grade?: string; internal: { v: number; origin?: string } }>();
   if (stored === undefined) return yield "is lost";
   const { v, origin } = stored.internal;
-  if (v !== (isNewMeaning ? 2 : 1)) yield `is of version ${v}`;
+  if (v !== (isNewMeaning ? NEWEST : 1)) yield `is of version ${v}`;
   if (createdBy === "newer" && (stored.grade !== "a" || origin !== "newer")) yield "has lost fields of the newer build";
 }
 
