@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { Attributes } from "./attributes.ts";
 import { atMostProperties, deletedObject, MAX_FILE_ID, recordOf, time } from "./common.ts";
-import { fileError } from "./file-errors.ts";
+import type { FileError } from "./file-errors.ts";
 
 export const VECTOR_STORE_FILE_STATUSES = ["in_progress", "completed", "failed", "cancelled"] as const;
 export type VectorStoreFileStatus = (typeof VECTOR_STORE_FILE_STATUSES)[number];
@@ -59,6 +59,11 @@ export const attributes = z
   .meta({ maxProperties: MAX_ATTRIBUTES })
   .nullable()
   .transform((value): Attributes => value ?? {});
+
+const fileError: z.ZodType<FileError> = z.strictObject({
+  code: z.enum(["server_error", "unsupported_file", "invalid_file"]),
+  message: z.string(),
+});
 
 export const vectorStoreFileObject = z.strictObject({
   id: z.string(),
