@@ -33,10 +33,10 @@ export async function ingest(
   const { tenant, filename, done: resumed } = doc.internal;
   const { max_chunk_size_tokens: size, chunk_overlap_tokens: overlap } = doc.chunking_strategy.static;
   const text = textOf(blobs, { tenant, id: doc.id, filename }, signal);
-  const chunks = new ChunkedText(text, { sizes: { size, overlap }, maxTokens: MOST_TOKENS, signal });
+  const chunked = new ChunkedText(text, { sizes: { size, overlap }, maxTokens: MOST_TOKENS, signal });
   let done = resumed;
   let waiting: ChunkDoc[] = [];
-  for await (const embedded of embeddings.embed(from(chunks, resumed), signal)) {
+  for await (const embedded of embeddings.embed(chunksFrom(chunked, resumed), signal)) {
     done = await writeAll(held, waiting, done);
     waiting = embedded.map((each) => chunkDoc(doc, each));
   }
@@ -44,7 +44,7 @@ export async function ingest(
   const last = waiting.slice(waiting.length - (batches.at(-1)?.length ?? 0));
   done = await writeAll(held, waiting.slice(0, waiting.length - last.length), done);
   const total = done + last.length;
-  const usage = chunks.bytes + CHUNK_USAGE * total;
+  const usage = chunked.bytes + CHUNK_USAGE * total;
   return { ending: { status: "completed", usage, done: total, labels: doc.attributes }, chunks: last };
 }
 
@@ -62,11 +62,9 @@ async function writeAll(held: Held, chunks: ChunkDoc[], before: number): Promise
   return done;
 }
 
-/**
- * The chunks from number `first` on: those before are in the store already, and the same text gives the same chunks.
- */
-async function* from(chunks: AsyncIterable<Chunk>, first: number): AsyncGenerator<Chunk> {
-  for await (const chunk of chunks) if (chunk.n >= first) yield chunk;
+/** The chunks from number `from` on: those before are in the store already, and the same text gives the same chunks. */
+async function* chunksFrom(chunks: AsyncIterable<Chunk>, from: number): AsyncGenerator<Chunk> {
+  for await (const chunk of chunks) if (chunk.n >= from) yield chunk;
 }
 
 function chunkDoc(file: VectorStoreFileDoc, { item: { n, text }, vector }: Embedded<Chunk>): ChunkDoc {

@@ -10,7 +10,7 @@ import type { StorePlace } from "../stores/attach.ts";
 import { clean, deleteChunks, deleteUse, noteUse } from "../stores/clean.ts";
 import { writeMark } from "../stores/detach.ts";
 import { relabel } from "../stores/relabel.ts";
-import { claim, type Held, Lost } from "./held.ts";
+import { claim, type Held, LEASE, Lost } from "./held.ts";
 import { ingest } from "./ingest.ts";
 import { UnreadableFile } from "./read/unreadable.ts";
 import { FileGone } from "./text.ts";
@@ -48,6 +48,8 @@ async function work(tools: IngestTools, place: StorePlace, held: Held, signal: A
   const { id, internal } = held.doc;
   if (internal.attempts > MOST_ATTEMPTS) throw new UnreadableFile(FILE_FAILED, "too many attempts");
   const { blobs } = tools;
+  // Later, the note would come when it is not expected any more.
+  if ((internal.lease?.until ?? 0) - tools.now() < LEASE / 2) throw new Lost();
   if (blobs === undefined || !(await noteUse(tools.store, tenant, storeId, id))) throw new FileGone();
   if (internal.leftover) {
     if (!(await deleteChunks(partition, id, () => held.fence()))) throw new Lost();
@@ -130,6 +132,7 @@ async function healUse(
   fileId: string,
 ): Promise<void> {
   const doc = await partition.readNewest<Doc>(fileId);
-  if (doc === undefined)
-    await deleteUse(store, partition, { id: fileId, internal: { tenant, sort: "", claimed: true } }, storeId);
+  const gone = { id: fileId, internal: { tenant, sort: "", claimed: true } };
+  if (doc === undefined) await deleteUse(store, partition, gone, storeId);
+  if (doc?.kind === "detached_file") await deleteUse(store, partition, doc, storeId);
 }

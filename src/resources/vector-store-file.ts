@@ -65,6 +65,11 @@ export const attributes = z
   .nullable()
   .transform((value): Attributes => value ?? {});
 
+const fileError: z.ZodType<FileError> = z.strictObject({
+  code: z.enum(["server_error", "unsupported_file", "invalid_file"]),
+  message: z.string(),
+});
+
 export const vectorStoreFileObject = z.strictObject({
   id: z.string(),
   object: z.literal("vector_store.file"),

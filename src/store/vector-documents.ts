@@ -52,7 +52,13 @@ export type VectorStoreFileDoc = VectorStoreFile & Stored<"vector_store_file", A
  */
 export type DetachedFileDoc = { id: string; ttl?: number } & Stored<
   "detached_file",
-  Listed & Due & { tenant: string; claimed: boolean }
+  Listed &
+    Due & {
+      tenant: string;
+      claimed: boolean;
+      /** until when a worker that had the file may still note its use, in milliseconds since 1970 */
+      until?: number;
+    }
 >;
 
 /** A file of a batch that has no document in the store yet. */

@@ -16,6 +16,7 @@ import {
 } from "../store/vector-documents.ts";
 import type { Write } from "../store/writes.ts";
 import { MARK_TTL } from "./detach.ts";
+import { LAST_WRITE } from "./tools.ts";
 
 /** Deletions in one batch of writes. */
 const CHUNKS_A_BATCH = 90;
@@ -72,6 +73,26 @@ export async function noteUse(store: Store, tenant: string, storeId: string, fil
   return result.ok;
 }
 
+/**
+ * Notes the use of a file that no worker ever had; under a lease, as a worker does. False: the file is another's or
+ * gone.
+ */
+async function claimUse(
+  { store, now }: CleanTools,
+  partition: Partition,
+  { id, internal: { tenant } }: VectorStoreFileDoc,
+  condition: string,
+  storeId: string,
+): Promise<boolean> {
+  const lease = { owner: "clean", until: now() + 60_000 };
+  const claimed = await partition.patchIf(id, condition, { "/internal/claimed": true, "/internal/lease": lease });
+  if ("refused" in claimed) return false;
+  if (await noteUse(store, tenant, storeId, id)) return true;
+  // So that the next look does it again, or finds that the file is gone.
+  await partition.patchIf(id, condition, { "/internal/claimed": false, "/internal/lease": null });
+  return false;
+}
+
 /** Clears away what this document left. May be repeated, and done by several workers at once. */
 export async function clean(
   tools: CleanTools,
@@ -83,12 +104,19 @@ export async function clean(
   const fence = (): Write => ({ patch: doc.id, set: { "/internal/due": tools.now() + 60_000 }, condition });
   if (!(await deleteChunks(partition, doc.id, fence))) return;
   if (doc.kind === "vector_store_file") {
-    if (!doc.internal.claimed && !(await noteUse(tools.store, doc.internal.tenant, storeId, doc.id))) return;
-    const set = { "/internal/leftover": false, "/internal/claimed": true, "/internal/due": null };
+    if (!doc.internal.claimed && !(await claimUse(tools, partition, doc, condition, storeId))) return;
+    const set = { "/internal/leftover": false, "/internal/lease": null, "/internal/due": null };
     await partition.patchIf(doc.id, condition, set);
     return;
   }
+  const end = (doc.internal.until ?? 0) + LAST_WRITE;
+  const isLast = tools.now() > end;
   if (!(await deleteUse(tools.store, partition, doc, storeId))) return;
+  if (!isLast) {
+    // The worker that had it may note its use once more.
+    await partition.patchIf(doc.id, condition, { "/internal/due": end + 1 });
+    return;
+  }
   await partition.patchIf(doc.id, condition, { "/internal/due": null, "/ttl": MARK_TTL });
 }
 

@@ -19,7 +19,7 @@ import {
 import type { Write } from "../store/writes.ts";
 import { placeOf, type StorePlace } from "./attach.ts";
 import { IS_STORE } from "./counts.ts";
-import { GRACE, type StoreTools } from "./tools.ts";
+import { GRACE, LAST_WRITE, type StoreTools } from "./tools.ts";
 
 /** Of the sort of a store that is no store any more: no list asks for it. */
 const DELETED_SORT = "deleted_vector_store/";
@@ -44,31 +44,50 @@ export async function purgeStore(tools: StoreTools, place: StorePlace): Promise<
   const due = tools.now() + GRACE;
   const held = await partition.patchIf(storeId, "c.kind = 'deleted_vector_store'", { "/internal/due": due });
   if ("refused" in held) return;
-  const hadFiles = await purgeFiles(tools, place);
-  if (!hadFiles && (await purgeRest(partition, storeId))) {
+  const next = await purgeFiles(tools, place);
+  if (next === undefined && (await purgeRest(partition, storeId))) {
     await partition.delete(storeId);
     return;
   }
-  await tools.wakeUps.sendToIngest([wakeStore(tenant, storeId, due, tools.now() + PAUSE)]);
+  await tools.wakeUps.sendToIngest([wakeStore(tenant, storeId, due, next ?? tools.now() + PAUSE)]);
 }
 
-/** Files of the store and marks of such, with the notes that the store uses them; whether there were any. */
-async function purgeFiles({ store }: StoreTools, { partition, tenant, storeId }: StorePlace): Promise<boolean> {
+/** Until when a worker may still note the use of a file, in milliseconds. */
+function endOf({ internal }: VectorStoreFileDoc | DetachedFileDoc): number {
+  const until = "lease" in internal ? internal.lease?.until : internal.until;
+  return until === undefined ? 0 : until + LAST_WRITE;
+}
+
+/**
+ * Files of the store and marks of such, with the notes that the store uses them. Those that a worker has are taken from
+ * it, and deleted once it can note nothing more. When to go on, in milliseconds; undefined if there were none.
+ */
+async function purgeFiles(
+  { store, now }: StoreTools,
+  { partition, tenant, storeId }: StorePlace,
+): Promise<number | undefined> {
   const catalog = store.catalog(tenant);
-  const files: { id: string; internal: { claimed: boolean } }[] = [];
+  const found: (VectorStoreFileDoc | DetachedFileDoc)[] = [];
   for (const sort of [attachedSort, detachedSort]) {
     const options = { range: wholeRange(sort), descending: false, limit: SLICE };
-    files.push(...(await partition.list<VectorStoreFileDoc | DetachedFileDoc>(options)));
+    found.push(...(await partition.list<VectorStoreFileDoc | DetachedFileDoc>(options)));
   }
+  if (found.length === 0) return undefined;
+  const isHeld = (doc: VectorStoreFileDoc | DetachedFileDoc) => endOf(doc) > now();
+  const [held, files] = [found.filter(isHeld), found.filter((doc) => !isHeld(doc))];
+  // Without an owner, every further write of a file's worker is refused.
+  const taken = held.filter(({ kind }) => kind === "vector_store_file");
+  for (const { id } of taken) await partition.patchIf(id, "c.internal.lease != null", { "/internal/lease/owner": "" });
+  const used = files.filter(({ internal }) => internal.claimed);
   await deleteAll(
     catalog,
-    files.flatMap(({ id, internal: { claimed } }) => (claimed ? [useId(id, storeId)] : [])),
+    used.map(({ id }) => useId(id, storeId)),
   );
   await deleteAll(
     partition,
     files.map(({ id }) => id),
   );
-  return files.length > 0;
+  return files.length > 0 ? now() + PAUSE : Math.min(...held.map(endOf)) + 1;
 }
 
 /** Everything but the store's own document; whether nothing is left. */

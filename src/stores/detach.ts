@@ -51,6 +51,7 @@ export function writeMark(
       sort: detachedSort(seqOf(internal.sort)),
       claimed: internal.claimed,
       ...(hasRest ? { due: now + GRACE } : {}),
+      ...(internal.lease === null ? {} : { until: internal.lease.until }),
     },
   };
   const change = { from: status, usage: -usage, batches: internal.batches };
