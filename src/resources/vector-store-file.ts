@@ -15,11 +15,6 @@ const MAX_ATTRIBUTE_TEXT = 512;
 const SMALLEST_CHUNK = 100;
 const LARGEST_CHUNK = 4_096;
 
-const lastError: z.ZodType<FileError> = z.strictObject({
-  code: z.enum(["server_error", "unsupported_file", "invalid_file"]),
-  message: z.string(),
-});
-
 const staticStrategyObject = z.strictObject({
   type: z.literal("static"),
   static: z.strictObject({ max_chunk_size_tokens: z.int(), chunk_overlap_tokens: z.int() }),
@@ -77,7 +72,7 @@ export const vectorStoreFileObject = z.strictObject({
   created_at: time.describe("When it was put into the store, in seconds since 1970"),
   vector_store_id: z.string(),
   status: z.enum(VECTOR_STORE_FILE_STATUSES),
-  last_error: lastError.nullable(),
+  last_error: fileError.nullable(),
   chunking_strategy: staticStrategyObject,
   attributes: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
 });
