@@ -174,7 +174,7 @@ function charactersOf(text: string): number {
 }
 
 /** Parameters that take decimals: a bound that they break is told as one, also when both happen to be whole. */
-const DECIMALS = /(^|\.)(temperature|top_p|score_threshold)$/;
+const DECIMALS = /(^|\.)(temperature|top_p|score_threshold|embedding_weight|text_weight)$/;
 
 /** The only rule for property names is the length of those of metadata. */
 function nameTooLong(param: string, name: string): ApiError {

@@ -90,7 +90,7 @@ export const createVectorStoreFileRequest = z.strictObject({
 export type FileToAttach = z.output<typeof createVectorStoreFileRequest>;
 
 /** The attributes are replaced whole. */
-export const modifyVectorStoreFileRequest = z.strictObject({ attributes });
+export const modifyVectorStoreFileRequest = z.strictObject({ attributes: attributes.nonoptional() });
 
 /** `createdAt` in seconds. */
 export function newVectorStoreFile(file: FileToAttach, storeId: string, createdAt: number): VectorStoreFile {

@@ -26,7 +26,9 @@ test("an assistant made of nothing but a model has every default", async () => {
 });
 
 test("an assistant keeps all that it was given", async () => {
-  const { assistants } = newTenant().azure.beta;
+  const { azure, openai } = newTenant();
+  const { assistants } = azure.beta;
+  const store = await openai.vectorStores.create({ name: "Ada's" });
   const given = {
     model: "gpt-4o",
     name: "Ada",
@@ -35,7 +37,7 @@ test("an assistant keeps all that it was given", async () => {
     metadata: { team: "blue" },
     temperature: 0.3,
     top_p: 0.5,
-    tool_resources: { file_search: { vector_store_ids: ["vs_1"] } },
+    tool_resources: { file_search: { vector_store_ids: [store.id] } },
     response_format: { type: "json_object" as const },
   };
 

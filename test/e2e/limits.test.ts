@@ -13,7 +13,14 @@ function send(method: string, path: string, body: string) {
   return tenant.send(method, `/${path.replaceAll(/\{(\w+)_id\}/g, (_, kind) => `${PREFIXES[kind]}_none`)}`, body);
 }
 
-const PREFIXES: Record<string, string> = { assistant: "asst", thread: "thread", message: "msg", run: "run" };
+const PREFIXES: Record<string, string> = {
+  assistant: "asst",
+  thread: "thread",
+  message: "msg",
+  run: "run",
+  upload: "upload",
+  vector_store: "vs",
+};
 
 const withBody = operations.filter(({ body }) => body !== undefined);
 

@@ -1,3 +1,4 @@
+import { toFile } from "openai";
 import { expect, test } from "vitest";
 import { anId, aTime, newTenant, POLL, question, refusal, refused } from "./harness.ts";
 
@@ -85,9 +86,11 @@ test("the model gets a picture by its address, with the detail asked for", async
 });
 
 test("attachments come back as they were given", async () => {
-  const { threads } = newTenant().openai.beta;
+  const { beta, files } = newTenant().openai;
+  const { threads } = beta;
   const thread = await threads.create();
-  const attachments = [{ file_id: "file-1", tools: [{ type: "file_search" as const }] }];
+  const file = await files.create({ file: await toFile(Buffer.from("Hello"), "a.txt"), purpose: "assistants" });
+  const attachments = [{ file_id: file.id, tools: [{ type: "file_search" as const }] }];
 
   const message = await threads.messages.create(thread.id, { role: "user", content: "Read this.", attachments });
 

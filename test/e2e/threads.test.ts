@@ -11,10 +11,12 @@ test("a thread can be created with no body at all", async () => {
 });
 
 test("a thread keeps its metadata and tool resources", async () => {
-  const { threads } = newTenant().openai.beta;
+  const { beta, vectorStores } = newTenant().openai;
+  const { threads } = beta;
+  const store = await vectorStores.create({ name: "Ada's" });
   const given = {
     metadata: { user: "ada" },
-    tool_resources: { code_interpreter: { file_ids: ["file-1"] }, file_search: { vector_store_ids: ["vs_1"] } },
+    tool_resources: { code_interpreter: { file_ids: ["file-1"] }, file_search: { vector_store_ids: [store.id] } },
   };
 
   const thread = await threads.create(given);

@@ -185,6 +185,8 @@ test("names in a query that mean something elsewhere change nothing of what is a
     await eachInLanes(STRANGE_QUERIES, AT_A_TIME, async (query) => {
       // A list of messages may be asked for those of one run.
       if (operation.name === "listMessages" && query.startsWith("run_id")) return;
+      // Steps may be asked for with the texts that their searches found.
+      if (operation.path.includes("/steps") && query.startsWith("include")) return;
       const { status, text } = await sendRaw({ method: "GET", path: `${path}?${query}`, headers });
       // Azure's host loses the headers, and the key with them, to a parameter of that name.
       if (/^headers=/i.test(query)) expect({ query, status }).toEqual({ query, status: 401 });

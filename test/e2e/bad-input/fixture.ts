@@ -22,7 +22,10 @@ export async function newFixture(): Promise<Fixture> {
   const { files, uploads } = tenant.openai;
   const file = await files.create({ file: await toFile(Buffer.from("Hello"), "a.txt"), purpose: "assistants" });
   const upload = await uploads.create({ filename: "a.txt", purpose: "assistants", bytes: 5, mime_type: "text/plain" });
-  const others = { file_id: file.id, upload_id: upload.id };
+  const store = await tenant.openai.vectorStores.create({ name: "Notes" });
+  const { fileBatches } = tenant.openai.vectorStores;
+  const batch = await fileBatches.createAndPoll(store.id, { file_ids: [file.id] }, POLL);
+  const others = { file_id: file.id, upload_id: upload.id, vector_store_id: store.id, batch_id: batch.id };
   const ids = { assistant_id: assistant.id, thread_id: thread.id, run_id: run.id, ...others };
   const fixture = { tenant, ids: { ...ids, message_id: message?.id ?? "", step_id: step?.id ?? "" } };
   await until(() => seesEnd(fixture));
@@ -44,7 +47,7 @@ function threadkeep(): Database {
 export async function digestOf({ tenant }: Fixture): Promise<string> {
   const database = threadkeep();
   const hash = createHash("sha256");
-  for (const name of ["catalog", "threads"]) {
+  for (const name of ["catalog", "threads", "stores"]) {
     const query = "SELECT * FROM c WHERE c.pk = @tenant OR STARTSWITH(c.pk, @prefix)";
     const parameters = [
       { name: "@tenant", value: tenant.tenant },

@@ -77,7 +77,8 @@ export function badIds(operation: Operation, ids: Record<string, string>): BadPa
       ...[...STRANGE_IDS.filter(isNoWord), "x".repeat(10_000)].map((id) => {
         return bad(`${prefix}_${id}`, notAnId(name, prefix, `${prefix}_${decodeURIComponent(id)}`));
       }),
-      ...others.map(([, id]) => bad(id, notAnId(name, prefix, id))),
+      // The id of a batch, "vsfb_…", begins as that of a store does: there is no such store.
+      ...others.map(([, id]) => bad(id, id.startsWith(prefix) ? undefined : notAnId(name, prefix, id))),
       ...ROUTE_BREAKERS.flatMap((id) => [bad(id, undefined), bad(`${prefix}_${id}x`, undefined)]),
       ...(operation.path.endsWith(`{${name}}`) ? [] : NOTHING.map((id) => bad(id, undefined))),
       bad(`${prefix}_none`, undefined),

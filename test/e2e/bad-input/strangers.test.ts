@@ -11,6 +11,7 @@ const BASES = ["/v1", "/openai", "/api/projects/demo"];
 /** What the answer names as missing: what comes first in the path, or in the body of a run. */
 const MISSING: [name: string, says: (id: string | undefined) => string, param: string | null][] = [
   ["thread_id", (id) => `No thread found with id '${id}'.`, null],
+  ["vector_store_id", (id) => `No vector store found with id '${id}'.`, null],
   ["assistant_id", (id) => `No assistant found with id '${id}'.`, null],
   ["file_id", (id) => `No such File object: ${id}`, "id"],
   ["upload_id", (id) => `No upload found with id '${id}'.`, null],
@@ -64,7 +65,8 @@ test.for(BASES)("under %s, lists show what is one's own, also after another tena
     const path = `${base}${pathOf(operation, stranger.ids)}?${version}`;
     for (const cursor of ["", ...Object.values(owner.ids).flatMap((id) => [`&after=${id}`, `&before=${id}`])]) {
       const { status, text } = await sendRaw({ method: "GET", path: path + cursor, headers });
-      expect([200, 400]).toContain(status);
+      // A cursor in a vector store's files is a file's id, which is looked for there.
+      expect([200, 400, 404]).toContain(status);
       const shown = status === 200 ? text : "";
       for (const id of Object.values(owner.ids)) expect(shown).not.toContain(id);
     }
