@@ -12,6 +12,7 @@ import {
 } from "../resources/common.ts";
 import { gatewayError, serviceError } from "../resources/errors.ts";
 import { fileObject } from "../resources/file.ts";
+import { fileBatchObject } from "../resources/file-batch.ts";
 import {
   annotationObject,
   attachment,
@@ -22,9 +23,18 @@ import {
 } from "../resources/message.ts";
 import { requiredActionObject, runObject, toolChoice } from "../resources/run.ts";
 import { runStepObject, toolCallObject } from "../resources/step.ts";
+import { searchFilter, searchResultsObject } from "../resources/store-search.ts";
 import { messageDeltaObject, runStepDeltaObject, streamEventObject } from "../resources/stream.ts";
 import { threadObject } from "../resources/thread.ts";
+import { newToolResources } from "../resources/tool-resources.ts";
 import { uploadObject, uploadPartObject } from "../resources/upload.ts";
+import { vectorStoreObject } from "../resources/vector-store.ts";
+import {
+  attributes,
+  chunkingStrategy,
+  fileContentObject,
+  vectorStoreFileObject,
+} from "../resources/vector-store-file.ts";
 import type { Operation } from "./operation.ts";
 
 export type JsonSchema = Record<string, unknown>;
@@ -37,6 +47,10 @@ const REQUEST_PARTS: Record<string, z.ZodType> = {
   ResponseFormatRequest: responseFormat,
   MessageContentRequest: contentPart,
   AttachmentRequest: attachment,
+  NewToolResourcesRequest: newToolResources,
+  ChunkingStrategyRequest: chunkingStrategy,
+  AttributesRequest: attributes,
+  SearchFilter: searchFilter,
 };
 
 const ANSWER_PARTS: Record<string, z.ZodType> = {
@@ -61,6 +75,11 @@ const ANSWER_PARTS: Record<string, z.ZodType> = {
   File: fileObject,
   Upload: uploadObject,
   UploadPart: uploadPartObject,
+  VectorStore: vectorStoreObject,
+  VectorStoreFile: vectorStoreFileObject,
+  FileBatch: fileBatchObject,
+  FileContent: fileContentObject,
+  SearchResults: searchResultsObject,
   ServiceError: serviceError,
   GatewayError: gatewayError,
 };

@@ -18,30 +18,24 @@ const key = z.string().min(1).max(64);
 const value = z.union([z.string().max(512), z.number(), z.boolean()]);
 const values = z.array(value).max(MAX_VALUES);
 
-const comparisons = [
-  ...(["eq", "ne", "gt", "gte", "lt", "lte"] as const).map((type) =>
-    z.strictObject({ type: z.literal(type), key, value }),
-  ),
-  ...(["in", "nin"] as const).map((type) => z.strictObject({ type: z.literal(type), key, value: values })),
-];
+const ORDER = ["eq", "ne", "gt", "gte", "lt", "lte"] as const;
 
-/** Comparisons, and compounds of fewer levels. */
-function filterOf(levels: number): z.ZodType<AttributeFilter> {
-  const [first, ...others] = comparisons;
-  if (first === undefined) throw new Error("there are comparisons");
-  const inner =
-    levels === 0
-      ? undefined
-      : z
-          .array(filterOf(levels - 1))
-          .min(1)
-          .max(MAX_FILTERS);
-  const compounds =
-    inner === undefined
-      ? []
-      : (["and", "or"] as const).map((type) => z.strictObject({ type: z.literal(type), filters: inner }));
-  return z.discriminatedUnion("type", [first, ...others, ...compounds]) as unknown as z.ZodType<AttributeFilter>;
+/** A comparison, or several filters of which all or one must hold. */
+export const searchFilter: z.ZodType<AttributeFilter> = z.lazy(() =>
+  z.discriminatedUnion("type", [
+    z.strictObject({ type: z.enum(ORDER), key, value }),
+    z.strictObject({ type: z.enum(["in", "nin"]), key, value: values }),
+    z.strictObject({ type: z.enum(["and", "or"]), filters: z.array(searchFilter).min(1).max(MAX_FILTERS) }),
+  ]),
+) as z.ZodType<AttributeFilter>;
+
+function levelsOf(filter: AttributeFilter): number {
+  return "filters" in filter ? 1 + Math.max(...filter.filters.map(levelsOf)) : 0;
 }
+
+const boundedFilter = searchFilter.refine((filter) => levelsOf(filter) <= MAX_LEVELS, {
+  params: { kind: "too_many_levels", maximum: MAX_LEVELS },
+});
 
 const weight = z.number().min(0);
 
@@ -61,7 +55,7 @@ export const searchRequest = z.strictObject({
   query: z.union([query, z.array(query).min(1).max(MAX_QUERIES)]),
   rewrite_query: z.boolean().optional().describe("Taken, and without effect: the query is searched as it is"),
   max_num_results: z.int().min(1).max(MAX_RESULTS).default(USUAL_RESULTS),
-  filters: filterOf(MAX_LEVELS).nullable().optional(),
+  filters: boundedFilter.nullable().optional(),
   ranking_options: rankingOptions.nullable().optional(),
 });
 export type SearchRequest = z.output<typeof searchRequest>;

@@ -6,8 +6,7 @@
 import { wakeStore } from "../jobs/ingest-jobs.ts";
 import { noVectorStoreFound } from "../resources/errors.ts";
 import { inBatches } from "../store/batches.ts";
-import type { Doc } from "../store/documents.ts";
-import type { Partition } from "../store/partition.ts";
+import type { Partition, Versioned } from "../store/partition.ts";
 import { wholeRange } from "../store/ranges.ts";
 import {
   attachedSort,
@@ -67,7 +66,7 @@ async function purgeFiles(
   { partition, tenant, storeId }: StorePlace,
 ): Promise<number | undefined> {
   const catalog = store.catalog(tenant);
-  const found: (VectorStoreFileDoc | DetachedFileDoc)[] = [];
+  const found: Versioned<VectorStoreFileDoc | DetachedFileDoc>[] = [];
   for (const sort of [attachedSort, detachedSort]) {
     const options = { range: wholeRange(sort), descending: false, limit: SLICE };
     found.push(...(await partition.list<VectorStoreFileDoc | DetachedFileDoc>(options)));
@@ -75,17 +74,19 @@ async function purgeFiles(
   if (found.length === 0) return undefined;
   const isHeld = (doc: VectorStoreFileDoc | DetachedFileDoc) => endOf(doc) > now();
   const [held, files] = [found.filter(isHeld), found.filter((doc) => !isHeld(doc))];
-  // Without an owner, every further write of a file's worker is refused.
-  const taken = held.filter(({ kind }) => kind === "vector_store_file");
-  for (const { id } of taken) await partition.patchIf(id, "c.internal.lease != null", { "/internal/lease/owner": "" });
+  // Its worker loses it, and no other one claims it.
+  const taken = held.filter((doc) => doc.kind === "vector_store_file" && doc.status === "in_progress");
+  const set = { "/status": "cancelled", "/internal/due": null };
+  for (const { id } of taken) await partition.patchIf(id, "c.internal.lease != null", set);
   const used = files.filter(({ internal }) => internal.claimed);
   await deleteAll(
     catalog,
-    used.map(({ id }) => useId(id, storeId)),
+    used.map(({ id }) => ({ delete: useId(id, storeId) })),
   );
+  // One that a worker has claimed meanwhile has another version, and stays for now.
   await deleteAll(
     partition,
-    files.map(({ id }) => id),
+    files.map(({ id, _etag: ifMatch }) => ({ delete: id, ifMatch })),
   );
   return files.length > 0 ? now() + PAUSE : Math.min(...held.map(endOf)) + 1;
 }
@@ -94,17 +95,17 @@ async function purgeFiles(
 async function purgeRest(partition: Partition, storeId: string): Promise<boolean> {
   const found = await partition.ids(SLICE);
   const others = found.map(({ id }) => id).filter((id) => id !== storeId);
-  await deleteAll(partition, others);
+  await deleteAll(
+    partition,
+    others.map((id) => ({ delete: id })),
+  );
   return found.length < SLICE;
 }
 
-/** Some of them may be gone already. */
-async function deleteAll(partition: Partition, ids: string[]): Promise<void> {
-  for (const batch of inBatches(ids.map((id): Write => ({ delete: id })))) {
+/** Some of them may be gone already, or have another version: those stay. */
+async function deleteAll(partition: Partition, deletions: Write[]): Promise<void> {
+  for (const batch of inBatches(deletions)) {
     const result = await partition.batch(batch);
-    if (!result.ok) for (const write of batch) if ("delete" in write) await partition.delete(write.delete);
+    if (!result.ok) for (const write of batch) await partition.batch([write]);
   }
 }
-
-/** Whether the document is what a deleted store left. */
-export const isDeletedStore = (doc: Doc | undefined) => doc?.kind === "deleted_vector_store";

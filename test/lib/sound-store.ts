@@ -2,6 +2,7 @@ import { CosmosClient } from "@azure/cosmos";
 import type { Stack } from "../../local/stack.ts";
 import { checkCatalog } from "../../tools/check-store/catalog.ts";
 import { checkStore, type Report } from "../../tools/check-store/check-store.ts";
+import { soundVectorStores } from "../../tools/check-store/vector-stores.ts";
 
 /** The app's default, in seconds. */
 const EVENTS_TTL = 86_400;
@@ -16,8 +17,9 @@ export async function refuseBrokenStore({ cosmos }: Stack, eventsTtl = EVENTS_TT
   const threads = client.database("threadkeep").container("threads");
   const report = await checkStore(threads, { tolerance: TOLERANCE, eventsTtl, messagesAreDeleted: true });
   const ofCatalog = await checkCatalog(client.database("threadkeep").container("catalog"), { tolerance: TOLERANCE });
+  const ofStores = await soundVectorStores(client.database("threadkeep"), TOLERANCE);
   client.dispose();
-  const lines = [...report.violations, ...ofCatalog].map(
+  const lines = [...report.violations, ...ofCatalog, ...ofStores].map(
     ({ rule, pk, id, detail }) => `${rule}: ${id} ${detail} (${pk})`,
   );
   if (lines.length > 0) throw new Error(`The tests have left a broken store:\n${lines.join("\n")}`);

@@ -41,6 +41,8 @@ async function violationsIn(container: Container, check: CatalogCheck): Promise<
 function detailsOf(doc: Doc, check: CatalogCheck): string[] {
   switch (doc.kind) {
     case "assistant":
+    // The rules of vector stores look at it.
+    case "use":
       return [];
     case "file":
       return [...ofFile(doc), ...overdue(doc.internal.due, check)];

@@ -12,6 +12,7 @@ import { CATALOG, THREADS } from "../../src/store/containers.ts";
 import { type CatalogViolation, checkCatalog } from "./catalog.ts";
 import { checkStore, type Report } from "./check-store.ts";
 import { LOCAL_KEY, localStore } from "./local.ts";
+import { type StoresFinding, soundVectorStores } from "./vector-stores.ts";
 
 const HELP = `npm run check:store -- [options]
 
@@ -91,7 +92,9 @@ function connect({ endpoint, key, clientId }: Place): CosmosClient {
   });
 }
 
-type WholeReport = Omit<Report, "violations"> & { violations: (Report["violations"][number] | CatalogViolation)[] };
+type WholeReport = Omit<Report, "violations"> & {
+  violations: (Report["violations"][number] | CatalogViolation | StoresFinding)[];
+};
 
 async function check(options: ReturnType<typeof readArguments>): Promise<WholeReport> {
   const given = readSettings();
@@ -104,7 +107,10 @@ async function check(options: ReturnType<typeof readArguments>): Promise<WholeRe
     const isStopped = !place.isRunning;
     const report = await checkStore(container, { tolerance, messagesAreDeleted, eventsTtl, isStopped });
     const ofCatalog = await checkCatalog(client.database(place.database).container(CATALOG), { tolerance, isStopped });
-    return { ...report, violations: [...report.violations, ...ofCatalog] };
+    // Nothing is overdue in a store whose app is stopped.
+    const late = isStopped ? Number.POSITIVE_INFINITY : tolerance;
+    const ofStores = await soundVectorStores(client.database(place.database), late);
+    return { ...report, violations: [...report.violations, ...ofCatalog, ...ofStores] };
   } catch (error) {
     const isMissing = error instanceof Error && "code" in error && error.code === 404;
     throw isMissing ? new Error(`${place.endpoint} has no container ${place.database}/${THREADS}`) : error;

@@ -1,7 +1,9 @@
 /**
  * The rules of vector stores: counts equal documents, no chunk without its file, a use for each file that a worker had.
  */
-import type { Container, SqlQuerySpec } from "@azure/cosmos";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Container, Database, SqlQuerySpec } from "@azure/cosmos";
+import { CATALOG, STORES } from "../../src/store/containers.ts";
 import type { Doc } from "../../src/store/documents.ts";
 import { isNewer } from "../../src/store/documents.ts";
 import {
@@ -37,6 +39,29 @@ interface Chunk {
   id: string;
   file_id: string;
   n: number;
+}
+
+/** Looks at a store that works meanwhile: what is wrong at one look only was a change under way. */
+const LOOKS = 3;
+const PAUSE = 1_500;
+
+/** As `checkVectorStores`, of a store that may be at work; nothing if there is no such container. */
+export async function soundVectorStores(database: Database, tolerance: number): Promise<StoresFinding[]> {
+  const containers = { stores: database.container(STORES), catalog: database.container(CATALOG) };
+  const look = async () => (await checkVectorStores(containers, { now: Date.now(), tolerance })).violations;
+  const identity = ({ rule, pk, id }: StoresFinding) => `${rule} ${pk} ${id}`;
+  try {
+    let violations = await look();
+    for (let looks = 1; looks < LOOKS && violations.length > 0; looks++) {
+      await sleep(PAUSE);
+      const again = new Set((await look()).map(identity));
+      violations = violations.filter((violation) => again.has(identity(violation)));
+    }
+    return violations;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === 404) return [];
+    throw error;
+  }
 }
 
 /** Reads the whole container `stores`, and of the catalogs the uses. Memory: one store without its chunks' text. */
