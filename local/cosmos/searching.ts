@@ -4,6 +4,7 @@ import { badRequest } from "./errors.ts";
 import { pathSegments } from "./indexing.ts";
 import type { Item } from "./item.ts";
 import { DISTANCE_FUNCTIONS, type DistanceFunction, type Searchable } from "./sql/row.ts";
+import { vectorOf } from "./sql/search.ts";
 import { type Path, valueAt } from "./sql/values.ts";
 import { TextIndex } from "./text-index.ts";
 
@@ -16,6 +17,7 @@ export class Searching implements Searchable {
   readonly #items: () => Iterable<Item>;
   #distances = new Map<string, DistanceFunction>();
   #vectorPaths: Path[] = [];
+  #indexedVectorPaths: Path[] = [];
   /** Built with every write: at the first search of a large container it would hold up all requests. */
   #texts = new Map<string, { path: Path; index: TextIndex }>();
 
@@ -33,7 +35,8 @@ export class Searching implements Searchable {
       ]),
     );
     const { vectorIndexes = [] } = Object(indexingPolicy) as { vectorIndexes?: { path: string }[] };
-    this.#vectorPaths = vectorIndexes.map(({ path }) => pathSegments(path));
+    this.#vectorPaths = vectorEmbeddings.map(({ path }) => pathSegments(path));
+    this.#indexedVectorPaths = vectorIndexes.map(({ path }) => pathSegments(path));
     const { fullTextPaths = [] } = Object(fullTextPolicy) as { fullTextPaths?: { path: string }[] };
     const paths = fullTextPaths.map(({ path }) => pathSegments(path));
     this.#texts = new Map(
@@ -60,7 +63,7 @@ export class Searching implements Searchable {
   /** Numbers in the item's vectors and characters in its texts that are indexed, for its price. */
   indexed(body: Item["body"]): { numbers: number; characters: number } {
     let [numbers, characters] = [0, 0];
-    for (const path of this.#vectorPaths) {
+    for (const path of this.#indexedVectorPaths) {
       const vector = valueAt(body, path);
       if (Array.isArray(vector)) numbers += vector.length;
     }
@@ -72,6 +75,7 @@ export class Searching implements Searchable {
   }
 
   add(item: Item): void {
+    for (const path of this.#vectorPaths) vectorOf(valueAt(item.body, path));
     for (const { index } of this.#texts.values()) index.add(item);
   }
 

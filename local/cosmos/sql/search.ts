@@ -69,7 +69,7 @@ function distanceOption(options: Value): DistanceFunction | undefined {
 }
 
 /** With the precision of the service's vectors, and its length. */
-interface Vector {
+export interface Vector {
   floats: Float32Array;
   length: number;
 }
@@ -84,13 +84,14 @@ interface MaybeVector extends Array<Value> {
   [VECTOR]?: Vector;
 }
 
-function vectorOf(value: Value): Vector | undefined {
+/** A container asks when an item is written: the first search of many would hold up all requests. */
+export function vectorOf(value: Value): Vector | undefined {
   if (!Array.isArray(value)) return undefined;
   const carrier: MaybeVector = value;
   const known = carrier[VECTOR];
   if (known !== undefined) return known;
   if (!value.every((each) => typeof each === "number")) return undefined;
-  const floats = Float32Array.from(value);
+  const floats = new Float32Array(value);
   const vector = { floats, length: Math.sqrt(product(floats, floats)) };
   Object.defineProperty(carrier, VECTOR, { value: vector });
   return vector;
