@@ -46,11 +46,11 @@ export async function lookAtFile(
 async function work(tools: IngestTools, place: StorePlace, held: Held, signal: AbortSignal): Promise<void> {
   const { tenant, storeId, partition } = place;
   const { id, internal } = held.doc;
-  if (internal.attempts > MOST_ATTEMPTS) throw new UnreadableFile(FILE_FAILED, "too many attempts");
   const { blobs } = tools;
   // Later, the note would come when it is not expected any more.
   if ((internal.lease?.until ?? 0) - tools.now() < LEASE / 2) throw new Lost();
   if (blobs === undefined || !(await noteUse(tools.store, tenant, storeId, id))) throw new FileGone();
+  if (internal.attempts > MOST_ATTEMPTS) throw new UnreadableFile(FILE_FAILED, "too many attempts");
   if (internal.leftover) {
     if (!(await deleteChunks(partition, id, () => held.fence()))) throw new Lost();
     await held.write([], 0, { "/internal/leftover": false });

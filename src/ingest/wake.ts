@@ -9,6 +9,7 @@ import { StoreTrouble } from "../store/trouble.ts";
 import { placeOf, type StorePlace } from "../stores/attach.ts";
 import { goOn } from "../stores/attach-many.ts";
 import { cancelFiles } from "../stores/cancel.ts";
+import { noteUse } from "../stores/clean.ts";
 import { purgeStore } from "../stores/delete.ts";
 import { claim } from "./held.ts";
 import { lookAtFile } from "./look.ts";
@@ -99,7 +100,9 @@ export async function buryIngest(tools: IngestTools, message: unknown): Promise<
         vectorStore: job.store,
         tenant: job.tenant,
       });
-      await held?.end({ status: "failed", error: FILE_FAILED });
+      if (held === undefined) continue;
+      await noteUse(tools.store, job.tenant, job.store, file);
+      await held.end({ status: "failed", error: FILE_FAILED });
     }
   } catch (error) {
     tools.log.error("files could not be given up; they are looked at again", { vectorStore: job.store, error });

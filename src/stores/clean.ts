@@ -74,7 +74,7 @@ export async function noteUse(store: Store, tenant: string, storeId: string, fil
 }
 
 /**
- * Notes the use of a file that no worker ever had; under a lease, as a worker does. False: the file is another's or
+ * Notes the use of a file that no worker has any more; under a lease, as a worker does. False: the file is another's or
  * gone.
  */
 async function claimUse(
@@ -104,7 +104,8 @@ export async function clean(
   const fence = (): Write => ({ patch: doc.id, set: { "/internal/due": tools.now() + 60_000 }, condition });
   if (!(await deleteChunks(partition, doc.id, fence))) return;
   if (doc.kind === "vector_store_file") {
-    if (!doc.internal.claimed && !(await claimUse(tools, partition, doc, condition, storeId))) return;
+    // A worker that had it may have died before it noted the use.
+    if (!(await claimUse(tools, partition, doc, condition, storeId))) return;
     const set = { "/internal/leftover": false, "/internal/lease": null, "/internal/due": null };
     await partition.patchIf(doc.id, condition, set);
     return;

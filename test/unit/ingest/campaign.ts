@@ -96,7 +96,7 @@ class Crew {
       const twice = messages.filter(() => this.#random() < 0.1);
       const kept = messages.filter(() => this.#random() > 0.05);
       const work = [...kept, ...twice].map(({ body }) => handleIngest(worker.tools, body).catch(() => undefined));
-      if (this.#random() < 0.1) {
+      if (this.#random() < 0.3) {
         const dying = worker;
         setTimeout(() => void dying.kill(), this.#random() * 200);
         this.kills += 1;
