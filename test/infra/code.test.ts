@@ -3,7 +3,7 @@ import { globSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { readConfig } from "../../src/config.ts";
-import { OVERFLOW_QUEUE, QUEUE } from "../../src/jobs/wake-ups.ts";
+import { INGEST_QUEUE, OVERFLOW_QUEUE, QUEUE } from "../../src/jobs/wake-ups.ts";
 import { CONTAINERS } from "../../src/store/containers.ts";
 import { METRICS } from "../../src/telemetry/metrics.ts";
 import { TYPES } from "./rules/rule.ts";
@@ -43,7 +43,7 @@ describe.each(CONFIGURATIONS)("in the %s configuration", (configuration) => {
         },
       })),
     );
-    expect(queues.map(({ name }) => name)).toEqual([QUEUE, OVERFLOW_QUEUE]);
+    expect(queues.map(({ name }) => name)).toEqual([QUEUE, OVERFLOW_QUEUE, INGEST_QUEUE]);
   });
 
   test("the app can read its settings, and has no key in them", () => {
