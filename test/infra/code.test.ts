@@ -3,7 +3,7 @@ import { globSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { readConfig } from "../../src/config.ts";
-import { OVERFLOW_QUEUE, QUEUE } from "../../src/jobs/wake-ups.ts";
+import { INGEST_QUEUE, OVERFLOW_QUEUE, QUEUE } from "../../src/jobs/wake-ups.ts";
 import { CONTAINERS } from "../../src/store/containers.ts";
 import { METRICS } from "../../src/telemetry/metrics.ts";
 import { TYPES } from "./rules/rule.ts";
@@ -43,7 +43,7 @@ describe.each(CONFIGURATIONS)("in the %s configuration", (configuration) => {
         },
       })),
     );
-    expect(queues.map(({ name }) => name)).toEqual([QUEUE, OVERFLOW_QUEUE]);
+    expect(queues.map(({ name }) => name)).toEqual([QUEUE, OVERFLOW_QUEUE, INGEST_QUEUE]);
   });
 
   test("the app can read its settings, and has no key in them", () => {
@@ -91,6 +91,22 @@ test("the model of the private configuration is called at its own endpoint, by i
   const { model } = readConfig(deployed(Snapshot.read("private").settings));
   expect(model.endpoint).toMatch(/^https:\/\/oai-threadkeep-\w+\.openai\.azure\.com\/openai\/v1$/);
   expect(model.key).toBeUndefined();
+});
+
+test("an embedding model that is deployed beside the chat model is the one that the app asks for", () => {
+  const snapshot = Snapshot.read("private");
+  const { embeddings } = readConfig(deployed(snapshot.settings));
+  expect(snapshot.of("Microsoft.CognitiveServices/accounts/deployments").map(lastName)).toContain(embeddings.model);
+});
+
+test("an embedding model elsewhere is called there, with its key from the vault", () => {
+  const { settings } = Snapshot.read("default");
+  expect(readConfig(deployed(settings)).embeddings).toMatchObject({
+    model: "text-embedding-3-small",
+    endpoint: "https://embeddings.example.com/v1",
+    key: "value-of-EMBEDDING_KEY",
+  });
+  expect(settings.EMBEDDING_KEY).toContain("embeddingKeySecretUri");
 });
 
 test("APP_SETTINGS reach the app", () => {
