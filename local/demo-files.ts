@@ -5,7 +5,7 @@ import type OpenAI from "openai";
 
 const MANUAL = path.join(import.meta.dirname, "demo-files/kestrel-3-manual.pdf");
 
-/** Uploads the manual, makes a vector store of it and an assistant that searches it. Answers with the assistant's id. */
+/** Uploads the manual, makes a vector store of it and an assistant that searches it. Answers with its id. */
 export async function readManual(client: OpenAI, model: string): Promise<string> {
   const file = await client.files.create({ file: createReadStream(MANUAL), purpose: "assistants" });
   console.log(`file       ${file.id}: ${file.filename}, ${file.bytes} bytes`);
