@@ -94,7 +94,8 @@ class Reading<T> {
   listen(parser: BusboyInstance): void {
     parser.on("file", (name, stream, filename) => {
       stream.on("error", () => {});
-      if (name === this.#rules.field && this.file === undefined) this.#take(stream, filename ?? "");
+      const isWanted = name === this.#rules.field && this.file === undefined && !this.ended.aborted;
+      if (isWanted) this.#take(stream, filename ?? "");
       else stream.resume();
     });
     parser.on("field", (name, value, _, isCut) => {

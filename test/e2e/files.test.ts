@@ -138,6 +138,11 @@ const WRONG: [what: string, parts: string[], refusal: Refusal, end?: string][] =
     [PURPOSE, field("file", "Hello")],
     refused(400, "Invalid 'file': the file has no name. Send the part with a filename.", "file", "invalid_value"),
   ],
+  [
+    "a field that is too long, before its file",
+    [field("note", "x".repeat(2_000)), PURPOSE, FILE],
+    refused(400, "The form is too large: a field has more than 1024 bytes.", null, "form_too_large"),
+  ],
   ["an end in the middle of the file", [PURPOSE, FILE], broken(), ""],
   ["an end in the middle of a field", [FILE, PURPOSE], broken(), ""],
   [
