@@ -49,6 +49,23 @@ param chatModelVersion string = ''
 @minValue(1)
 param chatModelCapacity int = 50
 
+@description('EMBEDDING_MODEL of the app. With chatModel it is deployed beside it, unless embeddingEndpoint is set.')
+param embeddingModel string = ''
+
+@description('EMBEDDING_ENDPOINT of the app: where that model is, if it is not where the chat model is.')
+param embeddingEndpoint string = ''
+
+@description('EMBEDDING_API_VERSION of the app: only for the dated API of Azure OpenAI.')
+param embeddingApiVersion string = ''
+
+@description('Key of embeddingEndpoint. Empty: the app signs in with its identity.')
+@secure()
+param embeddingKey string = ''
+
+@description('Thousands of tokens a minute of an embedding model that is deployed.')
+@minValue(1)
+param embeddingModelCapacity int = 50
+
 @description('More settings of the app: NAME=value, separated by semicolons. No secrets.')
 param appSettings string = ''
 
@@ -136,6 +153,8 @@ var developer developerType? = developerAccess && !empty(principalId)
 var deploysModel = !empty(chatModel)
 // The model of its own takes no keys.
 var hasModelKey = !deploysModel && !empty(modelKey)
+// The key of an endpoint of its own: without one, MODEL_KEY is what counts.
+var hasEmbeddingKey = !empty(embeddingEndpoint) && !empty(embeddingKey)
 var givenEndpoint = deploysModel || !empty(modelEndpoint)
   ? modelEndpoint
   : fail('No model: azd env set CHAT_MODEL <name>, or azd env set MODEL_ENDPOINT <base URL>')
@@ -243,6 +262,8 @@ module vault 'modules/key-vault.bicep' = {
   params: {
     apiKeys: apiKeys
     developer: developer
+    embeddingKey: embeddingKey
+    hasEmbeddingKey: hasEmbeddingKey
     hasModelKey: hasModelKey
     identityId: identityId
     identityPrincipalId: identity.outputs.principalId
@@ -262,6 +283,8 @@ module model 'modules/model.bicep' = if (deploysModel) {
     capacity: chatModelCapacity
     chatModel: chatModel
     chatModelVersion: chatModelVersion
+    embeddingCapacity: embeddingModelCapacity
+    embeddingModel: empty(embeddingEndpoint) ? embeddingModel : ''
     identityId: identityId
     identityPrincipalId: identity.outputs.principalId
     location: location
@@ -334,7 +357,11 @@ module app 'modules/function-app.bicep' = {
       API_KEYS: '@Microsoft.KeyVault(SecretUri=${vault.outputs.apiKeysSecretUri})'
       COSMOS_DATABASE: cosmos.outputs.database
       COSMOS_ENDPOINT: cosmos.outputs.endpoint
+      EMBEDDING_API_VERSION: embeddingApiVersion
       EMBEDDING_DIMENSIONS: string(embeddingDimensions)
+      EMBEDDING_ENDPOINT: embeddingEndpoint
+      EMBEDDING_KEY: hasEmbeddingKey ? '@Microsoft.KeyVault(SecretUri=${vault.outputs.embeddingKeySecretUri})' : ''
+      EMBEDDING_MODEL: embeddingModel
       MODEL_API_VERSION: deploysModel ? '' : modelApiVersion
       MODEL_ENDPOINT: model.?outputs.endpoint ?? givenEndpoint
       MODEL_KEY: hasModelKey ? '@Microsoft.KeyVault(SecretUri=${vault.outputs.modelKeySecretUri})' : ''

@@ -1,18 +1,22 @@
-// `npm run demo`: one conversation with the real app on local servers, through the unmodified `openai` client.
+// `npm run demo`: two conversations with the real app on local servers, through the unmodified `openai` client.
 
 import OpenAI from "openai";
+import { readManual, tellCitations } from "./demo-files.ts";
 import { startStack } from "./stack.ts";
 
+const MODEL = process.env.DEMO_MODEL ?? "gpt-4o-mini";
 const MODEL_DELAYS = { firstTokenMs: 300, tokenMs: 30 };
 
 const opened = performance.now();
-console.log("Starting Cosmos DB, Service Bus, the model and the Functions host on free ports …");
-const stack = await startStack({ modelDelays: MODEL_DELAYS });
+console.log("Starting Cosmos DB, Service Bus, blobs, the model and the Functions host on free ports …");
+const stack = await startStack({ modelDelays: MODEL_DELAYS, blobs: true });
 const model = stack.model.isSimulated ? "simulated model" : stack.model.baseUrl;
 console.log(`Ready after ${since(opened)}: ${stack.baseUrl} (${model})\n`);
 
 try {
-  await converse(new OpenAI({ baseURL: stack.baseUrl, apiKey: stack.apiKey }));
+  const client = new OpenAI({ baseURL: stack.baseUrl, apiKey: stack.apiKey });
+  await converse(client);
+  await search(client);
 } catch (error) {
   console.error(`\n${error instanceof Error ? error.message : error}`);
   process.exitCode = 1;
@@ -23,7 +27,7 @@ try {
 /** The story of the Assistants API: a function call in the middle, and two answers that appear as the run goes. */
 async function converse(client: OpenAI): Promise<void> {
   const assistant = await client.beta.assistants.create({
-    model: process.env.DEMO_MODEL ?? "gpt-4o-mini",
+    model: MODEL,
     name: "Weather desk",
     instructions: "Answer in one or two sentences.",
     tools: [
@@ -43,6 +47,18 @@ async function converse(client: OpenAI): Promise<void> {
 
   await ask(client, thread.id, assistant.id, "What can you do for me?");
   await ask(client, thread.id, assistant.id, "Please use get_weather for Lisbon and tell me what to wear.");
+}
+
+/** The same with a file: what the answer says of the manual has its source with it. */
+async function search(client: OpenAI): Promise<void> {
+  if (!stack.model.isSimulated && !process.env.EMBEDDING_MODEL) {
+    console.log("EMBEDDING_MODEL is not set: the part of the demo that searches a file is left out.");
+    return;
+  }
+  const assistantId = await readManual(client, MODEL);
+  const thread = await client.beta.threads.create();
+  await ask(client, thread.id, assistantId, "What do the files say about frost?");
+  await tellCitations(client, thread.id);
 }
 
 async function ask(client: OpenAI, threadId: string, assistantId: string, question: string): Promise<void> {

@@ -8,7 +8,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-const { API_KEYS, AZURE_ENV_NAME, AZURE_KEY_VAULT_NAME, CHAT_MODEL, MODEL_ENDPOINT, MODEL_KEY } = process.env;
+const { API_KEYS, AZURE_ENV_NAME, AZURE_KEY_VAULT_NAME, CHAT_MODEL, EMBEDDING_MODEL, MODEL_ENDPOINT, MODEL_KEY } =
+  process.env;
 const isPipeline = process.env.CI === "true" || process.env.TF_BUILD === "True";
 
 if (!CHAT_MODEL && !MODEL_ENDPOINT) {
@@ -21,6 +22,12 @@ if (!CHAT_MODEL && !MODEL_ENDPOINT) {
 
 if (!CHAT_MODEL && !MODEL_KEY && !isAzure(MODEL_ENDPOINT)) {
   console.log("MODEL_KEY is not set: the app calls MODEL_ENDPOINT without a key.");
+}
+
+if (!EMBEDDING_MODEL) {
+  console.log(
+    "EMBEDDING_MODEL is not set: files cannot be searched. azd env set EMBEDDING_MODEL text-embedding-3-small",
+  );
 }
 
 // Where there is a vault already, it keeps its keys.

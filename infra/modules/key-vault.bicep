@@ -8,6 +8,13 @@ param apiKeys string
 @description('Who may read the secrets beside the app.')
 param developer developerType?
 
+@description('EMBEDDING_KEY of the app. Empty for none.')
+@secure()
+param embeddingKey string
+
+@description('Whether the embedding model has a key of its own.')
+param hasEmbeddingKey bool
+
 @description('Whether the model has a key. No output may depend on the key itself.')
 param hasModelKey bool
 
@@ -69,6 +76,14 @@ resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
     }
   }
 
+  resource embedding 'secrets' = if (hasEmbeddingKey) {
+    name: 'embedding-key'
+    properties: {
+      value: embeddingKey
+      contentType: 'text/plain'
+    }
+  }
+
   resource model 'secrets' = if (hasModelKey) {
     name: 'model-key'
     properties: {
@@ -110,6 +125,9 @@ resource log 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
 // Without versions, so that the app takes a rotated key.
 @description('URI of the secret with API_KEYS.')
 output apiKeysSecretUri string = '${vault.properties.vaultUri}secrets/api-keys'
+
+@description('URI of the secret with EMBEDDING_KEY.')
+output embeddingKeySecretUri string = '${vault.properties.vaultUri}secrets/embedding-key'
 
 @description('Resource id of the vault.')
 output id string = vault.id

@@ -10,6 +10,12 @@ param chatModel string
 @description('Version of the model. Empty: the one that Azure gives new deployments.')
 param chatModelVersion string
 
+@description('Thousands of tokens a minute of the embedding model.')
+param embeddingCapacity int
+
+@description('Name of an embedding model, and of its deployment. Empty for none.')
+param embeddingModel string
+
 @description('Resource id of the app\'s identity.')
 param identityId string
 
@@ -56,6 +62,18 @@ resource account 'Microsoft.CognitiveServices/accounts@2025-09-01' = {
       }
       versionUpgradeOption: 'OnceNewDefaultVersionAvailable'
     }
+  }
+
+  resource embedding 'deployments' = if (!empty(embeddingModel)) {
+    name: empty(embeddingModel) ? 'none' : embeddingModel
+    sku: { name: 'GlobalStandard', capacity: embeddingCapacity }
+    properties: {
+      model: { format: 'OpenAI', name: embeddingModel }
+      // Vectors of two versions cannot be compared.
+      versionUpgradeOption: 'NoAutoUpgrade'
+    }
+    // An account takes one change of its deployments at a time.
+    dependsOn: [chat]
   }
 }
 

@@ -8,6 +8,7 @@ param developerAccess = true
 param apiKeys = 'default:not-a-key-0123456789'
 param chatModel = 'gpt-5.4-mini'
 param modelKey = 'not-a-key'
+param embeddingModel = 'text-embedding-3-small'
 param appSettings = 'RUN_LIFETIME=1200; MODEL_CONTEXT_TOKENS=200000;'
 param privateNetwork = true
 param zoneRedundant = true

@@ -69,8 +69,10 @@ function toolResultsText(messages: ChatMessage[], results: ChatCompletionToolMes
         : [],
     ) as [string, string][],
   );
+  const message = lastUserMessage(messages);
+  const question = message ? textOf(message) : "";
   const lines = results.map((result) => {
-    const finding = findingIn(textOf(result));
+    const finding = findingIn(textOf(result), question);
     if (finding !== undefined) return `It has found in the files: ${finding}`;
     return `${names.get(result.tool_call_id) ?? result.tool_call_id} returned: ${quoteOf(textOf(result))}`;
   });

@@ -228,6 +228,6 @@ describe("the workflows", () => {
     expect(valuesAt(deploy, "jobs.deploy.environment")).toEqual(["production"]);
     expect(read(".github/workflows/deploy.yml")).not.toMatch(/AZURE_CREDENTIALS|client-secret/);
     const secrets = Array.from(read(".github/workflows/deploy.yml").matchAll(/secrets\.(\w+)/g), ([, name]) => name);
-    expect(secrets).toEqual(["API_KEYS", "MODEL_KEY"]);
+    expect(secrets).toEqual(["API_KEYS", "MODEL_KEY", "EMBEDDING_KEY"]);
   });
 });

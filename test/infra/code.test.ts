@@ -93,6 +93,22 @@ test("the model of the private configuration is called at its own endpoint, by i
   expect(model.key).toBeUndefined();
 });
 
+test("an embedding model that is deployed beside the chat model is the one that the app asks for", () => {
+  const snapshot = Snapshot.read("private");
+  const { embeddings } = readConfig(deployed(snapshot.settings));
+  expect(snapshot.of("Microsoft.CognitiveServices/accounts/deployments").map(lastName)).toContain(embeddings.model);
+});
+
+test("an embedding model elsewhere is called there, with its key from the vault", () => {
+  const { settings } = Snapshot.read("default");
+  expect(readConfig(deployed(settings)).embeddings).toMatchObject({
+    model: "text-embedding-3-small",
+    endpoint: "https://embeddings.example.com/v1",
+    key: "value-of-EMBEDDING_KEY",
+  });
+  expect(settings.EMBEDDING_KEY).toContain("embeddingKeySecretUri");
+});
+
 test("APP_SETTINGS reach the app", () => {
   const { runs, model } = readConfig(deployed(Snapshot.read("private").settings));
   expect([runs.lifetime, model.contextTokens]).toEqual([1200, 200_000]);

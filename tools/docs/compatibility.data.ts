@@ -209,7 +209,7 @@ export const SECTIONS: Section[] = [
     title: "Attachments",
     schemas: ["Attachment", "AttachmentRequest"],
     fields: {
-      file_id: echoed("not checked to exist"),
+      file_id: served("a file that does not exist is refused"),
       tools: SERVED,
       "tools[].type: code_interpreter": echoed(NO_CODE),
       "tools[].type: file_search": SERVED,

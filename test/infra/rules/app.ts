@@ -14,6 +14,8 @@ const BEFORE_IDENTITY = ["AzureWebJobsStorage", "ServiceBusConnection", "COSMOS_
 
 const CONNECTIONS = { AzureWebJobsStorage: "accountName", ServiceBusConnection: "fullyQualifiedNamespace" };
 
+const IN_VAULT = /@Microsoft\.KeyVault\(/;
+
 const SCALE = "properties.functionAppConfig.scaleAndConcurrency";
 const STORAGE = "properties.functionAppConfig.deployment.storage";
 
@@ -84,8 +86,8 @@ export const APP: Rule[] = [
   }),
   hasSettings(
     "secrets are references to the vault",
-    ({ API_KEYS = "", MODEL_KEY = "" }) =>
-      /@Microsoft\.KeyVault\(/.test(API_KEYS) && (MODEL_KEY === "" || /@Microsoft\.KeyVault\(/.test(MODEL_KEY)),
+    ({ API_KEYS = "", MODEL_KEY = "", EMBEDDING_KEY = "" }) =>
+      IN_VAULT.test(API_KEYS) && [MODEL_KEY, EMBEDDING_KEY].every((key) => key === "" || IN_VAULT.test(key)),
     { API_KEYS: "default:tk-0123456789abcdef" },
   ),
   every("references are read as the app's identity", TYPES.site, "properties.keyVaultReferenceIdentity", isFilled, ""),
