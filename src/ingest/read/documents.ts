@@ -32,15 +32,14 @@ export interface Bounds {
   memory: number;
   /** of a processor; milliseconds. The same file so has the same outcome on a busy machine. */
   time: number;
+  /** how many times longer it may take by the clock, without the time in which it waits for the one who reads */
+  patience: number;
 }
 
-export const BOUNDS: Bounds = { heap: 512, memory: 900, time: 120_000 };
-
-/** How many times longer it may take by the clock, without the time in which it waits for the one who reads. */
-const PATIENCE = 5;
+export const BOUNDS: Bounds = { heap: 512, memory: 900, time: 120_000, patience: 5 };
 
 /** Of Unix: requests and runs go first. */
-const LOW_PRIORITY = 10;
+const LOW_PRIORITY = 5;
 
 /**
  * The document's text in pieces of at most 64K characters, read only as fast as they are taken. Throws UnreadableFile,
@@ -67,8 +66,8 @@ class Reading {
   #fail: (error: unknown) => void = () => {};
   #left: number;
 
-  constructor({ kind, size, bytes }: Document, { heap, memory, time }: Bounds) {
-    this.#left = time * PATIENCE;
+  constructor({ kind, size, bytes }: Document, { heap, memory, time, patience }: Bounds) {
+    this.#left = time * patience;
     const program = [`--max-old-space-size=${heap}`, PROGRAM, kind, String(size), String(memory), String(time)];
     // It reads what strangers wrote: it gets no secrets, and what the libraries print goes nowhere.
     const stdio: ("pipe" | "ignore")[] = ["pipe", "ignore", "ignore", "pipe"];
