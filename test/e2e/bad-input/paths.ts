@@ -121,7 +121,7 @@ export function badQueries(operation: Operation, ids: Record<string, string>): B
     const [first = {}] = alternativesOf(schema);
     if (name === "after" && operation.name === "watchRun") return badPositions(bad);
     if (first.type === "integer") return badLimits(bad, name, first.maximum ?? 100);
-    if (first.enum !== undefined) return badChoices(bad, name);
+    if (first.enum !== undefined) return badChoices(bad, name, first.enum);
     return name === "after" || name === "before" ? badCursors(bad, name) : [];
   });
 }
@@ -150,13 +150,20 @@ function badLimits(bad: Make, name: string, maximum: number): BadPath[] {
   ];
 }
 
-const badChoices = (bad: Make, name: string) =>
+const badChoices = (bad: Make, name: string, choices: unknown[]) =>
   ["up", "", "DESC", "asc%20", "%27", "__proto__"].map((value) =>
     bad(name, value, {
-      message: `Invalid value: '${decodeURIComponent(value)}'. Supported values are: 'asc' and 'desc'.`,
+      message: `Invalid value: '${decodeURIComponent(value)}'. Supported values are: ${listed(choices)}.`,
       code: "invalid_value",
     }),
   );
+
+/** With a comma before the last of three or more. */
+function listed(choices: unknown[]): string {
+  const quoted = choices.map((choice) => `'${choice}'`);
+  if (quoted.length === 2) return quoted.join(" and ");
+  return [...quoted.slice(0, -1), `and ${quoted.at(-1)}`].join(", ");
+}
 
 const badCursors = (bad: Make, name: string) =>
   ["", "foo", "%00", "%27%20OR%201=1", "%F0%9F%98%80", "a/b", "x".repeat(5_000)].map((value) => {
@@ -197,14 +204,13 @@ export function wrongMethods(ids: Record<string, string>): BadPath[] {
   );
 }
 
-const isElsewhere = (path: string) => /^\/(vector_stores|chat)/.test(path);
+const isElsewhere = (path: string) => /^\/chat/.test(path);
 
 /** Paths that are none of the API's, or none that are served. */
 export const NO_ROUTES: BadPath[] = [
   "/",
   "/assistant",
   "/threads/runs/x/y",
-  "/vector_stores",
   "/chat/completions",
   "/threads/thread_1/messages/msg_1/files",
   "/assistants/asst_1/x",

@@ -19,12 +19,12 @@ function configFile(properties: object, more: object = {}): string {
   return path;
 }
 
-test("it says when it is ready, to people and to its parent, and serves the queue of the project", async () => {
+test("it says when it is ready, to people and to its parent, and serves the queues of the project", async () => {
   const { port, controlPort, output } = await startBrokerProcess();
   await until(() => output().includes(`service-bus ready on Endpoint=sb://127.0.0.1:${port};`));
   const response = await fetch(`http://127.0.0.1:${controlPort}/_local/queues`);
   const { queues } = (await response.json()) as { queues: { name: string }[] };
-  expect(queues.map(({ name }) => name)).toEqual(["runs", "runs-overflow"]);
+  expect(queues.map(({ name }) => name)).toEqual(["runs", "runs-overflow", "ingest"]);
 });
 
 test("on SIGTERM it finishes what is under way and exits with 0", async () => {
