@@ -60,6 +60,8 @@ export async function readForm<T>(incoming: Incoming, rules: FormRules<T>): Prom
     await pipeline(form.counted(incoming.chunks(form.ended)), parser, { signal: form.ended });
     return await form.result();
   } catch (error) {
+    // Where the file could not be taken in, the parser's error follows from that.
+    if (form.isGivenUp) await form.file?.catch(() => {});
     // What the parser makes of a body that ends early, or of a wrong one.
     form.end(brokenForm());
     await form.file?.catch(() => {});
@@ -73,6 +75,8 @@ class Reading<T> {
   readonly #fields = new Map<string, string>();
   readonly #ended = new AbortController();
   #stream: BusboyFileStream | undefined;
+  /** whether the file was left before its end, by what takes it in */
+  isGivenUp = false;
   file: Promise<Form<T>["file"]> | undefined;
 
   constructor(rules: FormRules<T>) {
@@ -127,11 +131,23 @@ class Reading<T> {
     this.#stream = stream;
     const { take, tooLarge } = this.#rules;
     stream.once("limit", () => this.end(tooLarge()));
-    stream.once("error", () => this.end(brokenForm()));
+    stream.once("error", () => this.isGivenUp || this.end(brokenForm()));
     this.ended.addEventListener("abort", () => stream.destroy(brokenForm()), { once: true });
-    const taken = async () => take(filename, stream as AsyncIterable<Buffer>, this.#fields, this.ended);
+    const taken = async () => take(filename, this.#followed(stream as AsyncIterable<Buffer>), this.#fields, this.ended);
     this.file = taken().then((value) => ({ filename, taken: value }));
     this.file.catch((error) => this.end(error));
+  }
+
+  async *#followed(stream: AsyncIterable<Buffer>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of stream) {
+      let isTaken = false;
+      try {
+        yield chunk;
+        isTaken = true;
+      } finally {
+        if (!isTaken) this.isGivenUp = true;
+      }
+    }
   }
 }
 

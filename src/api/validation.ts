@@ -220,6 +220,10 @@ function customProblem(issue: Extract<Issue, { code: "custom" }>, param: string,
     const text = `Invalid '${param}': nested too deeply. Expected at most ${params.maximum} levels of filters.`;
     return invalidParameter(text, param, "invalid_value");
   }
+  if (params.kind === "too_many_values") {
+    const text = `Invalid '${param}': too long. Expected at most ${params.maximum} values of all comparisons together.`;
+    return invalidParameter(text, param, "invalid_value");
+  }
   if (params.kind === "no_weight") {
     return invalidParameter(`Invalid '${param}': one of the weights must be more than 0.`, param, "invalid_value");
   }

@@ -5,6 +5,7 @@
 import type { ContainerClient } from "@azure/storage-blob";
 import { Blocks, type StagedBlocks } from "./blocks.ts";
 import { type BlobSettings, connectContainer } from "./connection.ts";
+import { answered, PATIENCE } from "./patience.ts";
 import { asBlobTrouble, isMissing } from "./trouble.ts";
 
 /** Bytes as they come: a request's file, a blob that is read. */
@@ -43,10 +44,13 @@ export const textName = (tenant: string, fileId: string) => `${blobName(tenant, 
 
 export class Blobs {
   readonly #settings: BlobSettings;
+  readonly #patience: number;
   #container: Promise<ContainerClient> | undefined;
 
-  constructor(settings: BlobSettings) {
+  /** `patience`: until an operation is answered, in milliseconds. */
+  constructor(settings: BlobSettings, patience = PATIENCE) {
     this.#settings = settings;
+    this.#patience = patience;
   }
 
   /**
@@ -54,11 +58,15 @@ export class Blobs {
    * committed vanishes by itself. Rejects with the error of the stream, if that fails.
    */
   async receive(name: string, source: ByteStream, signal?: AbortSignal): Promise<Received> {
-    const blocks = new Blocks(await this.#blob(name), signal);
+    const blocks = new Blocks(await this.#blob(name), signal, this.#patience);
     const { bytes, ids, whole } = await blocks.take(source, FIRST_PREFIX, { keepSmall: true });
     const commit = async () => {
       const blob = await this.#blob(name);
-      const done = whole === undefined ? blob.commitBlockList(ids) : blob.upload(whole, whole.length);
+      const done = this.#answered((abortSignal) =>
+        whole === undefined
+          ? blob.commitBlockList(ids, { abortSignal })
+          : blob.upload(whole, whole.length, { abortSignal }),
+      );
       await done.catch(asBlobTrouble("commit"));
     };
     return { bytes, commit };
@@ -76,22 +84,26 @@ export class Blobs {
    * length. They vanish after a week if no `commit` names them.
    */
   async stage(name: string, prefix: string, source: ByteStream, signal?: AbortSignal): Promise<StagedBlocks> {
-    const { bytes, ids } = await new Blocks(await this.#blob(name), signal).take(source, prefix);
+    const { bytes, ids } = await new Blocks(await this.#blob(name), signal, this.#patience).take(source, prefix);
     return { bytes, ids };
   }
 
   /** Makes these blocks, in this order, the content of the blob. May be repeated with the same list. */
   async commit(name: string, ids: string[]): Promise<void> {
     const blob = await this.#blob(name);
-    await blob.commitBlockList(ids).catch(asBlobTrouble("commit"));
+    const done = this.#answered((abortSignal) => blob.commitBlockList(ids, { abortSignal }));
+    await done.catch(asBlobTrouble("commit"));
   }
 
   /** The blob's bytes, or undefined if there is no such blob. */
   async open(name: string, range: ByteRange = { offset: 0 }, signal?: AbortSignal): Promise<OpenBlob | undefined> {
     const blob = await this.#blob(name);
-    const options = { maxRetryRequests: 3, ...(signal && { abortSignal: signal }) };
+    const { offset, count } = range;
     try {
-      const { contentLength = 0, readableStreamBody } = await blob.download(range.offset, range.count, options);
+      const { contentLength = 0, readableStreamBody } = await this.#answered(
+        (abortSignal) => blob.download(offset, count, { maxRetryRequests: 3, abortSignal }),
+        signal,
+      );
       if (readableStreamBody === undefined) throw new Error("a download was answered without a stream");
       return { bytes: contentLength, stream: readableStreamBody as AsyncIterable<Buffer> };
     } catch (error) {
@@ -118,7 +130,7 @@ export class Blobs {
   /** Deletes the blob; none is no trouble. */
   async delete(name: string): Promise<void> {
     const blob = await this.#blob(name);
-    await blob.deleteIfExists().catch(asBlobTrouble("delete"));
+    await this.#answered((abortSignal) => blob.deleteIfExists({ abortSignal })).catch(asBlobTrouble("delete"));
   }
 
   /** All blobs in the order of their names, a page of at most `size` at a time. */
@@ -135,12 +147,17 @@ export class Blobs {
     }
   }
 
+  #answered<T>(operation: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    return answered(this.#patience, signal, operation);
+  }
+
   async #blob(name: string) {
     return (await this.#connected()).getBlockBlobClient(name);
   }
 
   #connected(): Promise<ContainerClient> {
-    const container = this.#container ?? connectContainer(this.#settings).catch(asBlobTrouble("connect"));
+    const connect = (signal: AbortSignal) => connectContainer(this.#settings, signal);
+    const container = this.#container ?? this.#answered(connect).catch(asBlobTrouble("connect"));
     this.#container = container;
     container.catch(() => {
       if (this.#container === container) this.#container = undefined;

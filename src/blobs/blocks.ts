@@ -1,5 +1,6 @@
 /** Cuts a stream into the blocks of a blob: two are on their way while the next one fills. */
 import type { BlockBlobClient } from "@azure/storage-blob";
+import { answered } from "./patience.ts";
 import { asBlobTrouble } from "./trouble.ts";
 
 /** Bytes. Azure takes 50,000 blocks a blob: 200 GB. */
@@ -23,13 +24,16 @@ interface Taken extends StagedBlocks {
 export class Blocks {
   readonly #blob: BlockBlobClient;
   readonly #signal: AbortSignal | undefined;
+  readonly #patience: number;
   readonly #sending = new Set<Promise<unknown>>();
   /** Those that are not filled and not on their way: memory is used again, not left to the collector. */
   readonly #buffers: Buffer[] = [];
 
-  constructor(blob: BlockBlobClient, signal: AbortSignal | undefined) {
+  /** `patience`: until a block is taken, in milliseconds. */
+  constructor(blob: BlockBlobClient, signal: AbortSignal | undefined, patience: number) {
     this.#blob = blob;
     this.#signal = signal;
+    this.#patience = patience;
   }
 
   /** Stages the stream to its end. With `keepSmall`, one that is shorter than a block is returned instead. */
@@ -68,10 +72,9 @@ export class Blocks {
 
   /** Resolves when another block may be filled. */
   async #send(id: string, block: Buffer, size: number): Promise<string> {
-    const options = this.#signal === undefined ? {} : { abortSignal: this.#signal };
-    const sent = this.#blob
-      .stageBlock(id, block.subarray(0, size), size, options)
-      .catch(asBlobTrouble("stage a block"));
+    const stage = (abortSignal: AbortSignal) =>
+      this.#blob.stageBlock(id, block.subarray(0, size), size, { abortSignal });
+    const sent = answered(this.#patience, this.#signal, stage).catch(asBlobTrouble("stage a block"));
     this.#sending.add(sent);
     sent.then(
       () => {

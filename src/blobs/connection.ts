@@ -19,7 +19,7 @@ const OPTIONS: StoragePipelineOptions = {
 };
 
 /** Creates the container if it is a local one: in Azure the template does. */
-export async function connectContainer(settings: BlobSettings): Promise<ContainerClient> {
+export async function connectContainer(settings: BlobSettings, abortSignal: AbortSignal): Promise<ContainerClient> {
   const { BlobServiceClient } = await import("@azure/storage-blob");
   const { blobs } = settings;
   if ("endpoint" in blobs) {
@@ -28,6 +28,6 @@ export async function connectContainer(settings: BlobSettings): Promise<Containe
   const container = BlobServiceClient.fromConnectionString(blobs.connectionString, OPTIONS).getContainerClient(
     CONTAINER,
   );
-  await container.createIfNotExists();
+  await container.createIfNotExists({ abortSignal });
   return container;
 }

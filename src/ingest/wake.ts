@@ -34,14 +34,14 @@ export async function handleIngest(tools: IngestTools, message: unknown): Promis
   if (job === undefined) throw new Error("a message in the queue of ingestion is no wake-up");
   const place = placeOf(tools, job.tenant, job.store);
   if (job.files === undefined) return lookAtStore(tools, place, job);
-  if (!(await tools.slots.take())) {
+  if (!(await tools.slots.take(job.tenant))) {
     const at = tools.now() + SOONEST + Math.floor(Math.random() * (LATEST - SOONEST));
     return putOff(tools, job, job.files, at);
   }
   try {
     await lookAtFiles(tools, place, job, job.files);
   } finally {
-    tools.slots.give();
+    tools.slots.give(job.tenant);
   }
 }
 
@@ -52,6 +52,9 @@ async function lookAtFiles(tools: IngestTools, place: StorePlace, job: IngestWak
   try {
     for (const [index, file] of files.entries()) {
       if (signal.aborted) return await putOff(tools, job, files.slice(index), tools.now());
+      if (index > 0 && tools.slots.isWantedFrom(job.tenant)) {
+        return await putOff(tools, job, files.slice(index), tools.now() + SOONEST);
+      }
       try {
         await lookAtFile(tools, place, file, signal);
       } catch (error) {

@@ -13,6 +13,8 @@ const MAX_FILTERS = 50;
 const MAX_VALUES = 100;
 /** Levels of "and" and "or". */
 const MAX_LEVELS = 5;
+/** Of all comparisons together, which have at least one each: a query of Cosmos DB holds 262,144 characters. */
+const MAX_ALL_VALUES = 500;
 
 const key = z.string().min(1).max(64);
 const value = z.union([z.string().max(512), z.number(), z.boolean()]);
@@ -33,8 +35,15 @@ function levelsOf(filter: AttributeFilter): number {
   return "filters" in filter ? 1 + Math.max(...filter.filters.map(levelsOf)) : 0;
 }
 
-const boundedFilter = searchFilter.refine((filter) => levelsOf(filter) <= MAX_LEVELS, {
-  params: { kind: "too_many_levels", maximum: MAX_LEVELS },
+function valuesOf(filter: AttributeFilter): number {
+  if ("filters" in filter) return filter.filters.reduce((sum, each) => sum + valuesOf(each), 0);
+  return Array.isArray(filter.value) ? Math.max(filter.value.length, 1) : 1;
+}
+
+const boundedFilter = searchFilter.superRefine((filter, context) => {
+  const refuse = (params: object) => context.addIssue({ code: "custom", params, input: filter });
+  if (levelsOf(filter) > MAX_LEVELS) refuse({ kind: "too_many_levels", maximum: MAX_LEVELS });
+  else if (valuesOf(filter) > MAX_ALL_VALUES) refuse({ kind: "too_many_values", maximum: MAX_ALL_VALUES });
 });
 
 const weight = z.number().min(0);

@@ -24,9 +24,11 @@ const LENGTH_WEIGHT = 0.75;
 /** The best first; of equals the first ones stay first. */
 export function scored(query: string, chunks: FoundChunk[], { embedding, text }: Weights): Scored[] {
   const share = text === 0 ? () => 0 : wordShare(query, chunks);
-  const sum = embedding + text;
+  // Of two numbers near the largest that there is, the sum would be infinite.
+  const most = Math.max(embedding, text);
+  const [near, worded] = [embedding / most, text / most];
   return chunks
-    .map((chunk) => ({ chunk, score: (embedding * nearness(chunk) + text * share(chunk)) / sum }))
+    .map((chunk) => ({ chunk, score: (near * nearness(chunk) + worded * share(chunk)) / (near + worded) }))
     .sort((a, b) => b.score - a.score);
 }
 

@@ -5,14 +5,13 @@
  */
 
 import type { ToolResources } from "../resources/common.ts";
-import { noThreadFound, overloaded } from "../resources/errors.ts";
+import { overloaded } from "../resources/errors.ts";
 import type { CreateMessageRequest } from "../resources/message.ts";
 import type { CreateThreadRequest } from "../resources/thread.ts";
 import type { ThreadDoc } from "../store/documents.ts";
 import type { Versioned } from "../store/partition.ts";
 import { deleteVectorStore } from "../stores/delete.ts";
 import {
-  type Attachments,
   attachAll,
   attachmentsOf,
   createdResources,
@@ -22,7 +21,7 @@ import {
 } from "../stores/resources.ts";
 import type { StoreTools } from "../stores/tools.ts";
 import { MAX_ATTEMPTS, type StaleLock } from "./lock.ts";
-import { readThreadToWrite } from "./read.ts";
+import { assertThreadExists, readThreadToWrite } from "./read.ts";
 
 /** Throws the contract's 404 or 400. Leaves a thread alone that a run holds: the messages will be refused. */
 export async function attachToThread(
@@ -44,25 +43,30 @@ export async function attachToThread(
       return;
     }
     const known = thread.tool_resources.file_search?.vector_store_ids[0];
+    // Throws before anything is made.
+    const codeFiles = withCodeFiles(thread.tool_resources.code_interpreter?.file_ids, attachments.code);
     if (known !== undefined) await attachAll(tools, tenant, known, attachments.search);
     else if (attachments.search.length > 0) {
       made ??= await createStore(tools, tenant, undefined, attachments.search, THREAD_EXPIRY);
     }
-    const next = withResources(thread, attachments, known ?? made);
+    const next = withResources(thread, codeFiles, known ?? made);
     const result = await partition.batch([{ put: next, ifMatch: thread._etag }]);
-    if (!result.ok && result.status === 404) throw noThreadFound(threadId);
+    if (!result.ok && result.status === 404) break;
     if (!result.ok) continue;
     // Another request has made a store for the thread at the same moment.
     if (made !== undefined && known !== undefined) await deleteVectorStore(tools, tenant, made);
     return;
   }
   if (made !== undefined) await deleteVectorStore(tools, tenant, made);
+  await assertThreadExists(partition, threadId);
   throw overloaded(1);
 }
 
-function withResources(thread: Versioned<ThreadDoc>, { code }: Attachments, storeId: string | undefined): ThreadDoc {
-  const { tool_resources: before } = thread;
-  const codeFiles = withCodeFiles(before.code_interpreter?.file_ids, code);
+function withResources(
+  thread: Versioned<ThreadDoc>,
+  codeFiles: string[] | undefined,
+  storeId: string | undefined,
+): ThreadDoc {
   return {
     ...thread,
     tool_resources: {

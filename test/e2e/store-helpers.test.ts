@@ -52,6 +52,19 @@ test("a thread gets a store for a week, with the files of its messages", async (
   expect((await openai.vectorStores.retrieve(id)).file_counts.total).toBe(3);
 });
 
+test("a message that is refused for its files leaves no store", async () => {
+  const { openai } = newTenant();
+  const file = await upload(openai, "one");
+  const file_ids = Array.from({ length: 20 }, (_, index) => `file-${index}`);
+  const thread = await openai.beta.threads.create({ tool_resources: { code_interpreter: { file_ids } } });
+  const tools = [{ type: "file_search" as const }, { type: "code_interpreter" as const }];
+  const message = { role: "user" as const, content: "Look!", attachments: [{ file_id: file.id, tools }] };
+  const { status } = await refusal(openai.beta.threads.messages.create(thread.id, message));
+  expect(status).toBe(400);
+  expect((await openai.vectorStores.list()).data).toEqual([]);
+  expect(await openai.beta.threads.retrieve(thread.id)).toEqual(thread);
+});
+
 test("the first attachment makes a thread's store, also where two come at once", async () => {
   const { openai } = newTenant();
   const files = await Promise.all(["a", "b", "c", "d"].map((text) => upload(openai, text)));

@@ -147,6 +147,26 @@ test("a store is searched with filters, and its files' text is read", async () =
   expect(rest.data.map(({ filename }) => filename)).toEqual(["cat.txt"]);
 });
 
+test("filters are as long as a query of the store holds, and not longer", async () => {
+  const { openai } = newTenant();
+  const store = await openai.vectorStores.create({});
+  // Control characters are the longest that a key is made of, since they are escaped.
+  const comparison = { type: "ne", key: "\u0001".repeat(64), value: "v".repeat(512) } as const;
+  const all = (count: number) => ({ type: "and" as const, filters: Array.from({ length: count }, () => comparison) });
+  const ten = Array.from({ length: 10 }, () => all(50));
+  const search = (filters: ReturnType<typeof all>[]) =>
+    openai.vectorStores.search(store.id, { query: "cat", filters: { type: "and", filters } as never });
+  expect((await search(ten)).data).toEqual([]);
+  expect(await refusal(search([...ten, all(1)]))).toEqual(
+    refused(
+      400,
+      "Invalid 'filters': too long. Expected at most 500 values of all comparisons together.",
+      "filters",
+      "invalid_value",
+    ),
+  );
+});
+
 test("more files than one batch takes are in a new store at once, and none is lost while they are read", async () => {
   const { openai } = newTenant();
   const file = await upload(openai, "x");

@@ -531,7 +531,7 @@ export const SECTIONS: Section[] = [
       query: served("one, or up to 10"),
       rewrite_query: served("taken, without effect"),
       max_num_results: SERVED,
-      filters: served("up to 5 levels"),
+      filters: served("up to 5 levels, 500 values together"),
       ranking_options: SERVED,
       "ranking_options.ranker": served("`none`: by meaning only; the others are alike"),
       "ranking_options.score_threshold": SERVED,

@@ -54,6 +54,22 @@ test("a file arrives whole, however the form is cut", async () => {
   }
 });
 
+test("a file that cannot be put anywhere fails for that reason, though the form ends early by that", async () => {
+  const trouble = new Error("the storage is down");
+  const take = async (_: string, bytes: AsyncIterable<Uint8Array>) => {
+    try {
+      for await (const _chunk of bytes) throw trouble;
+    } finally {
+      // As the storage's client does: other blocks are on their way.
+      await sleep(50);
+    }
+    return 0;
+  };
+  const chunks = [HEAD, ...Array.from({ length: 50 }, () => "y".repeat(65_536)), END];
+  const reading = readForm(new Incoming(bodyOf(chunks).request), { ...rulesFor(10_000_000), take });
+  await expect(reading).rejects.toBe(trouble);
+});
+
 test("a client that stops sending is told so, wherever it stops", async () => {
   for (const start of ["", HEAD, `${HEAD}yyyy`, `${HEAD}yyyy\r\n--x`]) {
     const incoming = new Incoming(bodyOf([start], false).request, undefined, 50);

@@ -60,6 +60,12 @@ describe("the score", () => {
     expect(scored("parcel", chunks, { embedding: 1, text: 0 })[0]?.score).toBe(0.9);
   });
 
+  test("is the same for the largest and the smallest weights that are numbers", () => {
+    const scores = (weight: number) =>
+      scored("parcel invoices", chunks, { embedding: weight, text: weight }).map(({ score }) => score);
+    for (const weight of [Number.MAX_VALUE, Number.MIN_VALUE]) expect(scores(weight)).toEqual(scores(1));
+  });
+
   test("tells what share of the words a passage has: rare ones count more", () => {
     const texts = ["zebra", "common", "common word", "common thing"].map((text, index) => chunk(String(index), text));
     const [first, second] = scored("zebra common", texts, { embedding: 0, text: 1 });
