@@ -1,7 +1,8 @@
 /**
  * How many files one process reads at the same moment. Reading takes processor time and memory, and the queue gives a
  * process many wake-ups at once: some of them wait here for a moment, so that a slot is not idle, and the others are
- * put off. A tenant with many files does not keep the others from theirs: a slot goes to the tenant that has the fewest.
+ * put off. A tenant with many files does not keep the others from theirs: a slot goes to the tenant that has the
+ * fewest.
  */
 const MOST_WAITING = 8;
 
