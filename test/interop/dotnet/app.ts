@@ -31,6 +31,7 @@ export async function withApp<T>(programs: string[], use: (app: App) => Promise<
   const stack = await startStack({
     env: { API_KEYS: programs.flatMap(tenantsOf).join(",") },
     graceSeconds: 1,
+    blobs: true,
     moreHosts: [brief, ...programs.map((name) => ({ name: `stopping-${name}`, env: {} }))],
   });
   const [briefHost, ...stopping] = stack.processes.moreHosts;

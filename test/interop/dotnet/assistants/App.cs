@@ -27,6 +27,24 @@ public sealed class App(Addresses addresses)
 
     public AssistantClient NewClient() => Clients.Connect(addresses.Main, NewKey());
 
+    /// <summary>A client, and a file that its tenant has sent: in the form that .NET makes.</summary>
+    public async Task<(AssistantClient Client, string FileId)> NewClientWithFileAsync(string name)
+    {
+        var key = NewKey();
+        using var form = new MultipartFormDataContent
+        {
+            { new StringContent("assistants"), "purpose" },
+            { new StringContent("Hello"), "file", name },
+        };
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(addresses.Main, "/v1/files"));
+        request.Headers.Authorization = new("Bearer", key);
+        request.Content = form;
+        using var response = await Http.SendAsync(request);
+        response.EnsureSuccessStatusCode();
+        var file = await response.Content.ReadFromJsonAsync<JsonElement>();
+        return (Clients.Connect(addresses.Main, key), file.GetProperty("id").GetString() ?? "");
+    }
+
     public ScriptedModel NewModel() => new(Http, addresses.Model);
 
     /// <summary>Ends the instance as the platform does; resolves when it has begun.</summary>

@@ -11,9 +11,9 @@ public static class MessageChecks
     public static void AddTo(Checks checks, App app)
     {
         checks.Add("messages: texts and images in one message, in their order", () => PartsAsync(app));
-        checks.Add("messages: an image by its file's id is refused, with advice", () => ImageFileAsync(app));
+        checks.Add("messages: an image by the id of a file that is none is refused", () => ImageFileAsync(app));
         checks.Add("messages: attachments are kept with their tools", () => AttachmentsAsync(app));
-        checks.Add("messages: the helper that makes vector stores is refused by name", () => VectorStoresAsync(app));
+        checks.Add("messages: the helper of a thread makes a vector store", () => VectorStoresAsync(app));
         checks.Add("messages: an image reaches the model", () => ImageReachesModelAsync(app));
         checks.Add("messages: a change of metadata stays", () => ModifyAsync(app));
         checks.Add("messages: a deleted one is gone, and no model gets it", () => DeleteAsync(app));
@@ -54,13 +54,13 @@ public static class MessageChecks
         var error = await Checks.ThrowsAsync<ClientResultException>(() =>
             client.CreateMessageAsync(thread.Id, MessageRole.User, ["Look:", picture])
         );
-        Checks.Equal(400, error.Status, "status");
-        Checks.That(error.Message.Contains("Send the image as image_url"), error.Message);
+        Checks.Equal(404, error.Status, "status");
+        Checks.That(error.Message.Contains("Files [assistant-picture] were not found"), error.Message);
     }
 
     private static async Task AttachmentsAsync(App app)
     {
-        var client = app.NewClient();
+        var (client, file) = await app.NewClientWithFileAsync("notes.txt");
         AssistantThread thread = await client.CreateThreadAsync();
         ThreadMessage message = await client.CreateMessageAsync(
             thread.Id,
@@ -70,24 +70,29 @@ public static class MessageChecks
             {
                 Attachments =
                 [
-                    new("assistant-1", [ToolDefinition.CreateCodeInterpreter()]),
-                    new("assistant-2", [ToolDefinition.CreateFileSearch()]),
+                    new(file, [ToolDefinition.CreateCodeInterpreter()]),
+                    new(file, [ToolDefinition.CreateFileSearch()]),
                 ],
             }
         );
-        Checks.Same(["assistant-1", "assistant-2"], message.Attachments.Select(each => each.FileId), "files");
+        Checks.Same([file, file], message.Attachments.Select(each => each.FileId), "files");
         Checks.That(message.Attachments[0].Tools[0] is CodeInterpreterToolDefinition, "another tool of the first file");
         Checks.That(message.Attachments[1].Tools[0] is FileSearchToolDefinition, "another tool of the second file");
+        AssistantThread after = await client.GetThreadAsync(thread.Id);
+        Checks.Equal(1, after.ToolResources.FileSearch.VectorStoreIds.Count, "vector stores of the thread");
     }
 
     private static async Task VectorStoresAsync(App app)
     {
-        var resources = new ToolResources { FileSearch = new() { NewVectorStores = { new(["assistant-1"]) } } };
-        var error = await Checks.ThrowsAsync<ClientResultException>(() =>
-            app.NewClient().CreateThreadAsync(new ThreadCreationOptions { ToolResources = resources })
+        var (client, file) = await app.NewClientWithFileAsync("notes.txt");
+        var resources = new ToolResources { FileSearch = new() { NewVectorStores = { new([file]) } } };
+        AssistantThread thread = await client.CreateThreadAsync(
+            new ThreadCreationOptions { ToolResources = resources }
         );
-        Checks.Equal(400, error.Status, "status");
-        Checks.That(error.Message.Contains("vector_stores"), error.Message);
+        Checks.That(
+            thread.ToolResources.FileSearch.VectorStoreIds.Single().StartsWith("vs_"),
+            "the store of the thread"
+        );
     }
 
     private static async Task ImageReachesModelAsync(App app)
