@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { type List, listOf } from "../resources/common.ts";
 import { cursorNotFound } from "../resources/errors.ts";
-import { seqOfId } from "../resources/ids.ts";
+import { isPossibleId, seqOfId } from "../resources/ids.ts";
 import { apiObject, type Doc, type ObjectDoc, seqOf } from "../store/documents.ts";
 import type { Listable, ListOptions, Range } from "../store/lists.ts";
 import { wholeRange } from "../store/ranges.ts";
@@ -80,13 +80,9 @@ async function cursorRange(listing: Listing, query: PageQuery, now: number): Pro
 /** What stands in the place of something deleted. */
 const MARKS = new Set<Doc["kind"]>(["deleted_thread", "deleted_file", "deleted_vector_store", "upload"]);
 
-/** What an id can be made of, imported ones included. */
-const CURSOR = /^[A-Za-z0-9_-]{1,128}$/;
-
 /** Where a cursor stands. An object that was deleted while a client pages still has its place, if its id is ours. */
 async function place(listing: Listing, name: "after" | "before", id: string, now: number): Promise<string> {
-  // Cosmos DB refuses to look for some of what cannot be an id: nothing, slashes, very long texts.
-  if (!CURSOR.test(id)) throw cursorNotFound(name, id);
+  if (!isPossibleId(id)) throw cursorNotFound(name, id);
   const doc = await listing.partition.read<Doc>(id);
   const sort = doc !== undefined && "sort" in doc.internal ? doc.internal.sort : "";
   const home = listing.other?.sort ?? listing.sort;

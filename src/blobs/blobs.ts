@@ -60,16 +60,7 @@ export class Blobs {
   async receive(name: string, source: ByteStream, signal?: AbortSignal): Promise<Received> {
     const blocks = new Blocks(await this.#blob(name), signal, this.#patience);
     const { bytes, ids, whole } = await blocks.take(source, FIRST_PREFIX, { keepSmall: true });
-    const commit = async () => {
-      const blob = await this.#blob(name);
-      const done = this.#answered((abortSignal) =>
-        whole === undefined
-          ? blob.commitBlockList(ids, { abortSignal })
-          : blob.upload(whole, whole.length, { abortSignal }),
-      );
-      await done.catch(asBlobTrouble("commit"));
-    };
-    return { bytes, commit };
+    return { bytes, commit: () => (whole === undefined ? this.commit(name, ids) : this.#write(name, whole)) };
   }
 
   /** Writes a stream as the whole content of the blob, in place of what is there; answers with the number of bytes. */
@@ -145,6 +136,12 @@ export class Blobs {
         modifiedAt: properties.lastModified.getTime(),
       }));
     }
+  }
+
+  async #write(name: string, bytes: Buffer): Promise<void> {
+    const blob = await this.#blob(name);
+    const done = this.#answered((abortSignal) => blob.upload(bytes, bytes.length, { abortSignal }));
+    await done.catch(asBlobTrouble("commit"));
   }
 
   #answered<T>(operation: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {

@@ -1,7 +1,7 @@
 /** Images by file: checked when a message names them, and read when a model is to see them. */
 import { type Blobs, blobName } from "../blobs/blobs.ts";
 import { filesNotFound, imageFileNotServed, imageTooLarge, notAnImage, tooManyImages } from "../resources/errors.ts";
-import { extensionOf } from "../resources/file.ts";
+import { extensionOf } from "../resources/file-types.ts";
 import { IMAGE_EXTENSIONS, imageFilesIn, MAX_IMAGE_BYTES, mediaTypeOf } from "../resources/image.ts";
 import type { CreateMessageRequest } from "../resources/message.ts";
 import type { FileDoc } from "../store/documents.ts";

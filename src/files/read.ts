@@ -1,11 +1,9 @@
 /** A tenant's files as they are now: one whose time is over is gone, also before the sweep has noticed. */
 import { noSuchFile, updating } from "../resources/errors.ts";
+import { isPossibleId } from "../resources/ids.ts";
 import { type DeletedFileDoc, type FileDoc, isNewer } from "../store/documents.ts";
 import type { Versioned } from "../store/partition.ts";
 import type { Store } from "../store/store.ts";
-
-/** Any text may stand where an id is expected; Cosmos DB refuses to look for some of them. */
-const ID = /^[A-Za-z0-9_-]{1,128}$/;
 
 /** The file, or undefined if the tenant has none of this id. `now` in milliseconds. */
 export async function findFile(
@@ -14,7 +12,7 @@ export async function findFile(
   id: string,
   now: number,
 ): Promise<Versioned<FileDoc> | undefined> {
-  if (!ID.test(id)) return undefined;
+  if (!isPossibleId(id)) return undefined;
   const doc = await store.catalog(tenant).read<FileDoc | DeletedFileDoc>(id);
   return doc?.kind === "file" && !isExpired(doc, now) ? doc : undefined;
 }

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { time } from "./common.ts";
 import { badPurpose, extensionNotAllowed } from "./errors.ts";
+import { extensionOf } from "./file-types.ts";
 
 /** In the order in which the original's error names them. */
 export const PURPOSES = ["fine-tune", "assistants", "batch", "user_data", "vision", "evals"] as const;
@@ -65,12 +66,6 @@ const EXTENSIONS: Record<Purpose, string[] | undefined> = {
   evals: ["jsonl"],
   user_data: undefined,
 };
-
-/** What follows the last dot of a file's name, in lower case; "" if there is none. */
-export function extensionOf(filename: string): string {
-  const dot = filename.lastIndexOf(".");
-  return dot < 0 ? "" : filename.slice(dot + 1).toLowerCase();
-}
 
 /** Throws the contract's 400 for a file whose name ends in what its purpose does not take. */
 export function assertExtension(purpose: Purpose, filename: string): void {

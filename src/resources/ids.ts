@@ -22,6 +22,14 @@ export const ID_PREFIXES = {
 
 export type IdKind = keyof typeof ID_PREFIXES;
 
+const POSSIBLE = /^[A-Za-z0-9_-]{1,128}$/;
+
+/**
+ * Whether a document can have this id, imported ones included. Any text may stand where a client names an object, and
+ * Cosmos DB refuses to look for some of it: nothing, slashes, very long texts.
+ */
+export const isPossibleId = (text: string) => POSSIBLE.test(text);
+
 const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const TIME_LENGTH = 8;
 const COUNTER_LENGTH = 2;

@@ -263,7 +263,7 @@ export interface ChunkDoc {
   /** which chunk of its file it is, from 0 */
   n: number;
   text: string;
-  /** of length 1, rounded (`roundVector`) */
+  /** of length 1, rounded (model/vectors.ts) */
   vector: number[];
   /** of the file in this vector store: filters of a search ask for them */
   attributes: Attributes;
@@ -319,9 +319,6 @@ export const threadKey = (tenant: string, threadId: string) => `${tenant}:${thre
 export const storeKey = (tenant: string, vectorStoreId: string) => `${tenant}:${vectorStoreId}`;
 /** An id may not hold a slash (Azure limit). */
 export const chunkId = (fileId: string, n: number) => `${fileId}~${n}`;
-
-/** Five decimals of each number: a third of a chunk's bytes less, and no other order of results. */
-export const roundVector = (vector: number[]) => vector.map((value) => Math.round(value * 1e5) / 1e5);
 
 export const catalogKey = (tenant: string) => tenant;
 

@@ -3,14 +3,13 @@ import { isExpired } from "../files/read.ts";
 import { filesNotFound, notForStores } from "../resources/errors.ts";
 import type { FileObject } from "../resources/file.ts";
 import { refusedExtensions } from "../resources/file-types.ts";
+import { isPossibleId } from "../resources/ids.ts";
 import type { Doc, FileDoc } from "../store/documents.ts";
 import type { Partition } from "../store/partition.ts";
 import type { Store } from "../store/store.ts";
 
 /** Ids in one query. */
 const A_QUERY = 100;
-
-const ID = /^[A-Za-z0-9_-]{1,128}$/;
 
 const PURPOSES: FileObject["purpose"][] = ["assistants", "user_data"];
 
@@ -23,7 +22,7 @@ export async function filesOf(store: Store, tenant: string, ids: string[], now: 
 
 /** Those documents of a partition that there are. */
 export async function docsOf(partition: Partition, ids: string[]) {
-  const known = [...new Set(ids)].filter((id) => ID.test(id));
+  const known = [...new Set(ids)].filter(isPossibleId);
   const found: (Doc & { _etag: string })[] = [];
   const [only] = known;
   if (known.length === 1 && only !== undefined) {

@@ -7,14 +7,12 @@ import {
   vectorStoreExpired,
 } from "../resources/errors.ts";
 import type { FileBatch } from "../resources/file-batch.ts";
-import { isExpired, shownVectorStore, type VectorStore } from "../resources/vector-store.ts";
+import { isPossibleId } from "../resources/ids.ts";
+import { isExpired } from "../resources/vector-store.ts";
 import { type Doc, isNewer } from "../store/documents.ts";
 import type { Partition, Versioned } from "../store/partition.ts";
 import type { Store } from "../store/store.ts";
 import type { FileBatchDoc, VectorStoreDoc, VectorStoreFileDoc } from "../store/vector-documents.ts";
-
-/** Any text may stand where an id is expected; Cosmos DB refuses to look for some of them. */
-const ID = /^[A-Za-z0-9_-]{1,128}$/;
 
 /** The store, or undefined if the tenant has none of this id. */
 export async function findVectorStore(
@@ -22,7 +20,7 @@ export async function findVectorStore(
   tenant: string,
   id: string,
 ): Promise<Versioned<VectorStoreDoc> | undefined> {
-  if (!ID.test(id)) return undefined;
+  if (!isPossibleId(id)) return undefined;
   const doc = await store.vectorStore(tenant, id).read<Doc>(id);
   return doc?.kind === "vector_store" ? (doc as Versioned<VectorStoreDoc>) : undefined;
 }
@@ -49,7 +47,7 @@ export async function findAttached(
   partition: Partition,
   fileId: string,
 ): Promise<Versioned<VectorStoreFileDoc> | undefined> {
-  if (!ID.test(fileId)) return undefined;
+  if (!isPossibleId(fileId)) return undefined;
   const doc = await partition.read<Doc>(fileId);
   return doc?.kind === "vector_store_file" ? (doc as Versioned<VectorStoreFileDoc>) : undefined;
 }
@@ -83,9 +81,6 @@ export async function readFileBatch(
   if (doc?.kind !== "file_batch" || doc.internal.hidden) throw noFileBatchFound(id);
   return doc as Versioned<FileBatchDoc>;
 }
-
-/** As the API shows it. `now` in milliseconds. */
-export const shownStore = (doc: VectorStoreDoc, now: number): VectorStore => shownVectorStore(doc, now);
 
 /** As the API shows it: a file that has no document yet is in progress. */
 export function shownBatch(doc: FileBatchDoc): FileBatch {

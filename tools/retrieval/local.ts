@@ -1,11 +1,13 @@
 /** A vector store in a local Cosmos DB, with simulated embeddings, written and searched by the app's own code. */
 import { startCosmos } from "../../local/cosmos/server.ts";
+import type { Settings } from "../../local/cosmos/settings.ts";
 import { embeddingsOf } from "../../local/model/embeddings.ts";
 import { App } from "../../src/app.ts";
 import { readConfig } from "../../src/config.ts";
 import { consoleLog, type Log } from "../../src/log.ts";
+import { normalised } from "../../src/model/vectors.ts";
 import { type SearchRanking, searchStore } from "../../src/search/search.ts";
-import { type ChunkDoc, chunkId, roundVector, storeKey } from "../../src/store/documents.ts";
+import { type ChunkDoc, chunkId, storeKey } from "../../src/store/documents.ts";
 
 const TENANT = "retrieval";
 const STORE = "vs_retrieval";
@@ -32,8 +34,17 @@ export interface StoreOptions {
 /** Only what goes wrong is to be read. */
 const log: Log = { ...consoleLog, info: () => {}, with: () => log };
 
-export async function startStore({ dimensions, partitions }: StoreOptions): Promise<SearchedStore> {
-  const cosmos = await startCosmos({ partitions });
+export interface SearchAppOptions extends StoreOptions {
+  settings?: Partial<Settings>;
+  log: Log;
+}
+
+/**
+ * The app on a local Cosmos DB of its own; no model is called. `vectorOf`: the simulated embedding of a text, as
+ * ingestion stores it. `close` ends both.
+ */
+export async function startSearchApp({ dimensions, partitions, settings = {}, log }: SearchAppOptions) {
+  const cosmos = await startCosmos({ partitions, settings });
   const config = readConfig({
     COSMOS_ENDPOINT: cosmos.endpoint,
     COSMOS_KEY: cosmos.key,
@@ -47,8 +58,17 @@ export async function startStore({ dimensions, partitions }: StoreOptions): Prom
   await app.prepare();
   const vectorOf = (text: string): number[] => {
     const { data } = embeddingsOf({ model: "simulated", inputs: [text], dimensions, asBase64: false });
-    return roundVector(data[0]?.embedding ?? []);
+    return normalised(Float64Array.from(data[0]?.embedding ?? []));
   };
+  const close = async () => {
+    await app.close();
+    await cosmos.stop();
+  };
+  return { app, cosmos, vectorOf, close };
+}
+
+export async function startStore({ dimensions, partitions }: StoreOptions): Promise<SearchedStore> {
+  const { app, vectorOf, close } = await startSearchApp({ dimensions, partitions, log });
   return {
     async add(documents) {
       const partition = app.store.vectorStore(TENANT, STORE);
@@ -76,10 +96,7 @@ export async function startStore({ dimensions, partitions }: StoreOptions): Prom
       return found.map(({ filename }) => filename);
     },
     units: () => Object.values(app.cost.report()).reduce((sum, { units }) => sum + units, 0),
-    async close() {
-      await app.close();
-      await cosmos.stop();
-    },
+    close,
   };
 }
 

@@ -6,6 +6,7 @@ import {
   deletedVectorStoreObject,
   expiryOf,
   modifyVectorStoreRequest,
+  shownVectorStore,
   type VectorStore,
   vectorStoreObject,
 } from "../../resources/vector-store.ts";
@@ -15,7 +16,7 @@ import { IS_STORE } from "../../stores/counts.ts";
 import * as stores from "../../stores/delete.ts";
 import { draftStore } from "../../stores/draft.ts";
 import { searchableFiles } from "../../stores/files.ts";
-import { readVectorStore, shownStore } from "../../stores/read.ts";
+import { readVectorStore } from "../../stores/read.ts";
 import type { Face } from "../auth.ts";
 import { operation } from "../operation.ts";
 import { page, pageQuery } from "../paging.ts";
@@ -23,7 +24,7 @@ import { blobsOf } from "./files.ts";
 
 /** Azure OpenAI's clients expect the usage under another name, too. `now` in milliseconds. */
 function shown(doc: VectorStoreDoc, face: Face, now: number): VectorStore {
-  const object = shownStore(doc, now);
+  const object = shownVectorStore(doc, now);
   return face === "azure" ? { ...object, bytes: object.usage_bytes } : object;
 }
 

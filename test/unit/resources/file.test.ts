@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { assertExtension, cleanFilename, extensionOf, PURPOSES, purposeOf } from "../../../src/resources/file.ts";
+import { assertExtension, cleanFilename, PURPOSES, purposeOf } from "../../../src/resources/file.ts";
+import { extensionOf } from "../../../src/resources/file-types.ts";
 
 test.each([
   ["a.txt", "a.txt"],

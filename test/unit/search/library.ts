@@ -1,15 +1,14 @@
 /** Vector stores with chunks in them, as ingestion would have written them, and the real app's store to search them with. */
 import { randomUUID } from "node:crypto";
-import { type CosmosServer, startCosmos } from "../../../local/cosmos/server.ts";
+import type { CosmosServer } from "../../../local/cosmos/server.ts";
 import type { Settings } from "../../../local/cosmos/settings.ts";
-import { embeddingsOf, parseEmbeddingRequest } from "../../../local/model/embeddings.ts";
-import { App } from "../../../src/app.ts";
-import { readConfig } from "../../../src/config.ts";
+import type { App } from "../../../src/app.ts";
 import type { Attributes } from "../../../src/resources/attributes.ts";
 import { type SearchOptions, type SearchResult, searchStore } from "../../../src/search/search.ts";
 import { inBatches } from "../../../src/store/batches.ts";
-import { type ChunkDoc, chunkId, roundVector, storeKey } from "../../../src/store/documents.ts";
+import { type ChunkDoc, chunkId, storeKey } from "../../../src/store/documents.ts";
 import type { Write } from "../../../src/store/writes.ts";
+import { startSearchApp } from "../../../tools/retrieval/local.ts";
 import { silentLog } from "../silent-log.ts";
 
 export interface Passage {
@@ -41,21 +40,8 @@ interface LibraryOptions {
 }
 
 export async function startLibrary({ partitions = 1, dimensions = 256, settings = {} }: LibraryOptions = {}) {
-  const cosmos = await startCosmos({ partitions, settings });
-  const config = readConfig({
-    COSMOS_ENDPOINT: cosmos.endpoint,
-    COSMOS_KEY: cosmos.key,
-    COSMOS_CREATE_CONTAINERS: "true",
-    EMBEDDING_DIMENSIONS: String(dimensions),
-    MODEL_ENDPOINT: "http://127.0.0.1:1/v1",
-    ServiceBusConnection: "Endpoint=sb://127.0.0.1;SharedAccessKeyName=n;SharedAccessKey=k;UseDevelopmentEmulator=true",
-  });
-  const app = new App(config, silentLog);
-  await app.prepare();
-  const vectorOf = (input: string) => {
-    const [made] = embeddingsOf(parseEmbeddingRequest({ model: "m", input, dimensions })).data;
-    return roundVector(made?.embedding ?? []);
-  };
+  const options = { dimensions, partitions, settings, log: silentLog };
+  const { app, cosmos, vectorOf, close } = await startSearchApp(options);
   const library: Library = {
     app,
     cosmos,
@@ -76,10 +62,7 @@ export async function startLibrary({ partitions = 1, dimensions = 256, settings 
       const { signal = new AbortController().signal } = options;
       return searchStore(app.store, { ...rest, tenant, vectorStoreId, maxNumResults, queries, signal });
     },
-    async close() {
-      await app.close();
-      await cosmos.stop();
-    },
+    close,
   };
   return library;
 }

@@ -1,6 +1,6 @@
 /** Searching vector stores through the real SDK, with all traps of the service in the way. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { roundVector } from "../../../src/store/documents.ts";
+import { normalised } from "../../../src/model/vectors.ts";
 import { StoreTrouble } from "../../../src/store/trouble.ts";
 import { type Library, newStore, type Passage, startLibrary, TENANT } from "./library.ts";
 
@@ -165,7 +165,7 @@ test("a rounded vector has less than half of the bytes, and the same results", (
   const exact = Array.from({ length: 200 }, (_, seed) =>
     Array.from({ length: 256 }, (_, i) => Math.fround(Math.sin((seed + 1) * (i + 1) * 1.618) / 11)),
   );
-  const rounded = exact.map(roundVector);
+  const rounded = exact.map((vector) => normalised(Float64Array.from(vector)));
   const bytes = (vectors: number[][]) => JSON.stringify(vectors).length;
   expect(bytes(rounded) / bytes(exact)).toBeLessThan(0.5);
   const [query = []] = exact;
