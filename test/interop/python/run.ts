@@ -1,6 +1,9 @@
 /**
  * `npm run test:python`: every example of the original's reference pages, verbatim but for its ids, and the README's
  * snippet, through old and new versions of OpenAI's Python library. What cannot be had is told in one line each.
+ *
+ * LIBRARIES: folders, comma separated, that hold the library with all that it needs, one version each, as PYTHONPATH has
+ * them: used by the python3 of PYTHON instead of what pip installs.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -35,7 +38,13 @@ interface Outcome {
   stderr: string;
 }
 
-type Installed = { python: string } | { problem: "no registry" | "no such version" };
+/** A version of the library that is here: an interpreter, and what its environment needs to find the library. */
+interface Installation {
+  python: string;
+  env: Record<string, string>;
+}
+
+type Installed = Installation | { problem: "no registry" | "no such version" };
 
 /** A Python with this version of the library, in a folder, or why there is none. */
 function install(folder: string, version: string): Installed {
@@ -47,7 +56,7 @@ function install(folder: string, version: string): Installed {
   // Before 1.56 the library hands an argument to httpx that 0.28 does not take any more.
   const packages = version.startsWith("openai~=1.4") ? [version, "httpx<0.28"] : [version];
   const { status, stderr } = spawnSync(python, [...pip, ...packages], { encoding: "utf8", timeout: INSTALL_TIMEOUT });
-  if (status === 0) return { python };
+  if (status === 0) return { python, env: {} };
   return { problem: /connection|from versions: none/i.test(stderr) ? "no registry" : "no such version" };
 }
 
@@ -97,8 +106,14 @@ function examples(stack: Stack): Example[] {
   return [ofReadme, ...ofPages];
 }
 
-async function failures(python: string, version: string, all: Example[], stack: Stack): Promise<number> {
+async function failures(
+  { python, env: own }: Installation,
+  version: string,
+  all: Example[],
+  stack: Stack,
+): Promise<number> {
   const env = {
+    ...own,
     AZURE_OPENAI_API_KEY: stack.apiKey,
     AZURE_OPENAI_ENDPOINT: new URL(stack.baseUrl).origin,
     OPENAI_API_KEY: stack.apiKey,
@@ -120,28 +135,44 @@ async function failures(python: string, version: string, all: Example[], stack: 
   return failed;
 }
 
+/** The versions that can be had, one after the other. */
+function* installations(folder: string): Generator<Installation> {
+  const { LIBRARIES, PYTHON = "python3" } = process.env;
+  if (LIBRARIES !== undefined) {
+    for (const each of LIBRARIES.split(",")) yield { python: PYTHON, env: { PYTHONPATH: each } };
+    return;
+  }
+  for (const version of VERSIONS) {
+    const installed = install(folder, version);
+    if (!("problem" in installed)) {
+      yield installed;
+      continue;
+    }
+    if (installed.problem === "no registry") {
+      console.log("Python: skipped, as python3 or a registry for its packages is not here.");
+      return;
+    }
+    console.log(`Python: ${version} is skipped, as pip cannot install it here.`);
+  }
+}
+
 const folder = mkdtempSync(path.join(tmpdir(), "threadkeep-python-"));
 const stack = await startStack({ log: "quiet" });
 try {
   const all = examples(stack);
   const done = new Set<string>();
-  for (const version of VERSIONS) {
-    const installed = install(folder, version);
-    if ("problem" in installed) {
-      if (installed.problem === "no registry") {
-        console.log("Python: skipped, as python3 or a registry for its packages is not here.");
-        break;
-      }
-      console.log(`Python: ${version} is skipped, as pip cannot install it here.`);
-      continue;
-    }
-    const { python } = installed;
-    const { stdout } = await execute(python, "import openai; print(openai.__version__)", {});
+  for (const installed of installations(folder)) {
+    const { stdout, stderr } = await execute(
+      installed.python,
+      "import openai; print(openai.__version__)",
+      installed.env,
+    );
     const number = stdout.trim();
+    if (number === "") throw new Error(`There is no library that Python can import.\n${stderr}`);
     // The newest of all may be the newest of its major version, too.
     if (done.has(number)) continue;
     done.add(number);
-    const failed = await failures(python, number, all, stack);
+    const failed = await failures(installed, number, all, stack);
     console.log(`Python: openai ${number}: ${all.length - failed} of ${all.length} examples are right.`);
     if (failed > 0) process.exitCode = 1;
   }
