@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { controlModel } from "../../../local/model/control.ts";
 import { Chaos, type ChaosOptions } from "./chaos.ts";
-import { clientOf, insist, isTransient } from "./clients.ts";
+import { clientOf, insist, isRefusal, isTransient } from "./clients.ts";
 import { type Cluster, LEASE, startCluster } from "./cluster.ts";
 import type { Explained } from "./explain.ts";
 import { type FloodReport, flood } from "./flood.ts";
@@ -213,9 +213,24 @@ class Campaign {
     const question = { role: "user" as const, content: "Please lookup." };
     const { threads } = client.beta;
     const until = Date.now() + CLIENT_PATIENCE;
-    if (threadId === undefined) return (await insist(() => threads.create({ messages: [question] }), until)).id;
-    await insist(() => threads.messages.create(threadId, question), until);
-    return threadId;
+    const another = async () => (await insist(() => threads.create({ messages: [question] }), until)).id;
+    if (threadId === undefined) return another();
+    try {
+      await insist(() => threads.messages.create(threadId, question), until);
+      return threadId;
+    } catch (error) {
+      if (!isRefusal(error) || !this.#isLocked(error)) throw error;
+      return another();
+    }
+  }
+
+  /**
+   * Whether a thread is refused because of a run that goes on. An instance that was frozen while it created a run does so
+   * when it goes on: its client has asked another instance meanwhile, and that run may have ended.
+   */
+  #isLocked({ message }: Error): boolean {
+    const id = /while a run (run_\w+) is active/.exec(message)?.[1];
+    return id !== undefined && this.#memory.runs.get(id)?.ending === undefined;
   }
 
   /**
