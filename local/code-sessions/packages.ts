@@ -1,7 +1,7 @@
 /**
- * Packages besides Python's own library. npm has none of the wheels that need compiling for Pyodide, so this server gets
- * them from Pyodide's own server when a session imports one, checks them against pyodide-lock.json and keeps them. The
- * sandboxes have no network.
+ * Packages besides Python's own library. npm has none of the wheels that need compiling for Pyodide, so this server
+ * gets them from Pyodide's own server when a session imports one, checks them against pyodide-lock.json and keeps them.
+ * The sandboxes have no network.
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
