@@ -33,9 +33,9 @@ export async function snapshotIn(folder: string, options: SandboxOptions): Promi
 
 export const forget = (file: string): Promise<void> => rm(file, { force: true });
 
-async function nameFor({ deno, pyodide, lockFile }: SandboxOptions): Promise<string> {
+async function nameFor({ deno, pyodide }: SandboxOptions): Promise<string> {
   const hash = createHash("sha256").update(deno);
-  const files = [...INGREDIENTS.map((name) => path.join(pyodide, name)), CHILD, ...(lockFile ? [lockFile] : [])];
+  const files = [...INGREDIENTS.map((name) => path.join(pyodide, name)), CHILD];
   for (const file of files) hash.update(await readFile(file));
   // A Deno of another version has another size, or is another file at least.
   const { size, mtimeMs } = await stat(deno);
