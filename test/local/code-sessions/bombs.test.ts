@@ -1,6 +1,6 @@
 /** Code that wants all of the machine, or forges what its server hears of it: the server and other sessions go on. */
 import { readFileSync } from "node:fs";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { residentBytes } from "../../../local/code-sessions/memory-watch.ts";
 import { type CodeSessions, startCodeSessions } from "../../../local/code-sessions/server.ts";
 import { CODE_CACHE } from "../../../local/stack-code.ts";
@@ -10,6 +10,8 @@ const MEGABYTE = 2 ** 20;
 /** A session that has just begun takes some 250 MB, of which Python's own memory is 30 MB. */
 const LIMITS = { wasm: 160 * MEGABYTE, resident: 700 * MEGABYTE };
 const LONGEST_PREPARATION = 180_000;
+// A session begins within a second, or within ten on a machine that is busy otherwise.
+vi.setConfig({ testTimeout: 60_000 });
 const linuxTest = test.skipIf(process.platform !== "linux");
 
 let server: CodeSessions;

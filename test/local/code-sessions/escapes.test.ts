@@ -9,13 +9,15 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { type CodeSessions, startCodeSessions } from "../../../local/code-sessions/server.ts";
 import { CODE_CACHE } from "../../../local/stack-code.ts";
 import { awaitedJavaScript, Caller, javaScript, KEY } from "./caller.ts";
 
 const SECRET = "the-secret-of-this-machine";
 const LONGEST_PREPARATION = 180_000;
+// A session begins within a second, or within ten on a machine that is busy otherwise.
+vi.setConfig({ testTimeout: 60_000 });
 
 let folder: string;
 let secretFile: string;

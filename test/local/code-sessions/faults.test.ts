@@ -1,10 +1,12 @@
 /** The faults that tests inject into the local server of code sessions. */
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type CodeSessions, startCodeSessions } from "../../../local/code-sessions/server.ts";
 import { CODE_CACHE } from "../../../local/stack-code.ts";
 import { Caller, KEY, type Told } from "./caller.ts";
 
 const LONGEST_PREPARATION = 180_000;
+// A session begins within a second, or within ten on a machine that is busy otherwise.
+vi.setConfig({ testTimeout: 60_000 });
 const identifier = "with-faults";
 let server: CodeSessions;
 let caller: Caller;

@@ -7,13 +7,15 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { strToU8, zipSync } from "fflate";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { PackageMode } from "../../../local/code-sessions/packages.ts";
 import { type CodeSessions, startCodeSessions } from "../../../local/code-sessions/server.ts";
 import { CODE_CACHE } from "../../../local/stack-code.ts";
 import { Caller, KEY } from "./caller.ts";
 
 const LONGEST_PREPARATION = 180_000;
+// A session begins within a second, or within ten on a machine that is busy otherwise.
+vi.setConfig({ testTimeout: 60_000 });
 const LOCK = path.join(import.meta.dirname, "../../../node_modules/pyodide/pyodide-lock.json");
 
 interface Wheel {
@@ -132,7 +134,7 @@ test(
     const nested = "import base64; exec(base64.b64decode('aW1wb3J0IGJhc2VudW1iZXJz')); basenumbers.SEVEN";
     expect(await caller.value("other-session", nested)).toBe(7);
     expect((await server.stats()).starts).toMatchObject({ snapshot: 2, fallback: 0 });
-  expect(fetched.sort()).toEqual(["/base_numbers-1.0-py3-none-any.whl", "/far_numbers-1.0-py3-none-any.whl"]);
+    expect(fetched.sort()).toEqual(["/base_numbers-1.0-py3-none-any.whl", "/far_numbers-1.0-py3-none-any.whl"]);
     const failure = async (python: string) => (await caller.execute("one-session", python)).body.result?.stderr;
     expect(await failure("import forged")).toContain("ModuleNotFoundError: No module named 'forged'");
     expect(await failure("import notoffered")).toContain("ModuleNotFoundError");
