@@ -104,6 +104,10 @@ const settings = z.object({
   EMBEDDING_API_VERSION: z.string().min(1).optional(),
   EMBEDDING_DIMENSIONS: within(1, 4_096, "a whole number").int("expected a whole number").default(DEFAULT_DIMENSIONS),
 
+  CODE_SESSIONS_ENDPOINT: url.optional(),
+  CODE_SESSIONS_KEY: z.string().min(1).optional(),
+  CODE_TIMEOUT: within(1, 200, "whole seconds").int("expected whole seconds from 1 to 200").default(60),
+
   RUN_LIFETIME: within(1, 86_400, "whole seconds").int("expected whole seconds from 1 to 86400").default(600),
   RUN_LEASE: seconds(1, 300).default(20),
   RUN_EVENTS_TTL: within(0, 30 * 86_400, "a number of seconds")
@@ -129,8 +133,18 @@ const SECRETS = [
   "BLOBS_CONNECTION",
   "MODEL_KEY",
   "EMBEDDING_KEY",
+  "CODE_SESSIONS_KEY",
   "APPLICATIONINSIGHTS_CONNECTION_STRING",
 ];
+
+export interface CodeSettings {
+  /** of the pool of sessions: its `poolManagementEndpoint` in Azure */
+  endpoint: string;
+  /** of a local pool; undefined: the pool is called with the app's identity */
+  key: string | undefined;
+  /** how long a call may run, in whole seconds */
+  timeout: number;
+}
 
 export interface Config {
   apiKeys: ApiKey[];
@@ -174,6 +188,8 @@ export interface Config {
     /** numbers of a vector */
     dimensions: number;
   };
+  /** where code of the code interpreter runs; undefined: the tool is off */
+  code: CodeSettings | undefined;
   /** seconds; `lease`: how long a driver owns a run without a sign of life, `eventsTtl`: of event logs */
   runs: { lifetime: number; lease: number; eventsTtl: number };
   limits: {
@@ -239,6 +255,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       contextTokens: s.MODEL_CONTEXT_TOKENS,
     },
     embeddings: embeddings(s),
+    code: code(s),
     runs: { lifetime: s.RUN_LIFETIME, lease: s.RUN_LEASE, eventsTtl: s.RUN_EVENTS_TTL },
     limits: {
       requests: s.MAX_REQUESTS,
@@ -294,6 +311,11 @@ function embeddings(s: z.output<typeof settings>): Config["embeddings"] {
     apiVersion: s.EMBEDDING_API_VERSION ?? (endpoint === MODEL_ENDPOINT ? MODEL_API_VERSION : undefined),
     dimensions: s.EMBEDDING_DIMENSIONS,
   };
+}
+
+function code(s: z.output<typeof settings>): Config["code"] {
+  if (s.CODE_SESSIONS_ENDPOINT === undefined) return undefined;
+  return { endpoint: s.CODE_SESSIONS_ENDPOINT, key: s.CODE_SESSIONS_KEY, timeout: s.CODE_TIMEOUT };
 }
 
 function serviceBus(s: z.output<typeof settings>): Config["serviceBus"] {

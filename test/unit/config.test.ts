@@ -48,6 +48,7 @@ test("three settings are enough, and the rest has defaults", () => {
       apiVersion: undefined,
       dimensions: 256,
     },
+    code: undefined,
     runs: { lifetime: 600, lease: 20 },
     limits: { requests: 500, streams: 2_000, overdueRuns: 10_000 },
     showCosts: false,
@@ -108,6 +109,23 @@ test("without a connection string, the namespace of Service Bus is used with an 
   const namespace = "acme.servicebus.windows.net";
   const given = { ServiceBusConnection: undefined, ServiceBusConnection__fullyQualifiedNamespace: namespace };
   expect(read(given).serviceBus).toEqual({ namespace });
+});
+
+test("code runs where the settings say, for as long as they say; nowhere without an endpoint", () => {
+  const CODE_SESSIONS_ENDPOINT = "http://127.0.0.1:7070/pool";
+  expect(read({ CODE_SESSIONS_KEY: "code-secret", CODE_TIMEOUT: "20" }).code).toBeUndefined();
+  expect(read({ CODE_SESSIONS_ENDPOINT }).code).toEqual({
+    endpoint: CODE_SESSIONS_ENDPOINT,
+    key: undefined,
+    timeout: 60,
+  });
+  expect(read({ CODE_SESSIONS_ENDPOINT, CODE_SESSIONS_KEY: "code-secret", CODE_TIMEOUT: "200" }).code).toEqual({
+    endpoint: CODE_SESSIONS_ENDPOINT,
+    key: "code-secret",
+    timeout: 200,
+  });
+  for (const CODE_TIMEOUT of ["0", "201", "1.5", "soon"])
+    expect(complaint({ CODE_SESSIONS_ENDPOINT, CODE_TIMEOUT })).toContain("CODE_TIMEOUT is");
 });
 
 describe("the keys", () => {

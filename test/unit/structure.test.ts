@@ -22,7 +22,7 @@ const FLOORS: string[][] = [
   ["src/ingest", "src/search", "src/threads"],
   ["src/stores"],
   ["src/files"],
-  ["src/store", "src/jobs", "src/model", "src/blobs"],
+  ["src/store", "src/jobs", "src/model", "src/blobs", "src/code"],
   ["src/identity.ts"],
   ["src/managed-identity.ts"],
   ["src/resources", "src/config.ts", "src/log.ts", "src/tenant-shares.ts"],
