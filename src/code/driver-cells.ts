@@ -2,23 +2,40 @@
 export const DRIVER_CELLS = String.raw`
 def run_code(source, name):
     """The value of the last expression, and whether it is to be shown."""
-    tree = compile(source, name, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | ast.PyCF_ONLY_AST | state["futures"], dont_inherit=True)
-    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    try:
+        body, ending, shown = compile_cell(source, name)
+    except SyntaxError as error:
+        # What is found only in the tree comes without its line.
+        if error.text is None and error.filename == name and error.lineno:
+            error.text = linecache.getline(name, error.lineno)
+        raise
+    if (body.co_flags | getattr(ending, "co_flags", 0)) & COROUTINE:
+        return wait_for(evaluate_waiting(body, ending)), shown
+    eval(body, space.__dict__)
+    return None if ending is None else eval(ending, space.__dict__), shown
+
+
+def compile_cell(source, name):
+    """All statements but a last expression, and that expression; nothing runs if either is wrong."""
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | state["futures"]
+    tree = compile(source, name, "exec", flags | ast.PyCF_ONLY_AST, dont_inherit=True)
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
     body = compile(tree, name, "exec", flags, dont_inherit=True)
     state["futures"] |= body.co_flags & ANNOTATIONS
-    flags |= state["futures"]
-    if last is not None:
-        ending = compile(ast.Expression(last.value), name, "eval", flags, dont_inherit=True)
-    evaluate(body)
     if last is None:
-        return None, False
-    return evaluate(ending), not is_silent(source, last)
+        return body, None, False
+    ending = compile(ast.Expression(last.value), name, "eval", flags | state["futures"], dont_inherit=True)
+    return body, ending, not is_silent(source, last)
 
 
-def evaluate(code):
-    value = eval(code, space.__dict__)
-    return wait_for(value) if code.co_flags & COROUTINE else value
+async def evaluate_waiting(*codes):
+    value = None
+    for code in codes:
+        if code is not None:
+            value = eval(code, space.__dict__)
+            if code.co_flags & COROUTINE:
+                value = await value
+    return value if codes[-1] is not None else None
 
 
 def is_silent(source, last):

@@ -212,6 +212,7 @@ class DynamicSession implements CodeSession {
     const timeout = transfer(file.bytes);
     const request: PoolRequest = { method: "POST", template: "/files", query, body, timeout, mostBytes: MEGABYTE };
     const answer = await this.#pool.send(request, signal).catch((error) => {
+      signal.throwIfAborted();
       if (body.failure instanceof Gone) return "missing" as const;
       throw body.failure ?? error;
     });
