@@ -16,6 +16,9 @@ const SECOND = 1_000;
 export const LARGEST_FILE = 128 * MEGABYTE - 4_096;
 export const LARGEST_SESSION = 1_024 * MEGABYTE;
 
+/** The characters of names that Azure's pools take for an upload. */
+const TAKEN_PATH = /^[\p{L}\p{N} \-_.@$&=;,#%^()/]+$/u;
+
 const UPLOADS_AT_ONCE = 4;
 const MOST_PAGES = 20;
 
@@ -218,7 +221,7 @@ class DynamicSession implements CodeSession {
 
   /** Throws what `open` of the file threw, as it was. */
   async #upload(file: SessionFile, signal: AbortSignal): Promise<"done" | "too large" | "missing"> {
-    if (!isPlain(file.path)) return "missing";
+    if (!isPlain(file.path) || !TAKEN_PATH.test(file.path)) return "missing";
     const { name, query } = this.#place(file.path);
     const body = fileBody(name, file.bytes, () => file.open(signal));
     const timeout = this.#patience.usual + transfer(file.bytes);
@@ -230,8 +233,6 @@ class DynamicSession implements CodeSession {
     });
     if (answer === "missing") return "missing";
     if (answer.status === 413) return "too large";
-    // A name that the pool does not take.
-    if (answer.status === 400 && !isGone(answer.bytes)) return "missing";
     if (answer.status < 200 || answer.status >= 300) throw refusal(request, answer);
     return "done";
   }
