@@ -10,6 +10,9 @@ param identityPrincipalId string
 @description('Region.')
 param location string
 
+@description('Sessions at once, at the most.')
+param maximumSessions int
+
 @description('Name of the pool: letters and digits.')
 param name string
 
@@ -28,11 +31,12 @@ resource pool 'Microsoft.App/sessionPools@2025-07-01' = {
   properties: {
     poolManagementType: 'Dynamic'
     containerType: 'PythonLTS'
-    scaleConfiguration: { maxConcurrentSessions: 50 }
+    scaleConfiguration: { maxConcurrentSessions: maximumSessions }
     dynamicPoolConfiguration: {
       lifecycleConfiguration: {
         lifecycleType: 'Timed'
-        cooldownPeriodInSeconds: 600
+        // As in Azure OpenAI's own code interpreter. Azure bills whole hours of a session, so less would save little.
+        cooldownPeriodInSeconds: 1800
       }
     }
     // A model writes the code: it must reach nothing outside.
