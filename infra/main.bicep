@@ -305,6 +305,7 @@ module model 'modules/model.bicep' = if (deploysModel) {
 module sessions 'modules/code-sessions.bicep' = if (codeSessions) {
   scope: group
   params: {
+    developer: developer
     identityId: identityId
     identityPrincipalId: identity.outputs.principalId
     location: empty(codeSessionsLocation) ? location : codeSessionsLocation

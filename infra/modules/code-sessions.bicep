@@ -1,5 +1,8 @@
 import { roles } from 'roles.bicep'
-import { tagsType } from 'types.bicep'
+import { developerType, tagsType } from 'types.bicep'
+
+@description('Who may run code beside the app.')
+param developer developerType?
 
 @description('Resource id of the app\'s identity.')
 param identityId string
@@ -51,6 +54,16 @@ resource appExecutes 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     roleDefinitionId: sessionExecutor
     principalId: identityPrincipalId
     principalType: 'ServicePrincipal'
+  }
+}
+
+resource developerExecutes 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (developer != null) {
+  name: guid(pool.id, developer.?principalId ?? '', sessionExecutor)
+  scope: pool
+  properties: {
+    roleDefinitionId: sessionExecutor
+    principalId: developer.?principalId ?? ''
+    principalType: developer.?principalType
   }
 }
 
