@@ -47,7 +47,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
     log,
     cosmosArgs,
     blobs: true,
-    code: {},
+    // Tests leave sessions behind, and each takes 230 MB.
+    code: { maxSessions: 16, idle: 60 },
   });
   project.provide("stack", {
     origin: new URL(stack.baseUrl).origin,
