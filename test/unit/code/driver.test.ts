@@ -195,7 +195,7 @@ const HARMLESS = [
 
 /** And what it may not: the next cell has no answer, so its session is thrown away. */
 const DEADLY = [
-  "import builtins\nfor name in ('open', 'len', 'str', 'isinstance', 'repr', 'sorted', 'max'): setattr(builtins, name, None)",
+  "import builtins\nfor name in ('open', 'len', 'str', 'isinstance', 'repr', 'max'): setattr(builtins, name, None)",
   "import builtins\nbuiltins.__import__ = None",
   "import builtins\nvars(builtins).clear()",
   "import json\njson.dumps = json.loads = lambda *a, **k: '{}'",
