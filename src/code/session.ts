@@ -17,7 +17,7 @@ export interface CodeSessions {
 
 export interface SessionRef {
   /**
-  /** Libraries that code may import, by their names; asked for once, empty if the pool did not tell. Never throws. */
+   * Names the session in the pool: 4–128 letters, digits and hyphens. The id is all that protects a session from other
    * tenants: random, kept in the thread, never shown and never logged.
    */
   id: string;
