@@ -63,3 +63,9 @@ async function live(tenant: Tenant, seed: number, done: Map<string, number>, fai
   }
   return world.trace.length;
 }
+
+function told(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { actual, expected } = error as Error & { actual?: unknown; expected?: unknown };
+  return `${error.message}\n${JSON.stringify({ actual, expected })}\n${error.stack?.slice(0, 600)}`;
+}
