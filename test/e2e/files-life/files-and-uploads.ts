@@ -166,7 +166,7 @@ export class FilesAndUploads {
     const rest = upload.parts.filter((part) => !all.includes(part));
     const chosen = this.#world.chance(0.8) ? [...all, ...rest] : all;
     const parts =
-      this.#world.chance(0.3) && upload.status === "completed" ? upload.completedWith : chosen.map(({ id }) => id);
+      this.#world.chance(0.3) && upload.status === "completed" ? [...upload.completedWith] : chosen.map(({ id }) => id);
     if (this.#world.chance(0.1)) parts.push(this.#world.pick(["part_none", ...parts]) ?? "");
     const text = chosen.map((part) => part.text).join("");
     const right = createHash("md5").update(text).digest("hex");

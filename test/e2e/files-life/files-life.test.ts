@@ -9,7 +9,7 @@ import { newTenant, type Tenant } from "../harness.ts";
 import { FilesPlayer } from "./player.ts";
 import { FilesWorld } from "./world.ts";
 
-const LIVES = Number(process.env.FILES_LIVES ?? 12);
+const LIVES = Number(process.env.FILES_LIVES ?? 8);
 const SEED = Number(process.env.FILES_SEED ?? Date.now() % 1_000_000_000);
 const LANES = Math.min(16, LIVES);
 
@@ -57,9 +57,7 @@ async function live(tenant: Tenant, seed: number, done: Map<string, number>, fai
   try {
     for (const [name, count] of await new FilesPlayer(world).play(STEPS)) done.set(name, (done.get(name) ?? 0) + count);
   } catch (error) {
-    const why =
-      error instanceof Error ? `${error.message.slice(0, 1_000)}\n${error.stack?.slice(-600)}` : String(error);
-    failures.push(`FILES_SEED=${seed} FILES_LIVES=1 repeats it:\n${world.trace.slice(-30).join("\n")}\n${why}`);
+    failures.push(`FILES_SEED=${seed} FILES_LIVES=1 repeats it:\n${world.trace.join("\n")}\n${told(error)}`);
   }
   return world.trace.length;
 }

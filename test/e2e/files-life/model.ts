@@ -59,7 +59,7 @@ export const mayBe = (attached: Attached): VectorStoreFileStatus[] =>
   attached.seen === undefined ? ["in_progress", endOf(attached)] : [attached.seen];
 
 const SEARCHABLE = ["txt", "md", "html"];
-export const extensionOf = (name: string) => name.slice(name.lastIndexOf(".") + 1);
+const extensionOf = (name: string) => name.slice(name.lastIndexOf(".") + 1).toLowerCase();
 
 /** The refusal that there must be of putting these into a store, if there must be one. */
 export function refusalOf(ids: string[], files: KnownFile[], param: string): Refusal | undefined {
