@@ -69,8 +69,8 @@ export async function searchStore(store: Store, options: SearchOptions): Promise
 }
 
 /**
- * Those of files that are in the store and wholly read. The chunks of a file that was taken out, cancelled or deleted go later, and
- * those of one that is being read come before it has ended.
+ * Those of files that are in the store and wholly read. The chunks of a file that was taken out, cancelled or deleted
+ * go later, and those of one that is being read come before it has ended.
  */
 async function ofFilesThere(
   store: Store,
@@ -96,7 +96,9 @@ interface How {
   signal: AbortSignal;
 }
 
-/** Of a small store, such as a thread's, all chunks come by their vectors: then words need not be asked for as well. */
+/**
+ * Of a small store, such as a thread's, all chunks come by their vectors: then words need not be asked for as well.
+ */
 async function candidates(chunks: ChunkSearch, { text, vector }: SearchQuery, how: How): Promise<FoundChunk[]> {
   const { condition, weights, signal } = how;
   const near = await chunks.nearest(vector, condition, signal);

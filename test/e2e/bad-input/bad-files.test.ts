@@ -1,6 +1,7 @@
 /**
- * Confused requests about files, uploads, vector stores, batches and searches: each is answered in time and without a 5xx, and what is
- * refused has changed nothing. BAD_FILES says how many requests are made, BAD_SEED repeats a choice of them.
+ * Confused requests about files, uploads, vector stores, batches and searches: each is answered in time and without a
+ * 5xx, and what is refused has changed nothing. BAD_FILES says how many requests are made, BAD_SEED repeats a choice
+ * of them.
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -23,7 +24,7 @@ interface Report {
   complaints: string[];
 }
 
-test(`${REQUESTS} confused requests about files are answered without a 5xx, and refusals change nothing (seed ${SEED})`, {
+test(`${REQUESTS} confused requests about files get no 5xx, and refusals change nothing (seed ${SEED})`, {
   timeout: 120_000 + REQUESTS * 200,
 }, async () => {
   const stranger = await newFilesFixture();

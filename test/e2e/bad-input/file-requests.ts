@@ -1,6 +1,6 @@
 /**
- * Requests about files, uploads, vector stores, batches and searches as a confused client might send them: right operations with
- * ids, values and queries that are right in themselves, of the wrong object, or nothing at all.
+ * Requests about files, uploads, vector stores, batches and searches as a confused client might send them: right
+ * operations with ids, values and queries that are right in themselves, of the wrong object, or nothing at all.
  */
 import fc from "fast-check";
 import type { Operation } from "../../../src/api/operation.ts";
@@ -130,7 +130,10 @@ function valuesOf(fixture: FilesFixture): Record<string, fc.Arbitrary<unknown>> 
   };
 }
 
-/** Names at the top of a body that the operation takes, each with a value or not; and now and then one that it does not. */
+/**
+ * Names at the top of a body that the operation takes, each with a value or not; and now and then one that it does
+ * not.
+ */
 function confused(operation: Operation, fixture: FilesFixture): fc.Arbitrary<string> {
   const values = valuesOf(fixture);
   const { properties = {} } = schemaOf(operation.body ?? fail());

@@ -1,4 +1,7 @@
-/** What the stories of all libraries about files that are searched share: a file, and a model that looks into it and cites it. */
+/**
+ * What the stories of all libraries about files that are searched share: a file, and a model that looks into it and
+ * cites it.
+ */
 import type { Turn } from "../../../local/model/turn.ts";
 
 export const FOODS = "Favorite foods.\n\nSummanus: tacos\nTekakwitha: pizza\nFilip: cake";

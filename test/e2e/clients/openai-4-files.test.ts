@@ -1,4 +1,7 @@
-/** Version 4 of the library with files, vector stores and searches: its helpers for them are those of the Assistants API's best years. */
+/**
+ * Version 4 of the library with files, vector stores and searches: its helpers for them are those of the Assistants
+ * API's best years.
+ */
 import OpenAI, { AzureOpenAI, NotFoundError, toFile } from "openai-4";
 import { expect, inject, test } from "vitest";
 import { API_VERSION, all, model, newTenant, POLL } from "../harness.ts";

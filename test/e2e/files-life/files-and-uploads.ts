@@ -9,7 +9,8 @@ import { type KnownFile, type KnownUpload, refusal } from "./model.ts";
 import { expectRefused, expectTaken, type FilesWorld } from "./world.ts";
 
 const NAMES = ["a.txt", "b.md", "c.html", "d.csv", "e.png", "F.TXT", "g.exe", "h"];
-const ASSISTANTS = /^(txt|md|html|csv|png)$/;
+/** "": a name without an ending. */
+const ASSISTANTS = /^(txt|md|html|csv|png|)$/;
 
 const noFile = (id: string) => refusal(404, `No such File object: ${id}`, "id");
 

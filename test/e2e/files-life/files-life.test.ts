@@ -1,7 +1,8 @@
 /**
- * Random sequences of calls on files, uploads, vector stores and batches, legal and illegal ones, against a small reference of what the
- * contract says: they must never disagree, and the counts of a store equal its documents at every look. FILES_LIVES says how many
- * sequences; FILES_SEED repeats one: the number that a failure prints is the seed of the one that failed.
+ * Random sequences of calls on files, uploads, vector stores and batches, legal and illegal ones, against a small
+ * reference of what the contract says: they must never disagree, and the counts of a store equal its documents at
+ * every look. FILES_LIVES says how many sequences; FILES_SEED repeats one: the number that a failure prints is the
+ * seed of the one that failed.
  */
 import { CosmosClient } from "@azure/cosmos";
 import { expect, inject, test } from "vitest";

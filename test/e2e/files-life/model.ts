@@ -77,7 +77,7 @@ export function refusalOf(ids: string[], files: KnownFile[], param: string): Ref
   );
   if (refused.size === 0) return undefined;
   const message = new RegExp(
-    `^Files with extensions \\[\\.\\w+(, \\.\\w+){${refused.size - 1}}\\] are not supported for`,
+    `^Files with extensions \\[\\.?\\w+(, \\.?\\w+){${refused.size - 1}}\\] are not supported for`,
   );
   return refusal(400, message, param, "unsupported_file");
 }
