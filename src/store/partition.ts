@@ -17,6 +17,7 @@ import { type Listable, type ListOptions, listQuery, type Page, takePage } from 
 import { type SnapshotCache, withSnapshot } from "./snapshots.ts";
 import {
   isFinal,
+  PartitionFull,
   type Patience,
   retryTrouble,
   StoreBusy,
@@ -174,6 +175,8 @@ export class Partition implements Listable {
     if (failed >= 0) {
       const status = results[failed]?.statusCode ?? 500;
       if (isFinal(status)) return { ok: false, failed, status };
+      // Of its writes, a store refuses so only those for which the partition has no room.
+      if (status === 403) throw new PartitionFull();
       throw this.#health.met(status === 429 ? new StoreBusy() : new StoreTrouble(`a write of a batch got ${status}`));
     }
     if (results.length !== writes.length) {
