@@ -287,8 +287,10 @@ export class Partition implements Listable {
     return this.#all<Versioned<D>>({ query, parameters }, ids.length);
   }
 
-  /** Up to `limit` ids of the chunks of a file in a vector store. */
-  chunkIds(fileId: string, limit: number): Promise<StoredSize[]> {
+  /** Up to `limit` ids of the chunks of a file in a vector store, or of all its files. */
+  chunkIds(fileId: string | undefined, limit: number): Promise<StoredSize[]> {
+    const all = `SELECT TOP ${limit} c.id FROM c WHERE IS_DEFINED(c.file_id)`;
+    if (fileId === undefined) return this.#all<StoredSize>({ query: all, parameters: [] }, limit);
     const query = `SELECT TOP ${limit} c.id FROM c WHERE c.file_id = @file`;
     return this.#all<StoredSize>({ query, parameters: [{ name: "@file", value: fileId }] }, limit);
   }

@@ -7,7 +7,7 @@ import { buryIngest, handleIngest } from "../../../src/ingest/wake.ts";
 import { INGEST_QUEUE } from "../../../src/jobs/wake-ups.ts";
 import type { FileDoc } from "../../../src/store/documents.ts";
 import type { VectorStoreFileDoc } from "../../../src/store/vector-documents.ts";
-import { attachFile, placeOf } from "../../../src/stores/attach.ts";
+import { attachFile, placeOf, touch } from "../../../src/stores/attach.ts";
 import { attachBatch, storeVectorStore } from "../../../src/stores/attach-many.ts";
 import { cancelBatch } from "../../../src/stores/cancel.ts";
 import { deleteVectorStore } from "../../../src/stores/delete.ts";
@@ -36,6 +36,9 @@ afterEach(async () => {
 
 /** Then Service Bus puts a message aside (local/service-bus, infra). */
 const MOST_DELIVERIES = 10;
+
+/** Milliseconds. */
+const HOUR = 3_600_000;
 
 /** Some 300 chunks: several batches of writes. */
 const LONG = Array.from({ length: 60_000 }, (_, number) => `word${number % 997} `).join("");
@@ -300,4 +303,31 @@ test("a wake-up that fails at every delivery ends among the dead letters, and it
     last_error: { code: "server_error", message: "An internal error occurred." },
   });
   expect(await countsOf(at)).toMatchObject({ failed: 1, total: 1 });
+});
+
+test("a store that has expired loses its chunks, and keeps its files; one that is used keeps all", async () => {
+  const at = await scene();
+  const used = await scene("The cat sat on the mat.");
+  const expiring = { anchor: "last_active_at" as const, days: 1 };
+  const storeOfDays = async ({ tenant, file }: Scene) => {
+    const store = draftStore(tenant, { expires_after: expiring }, other.tools.now());
+    await storeVectorStore(other.app, store, [{ file_id: file.id }], new Map([[file.id, file]]));
+    return store.id;
+  };
+  const [storeId, usedId] = [await storeOfDays(at), await storeOfDays(used)];
+  await world.settle(other);
+  const chunksOf = ({ tenant }: Scene, id: string) =>
+    other.app.store.vectorStore(tenant, id).chunkIds(undefined, 1_000);
+  expect((await chunksOf(at, storeId)).length).toBeGreaterThan(150);
+
+  world.skew += 20 * HOUR;
+  const doc = await readVectorStore(other.app.store, used.tenant, usedId);
+  await touch({ ...other.app, now: other.tools.now }, doc);
+  world.skew += 6 * HOUR;
+  await world.settle(other);
+
+  expect(await chunksOf(at, storeId)).toEqual([]);
+  expect(await read({ ...at, storeId })).toMatchObject({ status: "completed" });
+  expect(await countsOf({ ...at, storeId })).toMatchObject({ completed: 1, total: 1 });
+  expect((await chunksOf(used, usedId)).length).toBe(1);
 });
