@@ -25,6 +25,9 @@ import { checkVectorStores, type StoresReport } from "../../../tools/check-store
 import { PROJECT } from "../../lib/imports.ts";
 import { silentLog } from "../silent-log.ts";
 
+/** Milliseconds. */
+const AFTERLIFE = 20_000;
+
 export interface Worker {
   app: App;
   tools: IngestTools;
@@ -40,7 +43,8 @@ export class IngestWorld {
   skew = 0;
   readonly #model: RunningModel;
   readonly #azurite: Child;
-  readonly #workers: Worker[] = [];
+  readonly #workers = new Set<Worker>();
+  #hasContainers = false;
   readonly #bus: ServiceBusClient;
 
   // biome-ignore lint/style/useConsistentMemberAccessibility: a constructor has no #private form.
@@ -82,7 +86,7 @@ export class IngestWorld {
       readConfig({
         COSMOS_ENDPOINT: line.endpoint,
         COSMOS_KEY: this.cosmos.key,
-        COSMOS_CREATE_CONTAINERS: String(this.#workers.length === 0),
+        COSMOS_CREATE_CONTAINERS: String(!this.#hasContainers),
         ServiceBusConnection: this.queue.connectionString(),
         BLOBS_CONNECTION: blobConnectionString(Number(this.#azurite.ports.port)),
         MODEL_ENDPOINT: this.#model.baseUrl,
@@ -95,8 +99,18 @@ export class IngestWorld {
     );
     await app.prepare();
     const tools: IngestTools = { ...app.ingest, now: () => Date.now() + this.skew };
-    const worker = { app, tools, kill: () => line.cut() };
-    this.#workers.push(worker);
+    this.#hasContainers = true;
+    const worker = {
+      app,
+      tools,
+      kill: async () => {
+        await line.cut();
+        this.#workers.delete(worker);
+        // What it was about has failed by then; its connections to the others would be held for nothing.
+        setTimeout(() => void app.close().catch(() => undefined), AFTERLIFE).unref();
+      },
+    };
+    this.#workers.add(worker);
     return worker;
   }
 
@@ -159,7 +173,7 @@ export class IngestWorld {
 
   async stop(): Promise<void> {
     this.cosmos.setFaults([]);
-    await Promise.all(this.#workers.map(({ app }) => app.close()));
+    await Promise.all([...this.#workers].map(({ app }) => app.close()));
     await this.#bus.close();
     await Promise.all([this.cosmos.stop(), this.#model.stop(), this.queue.stop(), this.#azurite.kill()]);
     await this.embeddings.stop();
