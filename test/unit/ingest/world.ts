@@ -79,8 +79,12 @@ export class IngestWorld {
     return new IngestWorld(cosmos, queue, model, azurite, await Embedder.start(model.baseUrl));
   }
 
-  /** Another process of the app. */
-  async worker(): Promise<Worker> {
+  get blobPort(): number {
+    return Number(this.#azurite.ports.port);
+  }
+
+  /** Another process of the app, with Blob Storage at this port. */
+  async worker(blobPort = this.blobPort): Promise<Worker> {
     const line = await Line.to(Number(new URL(this.cosmos.endpoint).port));
     const app = new App(
       readConfig({
@@ -88,7 +92,7 @@ export class IngestWorld {
         COSMOS_KEY: this.cosmos.key,
         COSMOS_CREATE_CONTAINERS: String(!this.#hasContainers),
         ServiceBusConnection: this.queue.connectionString(),
-        BLOBS_CONNECTION: blobConnectionString(Number(this.#azurite.ports.port)),
+        BLOBS_CONNECTION: blobConnectionString(blobPort),
         MODEL_ENDPOINT: this.#model.baseUrl,
         MODEL_KEY: "a-key",
         EMBEDDING_MODEL: "text-embedding-3-small",
@@ -224,12 +228,18 @@ export class Embedder {
   calls = 0;
   /** the status of the next so many answers; 200 where there is none */
   refusals: number[] = [];
+  #hold: { isHeld: () => void; until: Promise<void> } | undefined;
+  #release: () => void = () => {};
 
   constructor(target: string) {
     this.#server = createServer(async (request, response) => {
       this.calls += 1;
       const body: Buffer[] = [];
       for await (const chunk of request) body.push(chunk as Buffer);
+      if (this.#hold !== undefined) {
+        this.#hold.isHeld();
+        await this.#hold.until;
+      }
       const status = this.refusals.shift();
       if (status !== undefined) {
         response.writeHead(status, { "content-type": "application/json", "retry-after": "1" });
@@ -241,6 +251,19 @@ export class Embedder {
       response.writeHead(answer.status, { "content-type": "application/json" });
       response.end(await answer.text());
     });
+  }
+
+  /** Resolves once a request is held; all are until `release`. */
+  hold(): Promise<void> {
+    const [held, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    this.#hold = { isHeld: held.resolve, until: released.promise };
+    this.#release = released.resolve;
+    return held.promise;
+  }
+
+  release(): void {
+    this.#hold = undefined;
+    this.#release();
   }
 
   static async start(target: string): Promise<Embedder> {
