@@ -155,8 +155,6 @@ export interface Config {
     key: string | undefined;
     database: string;
     createContainers: boolean;
-    /** of the vectors in the container `stores` */
-    dimensions: number;
   };
   serviceBus: { connectionString: string } | { namespace: string };
   /** where the bytes of files are; undefined: this deployment serves no files */
@@ -185,7 +183,7 @@ export interface Config {
     endpoint: string;
     key: string | undefined;
     apiVersion: string | undefined;
-    /** numbers of a vector */
+    /** numbers of a vector, also of those in the container `stores` */
     dimensions: number;
   };
   /** where code of the code interpreter runs; undefined: the tool is off */
@@ -239,7 +237,6 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       key: s.COSMOS_KEY,
       database: s.COSMOS_DATABASE,
       createContainers: s.COSMOS_CREATE_CONTAINERS,
-      dimensions: s.EMBEDDING_DIMENSIONS,
     },
     serviceBus: serviceBus(s),
     blobs: blobs(s),

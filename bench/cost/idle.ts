@@ -2,16 +2,28 @@
 import type { Cell, Table } from "../lib/measurement.ts";
 import { chargedSeconds, INCLUDED, INSTANCE_GIGABYTES, LEAST_GIGABYTES, MONTH_SECONDS, PRICES } from "./prices.ts";
 
-/** functions/sweep.ts */
-const SWEEP_SECONDS = 15;
-const TICKS = MONTH_SECONDS / SWEEP_SECONDS;
-const TICK_GIGABYTE_SECONDS = TICKS * chargedSeconds(0) * INSTANCE_GIGABYTES;
+/** A timer: how often it ticks, and how many queries over all partitions it makes each time. */
+interface Sweep {
+  name: string;
+  every: number;
+  queries: number;
+}
+
+/** functions/sweep.ts: runs, purges, and vector stores. */
+export const SWEEP: Sweep = { name: "sweep", every: 15, queries: 3 };
+
+/** functions/file-sweep.ts, where there is Blob Storage. The one for orphans, once a day, does not show. */
+const FILE_SWEEP: Sweep = { name: "file sweep", every: 60, queries: 1 };
+
+const SWEEPS = [SWEEP, FILE_SWEEP];
+const ticksOf = ({ every }: Sweep) => MONTH_SECONDS / every;
+const gigabyteSecondsOf = (sweep: Sweep) => ticksOf(sweep) * chargedSeconds(0) * INSTANCE_GIGABYTES;
 
 /** `threads`, `catalog` and `stores` */
 const CONTAINERS = 3;
 
-/** `runs`, `runs-overflow`, and the dead letters of each */
-const QUEUES = 4;
+/** `runs`, `runs-overflow`, `ingest`, and the dead letters of each */
+const QUEUES = 6;
 
 /** `tickUnits`: request units of one tick of the sweep. */
 export function idleTable(tickUnits: number): Table {
@@ -19,7 +31,7 @@ export function idleTable(tickUnits: number): Table {
   const operations = `${INCLUDED.operations / 1e6} million operations`;
   const rows: Cell[][] = [
     ["Service Bus Standard, base charge", operations, PRICES.serviceBusBaseMonth],
-    ...sweepRows((TICKS * tickUnits) / 1e6),
+    ...SWEEPS.flatMap((sweep) => sweepRows(sweep, (tickUnits / SWEEP.queries) * sweep.queries)),
     ["Cosmos DB, the least storage of three containers", `${gigabytes} GB`, gigabytes * PRICES.perGigabyteMonth],
   ];
   const sum = rows.reduce((total, [, , dollars]) => total + Number(dollars), 0);
@@ -36,20 +48,28 @@ export function idleTable(tickUnits: number): Table {
   };
 }
 
-const sweepRows = (millionUnits: number): Cell[][] => [
-  [`sweep, every ${SWEEP_SECONDS} s: executions`, TICKS, (TICKS / 1e6) * PRICES.perMillionExecutions],
-  [
-    "sweep: its instance, a second each time",
-    `${whole(TICK_GIGABYTE_SECONDS)} GB-s`,
-    TICK_GIGABYTE_SECONDS * PRICES.perGigabyteSecond,
-  ],
-  ["sweep: Cosmos DB, serverless", `${millionUnits.toFixed(2)} million RU`, millionUnits * PRICES.perMillionUnits],
-];
+/** `tickUnits`: request units of one tick. */
+function sweepRows(sweep: Sweep, tickUnits: number): Cell[][] {
+  const [ticks, gigabyteSeconds] = [ticksOf(sweep), gigabyteSecondsOf(sweep)];
+  const millionUnits = (ticks * tickUnits) / 1e6;
+  const { name, every } = sweep;
+  return [
+    [`${name}, every ${every} s: executions`, ticks, (ticks / 1e6) * PRICES.perMillionExecutions],
+    [
+      `${name}: its instance, a second each time`,
+      `${whole(gigabyteSeconds)} GB-s`,
+      gigabyteSeconds * PRICES.perGigabyteSecond,
+    ],
+    [`${name}: Cosmos DB, serverless`, `${millionUnits.toFixed(2)} million RU`, millionUnits * PRICES.perMillionUnits],
+  ];
+}
 
-/** What the free grant takes off the sweep's bill. */
+const sumOf = (of: (sweep: Sweep) => number) => SWEEPS.reduce((sum, sweep) => sum + of(sweep), 0);
+
+/** What the free grant takes off the sweeps' bill. */
 const granted = (): number =>
-  Math.min(TICK_GIGABYTE_SECONDS, INCLUDED.gigabyteSeconds) * PRICES.perGigabyteSecond +
-  (Math.min(TICKS, INCLUDED.executions) / 1e6) * PRICES.perMillionExecutions;
+  Math.min(sumOf(gigabyteSecondsOf), INCLUDED.gigabyteSeconds) * PRICES.perGigabyteSecond +
+  (Math.min(sumOf(ticksOf), INCLUDED.executions) / 1e6) * PRICES.perMillionExecutions;
 
 const whole = (value: number) => Math.round(value).toLocaleString("en-US");
 

@@ -131,7 +131,7 @@ export const notesFor = (): string[] => [
   "A Strong account charges reads twice unless they ask for less. The reads of the HTTP face and the queries of the sweep do not; what the engine reads of its threads does.",
   "A serverless account charges the end of each event log, a day later, as deletes: the dollars hold them. A provisioned account does them with what is left over.",
   "The model of the simple run, of the run with a tool call and of the second runs answers at once. One that takes its time makes a run dearer, since its driver looks at it or saves the answer about once a second: the rows of 10 s show that.",
-  `Each poll, and each look of an app at a run whose events a client follows, comes on top. How often the platform looks at the queues to scale the workers is not published; one look a second at each of the four would be ${looksAMonth().toFixed(1)} of the ${INCLUDED.operations / 1e6} million operations.`,
+  `Each poll, and each look of an app at a run whose events a client follows, comes on top. How often the platform looks at the queues to scale the workers is not published; one look a second at each of the six would be ${looksAMonth().toFixed(1)} million operations, of which ${INCLUDED.operations / 1e6} million are in the base charge.`,
   "The local server computes request units by the published rules; Azure's own figures may differ by some percent. What Azure charges for a read that finds nothing new (304) is not published: the least is assumed, as for a document of 1 KB. `npm run first-hour` compares on a real account.",
   "The last request of a streamed run is that of the wake-up which comes when its lease ends.",
 ];

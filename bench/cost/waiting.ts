@@ -1,6 +1,7 @@
 /** What is asked of Cosmos DB while a client waits for a run, and while there is nothing to do. Request units. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { createRun, getRun, isUnderWay } from "../lib/runs.ts";
+import { SWEEP } from "./idle.ts";
 import { SLOW_MODEL } from "./kinds.ts";
 import type { TracedPlace } from "./place.ts";
 import { unitsOf } from "./trace.ts";
@@ -38,14 +39,12 @@ export async function waitingCosts(place: TracedPlace): Promise<Waiting> {
   return { poll, lastPoll, look: unitsOf(looks) / looks.length, tick: await unitsOfTick(place) };
 }
 
-/** The sweep asks two things of all partitions, and nothing else does while no run is created. */
-const QUERIES_A_TICK = 2;
-
+/** Nothing else asks all partitions while no run is created. */
 async function unitsOfTick({ subject, trace }: TracedPlace): Promise<number> {
   const overAll = () => trace.requests().filter(({ kind, partition }) => kind === "query" && partition === "");
   const before = overAll().length;
   await fetch(new URL("/admin/functions/sweep", subject.local.baseUrl), { method: "POST" });
-  while (overAll().length < before + QUERIES_A_TICK) await sleep(20);
+  while (overAll().length < before + SWEEP.queries) await sleep(20);
   const queries = overAll().slice(before);
-  return (unitsOf(queries) / queries.length) * QUERIES_A_TICK;
+  return (unitsOf(queries) / queries.length) * SWEEP.queries;
 }

@@ -2,10 +2,11 @@
  * Azure Blob Storage, where the bytes of files are. The SDK is loaded with the first call: a request that needs no file
  * does not wait for it. What goes wrong there is thrown as `BlobTrouble`.
  */
+import type { Readable } from "node:stream";
 import type { ContainerClient } from "@azure/storage-blob";
 import { Blocks, type StagedBlocks } from "./blocks.ts";
 import { type BlobSettings, connectContainer } from "./connection.ts";
-import { answered, PATIENCE } from "./patience.ts";
+import { answered, flowing, PATIENCE } from "./patience.ts";
 import { asBlobTrouble, isMissing } from "./trouble.ts";
 
 /** Bytes as they come: a request's file, a blob that is read. */
@@ -18,7 +19,10 @@ export interface Received {
   commit(): Promise<void>;
 }
 
-/** A blob that is being read: the length of what `stream` yields. Abort the signal to stop reading early. */
+/**
+ * A blob that is being read: the length of what `stream` yields. Abort the signal to stop reading early. A stream that
+ * brings nothing for a while throws `BlobTrouble`.
+ */
 export interface OpenBlob {
   bytes: number;
   stream: ByteStream;
@@ -96,7 +100,8 @@ export class Blobs {
         signal,
       );
       if (readableStreamBody === undefined) throw new Error("a download was answered without a stream");
-      return { bytes: contentLength, stream: readableStreamBody as AsyncIterable<Buffer> };
+      const body = readableStreamBody as Readable;
+      return { bytes: contentLength, stream: flowing<Buffer>(this.#patience, body, () => body.destroy()) };
     } catch (error) {
       if (isMissing(error)) return undefined;
       return asBlobTrouble("download")(error);
@@ -127,14 +132,22 @@ export class Blobs {
   /** All blobs in the order of their names, a page of at most `size` at a time. */
   async *pages(size: number): AsyncGenerator<ListedBlob[]> {
     const container = await this.#connected();
-    const pages = container.listBlobsFlat().byPage({ maxPageSize: size });
+    let token: string | undefined;
     for (;;) {
-      const next = await pages.next().catch(asBlobTrouble("list"));
+      const continued = token === undefined ? {} : { continuationToken: token };
+      const next = await this.#answered((abortSignal) =>
+        container
+          .listBlobsFlat({ abortSignal })
+          .byPage({ maxPageSize: size, ...continued })
+          .next(),
+      ).catch(asBlobTrouble("list"));
       if (next.done) return;
       yield next.value.segment.blobItems.map(({ name, properties }) => ({
         name,
         modifiedAt: properties.lastModified.getTime(),
       }));
+      token = next.value.continuationToken;
+      if (token === undefined || token === "") return;
     }
   }
 

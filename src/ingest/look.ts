@@ -1,10 +1,10 @@
 /** What a worker does with one file of a vector store that a wake-up names. */
 import { BlobTrouble } from "../blobs/trouble.ts";
 import { wakeFiles } from "../jobs/ingest-jobs.ts";
-import { FILE_FAILED, type FileError } from "../resources/file-errors.ts";
+import { FILE_FAILED, type FileError, STORE_FULL } from "../resources/file-errors.ts";
 import { type Doc, isNewer } from "../store/documents.ts";
 import type { Versioned } from "../store/partition.ts";
-import { StoreTrouble } from "../store/trouble.ts";
+import { PartitionFull, StoreTrouble } from "../store/trouble.ts";
 import type { VectorStoreFileDoc } from "../store/vector-documents.ts";
 import type { StorePlace } from "../stores/attach.ts";
 import { clean, deleteChunks, deleteUse, noteUse } from "../stores/clean.ts";
@@ -70,6 +70,10 @@ async function after(tools: IngestTools, place: StorePlace, held: Held, error: u
     log.info("a file cannot be searched", { code: error.code, reason: error.reason });
     return fail(tools, place, held, { code: error.code, message: error.message });
   }
+  if (error instanceof PartitionFull) {
+    log.error("a vector store has no room for a file: the 20 GB of a logical partition are used up");
+    return giveUpForRoom(tools, place, held);
+  }
   const attempts = doc.internal.attempts;
   const pause = Math.min(FIRST_PAUSE * 2 ** (attempts - 1), LONGEST_PAUSE);
   if (error instanceof StoreTrouble || error instanceof BlobTrouble) {
@@ -97,6 +101,11 @@ async function fail(tools: IngestTools, place: StorePlace, held: Held, error: Fi
   } catch (trouble) {
     if (!(trouble instanceof Lost)) throw trouble;
   }
+}
+
+/** What there is of the file goes first: else there may be no room to say that it failed. */
+async function giveUpForRoom(tools: IngestTools, place: StorePlace, held: Held): Promise<void> {
+  if (await deleteChunks(place.partition, held.doc.id, () => held.fence())) await fail(tools, place, held, STORE_FULL);
 }
 
 /** The file itself was deleted: it goes out of the store. */

@@ -39,6 +39,6 @@ function wakeUpsOf(docs: OverdueInStore[], moment: string): WakeUpToSend[] {
   return [
     ...wakeFiles(tenant, storeId, of("vector_store_file", "detached_file"), moment),
     ...of("file_batch").map((batch) => wakeBatch(tenant, storeId, batch, moment)),
-    ...of("deleted_vector_store").map(() => wakeStore(tenant, storeId, moment)),
+    ...of("deleted_vector_store", "vector_store").map(() => wakeStore(tenant, storeId, moment)),
   ];
 }

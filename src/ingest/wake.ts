@@ -11,6 +11,7 @@ import { goOn } from "../stores/attach-many.ts";
 import { cancelFiles } from "../stores/cancel.ts";
 import { noteUse } from "../stores/clean.ts";
 import { purgeStore } from "../stores/delete.ts";
+import { clearExpired } from "../stores/expire.ts";
 import { claim } from "./held.ts";
 import { lookAtFile } from "./look.ts";
 import { HandBack, type IngestTools } from "./tools.ts";
@@ -80,7 +81,10 @@ async function putOff({ wakeUps }: IngestTools, job: IngestWakeUp, files: string
 
 async function lookAtStore(tools: IngestTools, place: StorePlace, { batch }: IngestWakeUp): Promise<void> {
   try {
-    if (batch === undefined) return await purgeStore(tools, place);
+    if (batch === undefined) {
+      await purgeStore(tools, place);
+      return await clearExpired(tools, place);
+    }
     const doc = await place.partition.readNewest<Doc>(batch);
     if (doc?.kind !== "file_batch" || isNewer(doc) || doc.internal.due == null) return;
     if (doc.internal.cancelled) await cancelFiles(tools, place, batch);

@@ -21,8 +21,14 @@ export function embeddingTrouble(error: unknown, model: string): EmbeddingTroubl
   }
   if (isWrongPath(error)) return final("The embedding model's endpoint serves no embeddings at its address.");
   const { error: told, retryable, retryAfter } = modelTrouble(error, model);
-  return retryable ? { kind: "later", retryAfter, error: told } : { kind: "final", error: told };
+  if (retryable) return { kind: "later", retryAfter, error: told };
+  // What the endpoint says may quote its users' texts and name its deployment: that is for the log.
+  return told.code === "rate_limit_exceeded" ? { kind: "final", error: NO_QUOTA } : final(REFUSED);
 }
+
+const REFUSED = "The embedding model refused the request.";
+
+const NO_QUOTA: RunError = { code: "rate_limit_exceeded", message: "The embedding model's quota is used up." };
 
 const final = (message: string): EmbeddingTrouble => ({ kind: "final", error: serverError(message) });
 

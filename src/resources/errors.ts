@@ -212,9 +212,15 @@ export const noRunStepFound = (id: string) => invalidRequest(404, `No run step f
 
 export const noSuchFile = (id: string) => invalidRequest(404, `No such File object: ${shown(id)}`, "id");
 
+/** Of the ids in one refusal. */
+const MOST_FILES_NAMED = 20;
+
 /** Of ids in a request's body; no full stop: clients match on it. */
-export const filesNotFound = (ids: string[]) =>
-  invalidRequest(404, `Files [${ids.map(shown).join(", ")}] were not found`);
+export const filesNotFound = (ids: string[]) => {
+  const rest = ids.length - MOST_FILES_NAMED;
+  const named = [...ids.slice(0, MOST_FILES_NAMED).map(shown), ...(rest > 0 ? [`and ${rest} more`] : [])];
+  return invalidRequest(404, `Files [${named.join(", ")}] were not found`);
+};
 
 export const badPurpose = (purpose: string, allowed: readonly string[]) =>
   invalidRequest(400, `'${shown(purpose)}' is not one of ${pythonList([...allowed])} - 'purpose'`, "purpose");
@@ -304,7 +310,9 @@ export const embeddingsNotServed = () =>
 export const embeddingsFailed = (retryAfter: number | undefined) =>
   gateway(
     503,
-    "The embedding model does not answer.",
+    retryAfter === undefined
+      ? "The embedding model refuses this search, and would refuse it again: see the log of the deployment."
+      : "The embedding model does not answer.",
     retryAfter === undefined
       ? { "x-should-retry": "false" }
       : { "retry-after": String(retryAfter), "retry-after-ms": String(retryAfter * 1000) },

@@ -17,4 +17,5 @@ export const FILE_TOO_LARGE: FileError = {
   message: "The file could not be parsed because it is too large.",
 };
 export const FILE_EMPTY: FileError = { code: "invalid_file", message: "The file is empty." };
+export const STORE_FULL: FileError = { code: "server_error", message: "The vector store is full." };
 export const FILE_FAILED: FileError = { code: "server_error", message: "An internal error occurred." };

@@ -67,10 +67,14 @@ const EXTENSIONS: Record<Purpose, string[] | undefined> = {
   user_data: undefined,
 };
 
-/** Throws the contract's 400 for a file whose name ends in what its purpose does not take. */
+/**
+ * Throws the contract's 400 for a file whose name ends in what its purpose does not take. Names without an ending are
+ * taken for assistants, as the original did: such a file cannot be searched, but code may read it.
+ */
 export function assertExtension(purpose: Purpose, filename: string): void {
   const allowed = EXTENSIONS[purpose];
   const extension = extensionOf(filename);
+  if (extension === "" && purpose === "assistants") return;
   if (allowed !== undefined && !allowed.includes(extension)) throw extensionNotAllowed(extension, allowed);
 }
 

@@ -96,6 +96,15 @@ const SECONDS_A_DAY = 86_400;
 export const expiryOf = ({ expires_after: life, last_active_at: active }: StoredStore): number | null =>
   life === null ? null : active + life.days * SECONDS_A_DAY;
 
+/** Longer than clocks differ, so that no instance still takes the store for a living one. Milliseconds. */
+const AFTER_EXPIRY = 3_600_000;
+
+/** When what the store can be searched by may go if nothing uses it until then, in milliseconds; null: never. */
+export function clearingAt(store: StoredStore): number | null {
+  const end = expiryOf(store);
+  return end === null ? null : end * 1000 + AFTER_EXPIRY;
+}
+
 /** `now` in milliseconds. */
 export function isExpired(store: StoredStore, now: number): boolean {
   const end = expiryOf(store);

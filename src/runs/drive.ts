@@ -17,7 +17,7 @@ import { goOn } from "./go-on.ts";
 import { hear } from "./hear.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { Hosting } from "./hosting.ts";
-import { withImages } from "./images.ts";
+import { type WithImages, withImages } from "./images.ts";
 import type { Ending } from "./lifecycle.ts";
 import type { Outcome } from "./outcome.ts";
 import type { OwnedRun } from "./owned-run.ts";
@@ -155,16 +155,30 @@ async function converse(
   window: Promise<MessageDoc[]> | undefined,
 ): Promise<Outcome> {
   let context: Context;
+  let images: WithImages;
   try {
     context = await readContext(owned, toolset, engine.config.model.contextTokens, window);
-    const images = await withImages(engine, owned.run.internal.tenant, context.request, signal);
-    if ("error" in images) return { kind: "ending", ending: { status: "failed", error: images.error } };
-    context = { ...context, request: images.request };
+    images = await withImages(engine, owned.run.internal.tenant, context.request, signal);
   } catch (error) {
     if (!(error instanceof StoreTrouble)) throw error;
     logOf(engine, owned.run).warn("the run's messages could not be read", { error });
     return { kind: "store-trouble" };
   }
+  if ("error" in images) return { kind: "ending", ending: { status: "failed", error: images.error } };
+  try {
+    return await ask(engine, owned, turn, { ...context, request: images.request }, signal);
+  } finally {
+    images.release();
+  }
+}
+
+async function ask(
+  engine: Engine,
+  owned: OwnedRun,
+  turn: Turn,
+  context: Context,
+  signal: AbortSignal,
+): Promise<Outcome> {
   if (!context.fits) return { kind: "ending", ending: { status: "incomplete", reason: "max_prompt_tokens" } };
   turn.cite(context.markers);
   for (;;) {

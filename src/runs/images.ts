@@ -12,13 +12,18 @@ import type { RunError } from "../resources/run.ts";
 import type { FileDoc } from "../store/documents.ts";
 import { StoreTrouble } from "../store/trouble.ts";
 import type { Engine } from "./engine.ts";
+import { ImageRoom } from "./image-room.ts";
 
 /** Of all images of one model call together. Characters of base64. */
 const MAX_IMAGES = 50 * 1024 * 1024;
 
 const LANES = 4;
 
-export type WithImages = { request: ModelRequest } | { error: RunError };
+/** Three of the largest model calls, or many small ones. */
+const room = new ImageRoom(3 * MAX_IMAGES);
+
+/** `release`: to be called once the model call has ended. */
+export type WithImages = { request: ModelRequest; release: () => void } | { error: RunError };
 
 /**
  * The request with the images that it names, or why the model need not be asked: a file is gone. Throws `StoreTrouble`
@@ -31,27 +36,42 @@ export async function withImages(
   signal: AbortSignal,
 ): Promise<WithImages> {
   const ids = filesIn(request).reverse();
-  if (ids.length === 0) return { request };
+  if (ids.length === 0) return { request, release: () => {} };
   const time = engine.now();
   const files = new Map<string, FileDoc>();
   const found = await inLanes(LANES, [...new Set(ids)], (id) => findFile(engine.store, tenant, id, time));
   for (const file of found) if (file !== undefined) files.set(file.id, file);
   const gone = ids.find((id) => !files.has(id));
   if (gone !== undefined) return { error: imageGone(gone) };
-  const fitting = newestThatFit(ids, files);
-  const urls = new Map<string, string>();
+  const { fitting, size } = newestThatFit(ids, files);
+  let release = () => {};
   try {
-    await inLanes(LANES, fitting, async (file) => {
-      const url = await engine.images.url(tenant, file, signal);
-      if (url !== undefined) urls.set(file.id, url);
-    });
+    release = await room.take(size, signal);
+    const urls = await urlsOf(engine, tenant, fitting, signal);
+    // Deleted a moment ago.
+    const lost = fitting.find(({ id }) => !urls.has(id));
+    if (lost === undefined) return { request: filled(request, urls), release };
+    release();
+    return { error: imageGone(lost.id) };
   } catch (error) {
+    release();
     if (error instanceof BlobTrouble || signal.aborted) throw new StoreTrouble("an image could not be read", error);
     throw error;
   }
-  // Deleted a moment ago.
-  const lost = fitting.find(({ id }) => !urls.has(id));
-  return lost === undefined ? { request: filled(request, urls) } : { error: imageGone(lost.id) };
+}
+
+async function urlsOf(
+  { images }: Engine,
+  tenant: string,
+  files: FileDoc[],
+  signal: AbortSignal,
+): Promise<Map<string, string>> {
+  const urls = new Map<string, string>();
+  await inLanes(LANES, files, async (file) => {
+    const url = await images.url(tenant, file, signal);
+    if (url !== undefined) urls.set(file.id, url);
+  });
+  return urls;
 }
 
 const imageGone = (id: string): RunError => ({ code: "invalid_image_url", message: noSuchFile(id).message });
@@ -66,22 +86,24 @@ function filesIn({ messages }: ModelRequest): string[] {
 const fileOf = (part: { type: string } | ChatCompletionContentPart) =>
   "image_url" in part ? fileInPlace(part.image_url.url) : undefined;
 
-function newestThatFit(newestFirst: string[], files: Map<string, FileDoc>): FileDoc[] {
+/** `size`: of all that fit, in characters. */
+function newestThatFit(newestFirst: string[], files: Map<string, FileDoc>): { fitting: FileDoc[]; size: number } {
   const fitting = new Set<FileDoc>();
   let size = 0;
   for (const id of newestFirst) {
     const file = files.get(id);
     if (file === undefined) continue;
     // Base64 takes four characters for three bytes.
-    size += Math.ceil(file.bytes / 3) * 4;
-    if (size > MAX_IMAGES) break;
+    const own = Math.ceil(file.bytes / 3) * 4;
+    if (size + own > MAX_IMAGES) break;
+    size += own;
     fitting.add(file);
   }
-  return [...fitting];
+  return { fitting: [...fitting], size };
 }
 
 function filled(request: ModelRequest, urls: Map<string, string>): ModelRequest {
-  let room = MAX_IMAGES;
+  let left = MAX_IMAGES;
   // From the newest to the oldest: where the room ends, the older ones are left out.
   const messages = request.messages.toReversed().map((message) => {
     if (message.role !== "user" || !Array.isArray(message.content)) return message;
@@ -89,8 +111,8 @@ function filled(request: ModelRequest, urls: Map<string, string>): ModelRequest 
       const id = fileOf(part);
       if (id === undefined || part.type !== "image_url") return part;
       const url = urls.get(id);
-      room -= url?.length ?? MAX_IMAGES;
-      if (url === undefined || room < 0) return { type: "text", text: `[image ${id} left out]` };
+      left -= url?.length ?? MAX_IMAGES;
+      if (url === undefined || left < 0) return { type: "text", text: `[image ${id} left out]` };
       return { ...part, image_url: { ...part.image_url, url } };
     });
     return { ...message, content: content.reverse() };

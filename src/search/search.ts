@@ -1,7 +1,10 @@
 /** Searches one vector store: by meaning and by words, and puts both together. */
 import type { AttributeFilter, Attributes } from "../resources/attributes.ts";
+import type { Doc } from "../store/documents.ts";
 import { type ChunkSearch, type Condition, type FoundChunk, MOST_FOUND } from "../store/search.ts";
 import type { Store } from "../store/store.ts";
+import type { VectorStoreFileDoc } from "../store/vector-documents.ts";
+import { docsOf } from "../stores/files.ts";
 import { filterCondition } from "./filters.ts";
 import { type Scored, scored, type Weights } from "./rank.ts";
 import { keyWords } from "./words.ts";
@@ -31,6 +34,8 @@ export interface SearchOptions {
   maxNumResults: number;
   ranking?: SearchRanking | undefined;
   signal: AbortSignal;
+  /** Chunks are found whether or not the store has their file: for collections that are chunks alone. */
+  isOfChunksOnly?: boolean;
 }
 
 export interface SearchResult {
@@ -58,11 +63,28 @@ export async function searchStore(store: Store, options: SearchOptions): Promise
       scored(query.text, await candidates(chunks, query, { condition, weights, signal }), weights),
     ),
   );
-  return best(found.flat())
-    .filter(({ score }) => score >= (ranking.scoreThreshold ?? 0))
-    .slice(0, maxNumResults)
-    .map(resultOf);
+  const good = best(found.flat()).filter(({ score }) => score >= (ranking.scoreThreshold ?? 0));
+  const there = options.isOfChunksOnly ? good : await ofFilesThere(store, options, good);
+  return there.slice(0, maxNumResults).map(resultOf);
 }
+
+/**
+ * Those of files that are in the store and wholly read. The chunks of a file that was taken out, cancelled or deleted
+ * go later, and those of one that is being read come before it has ended.
+ */
+async function ofFilesThere(
+  store: Store,
+  { tenant, vectorStoreId }: SearchOptions,
+  found: Scored[],
+): Promise<Scored[]> {
+  const ids = [...new Set(found.map(({ chunk }) => chunk.file_id))];
+  const docs = await docsOf(store.vectorStore(tenant, vectorStoreId), ids);
+  const there = new Set(docs.flatMap((doc) => (isCompleted(doc) ? [doc.id] : [])));
+  return found.filter(({ chunk }) => there.has(chunk.file_id));
+}
+
+const isCompleted = (doc: Doc) =>
+  doc.kind === "vector_store_file" && (doc as VectorStoreFileDoc).status === "completed";
 
 function weightsOf({ ranker, embeddingWeight = 0.5, textWeight = 0.5 }: SearchRanking): Weights {
   return ranker === "none" ? { embedding: 1, text: 0 } : { embedding: embeddingWeight, text: textWeight };
@@ -74,7 +96,9 @@ interface How {
   signal: AbortSignal;
 }
 
-/** Of a small store, such as a thread's, all chunks come by their vectors: then words need not be asked for as well. */
+/**
+ * Of a small store, such as a thread's, all chunks come by their vectors: then words need not be asked for as well.
+ */
 async function candidates(chunks: ChunkSearch, { text, vector }: SearchQuery, how: How): Promise<FoundChunk[]> {
   const { condition, weights, signal } = how;
   const near = await chunks.nearest(vector, condition, signal);

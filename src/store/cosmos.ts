@@ -74,8 +74,10 @@ class Connection implements CosmosConnection {
   }
 
   prepare(): Promise<void> {
-    const { database, createContainers: create, dimensions } = this.#config.cosmos;
-    return create ? createContainers(this.#client.database(database), dimensions) : Promise.resolve();
+    const { cosmos, embeddings } = this.#config;
+    return cosmos.createContainers
+      ? createContainers(this.#client.database(cosmos.database), embeddings.dimensions)
+      : Promise.resolve();
   }
 
   async readConsistency(): Promise<string> {
@@ -88,7 +90,7 @@ class Connection implements CosmosConnection {
   async readVectorTrouble(): Promise<VectorTrouble | undefined> {
     try {
       const { resource } = await this.#health.answer(this.containers.stores.read());
-      const message = vectorProblem(resource ?? {}, this.#config.cosmos.dimensions);
+      const message = vectorProblem(resource ?? {}, this.#config.embeddings.dimensions);
       return message === undefined ? undefined : { message, isMissing: false };
     } catch (error) {
       if (statusOf(error) === 404) return { message: NO_STORES, isMissing: true };

@@ -17,6 +17,7 @@ import { type Listable, type ListOptions, listQuery, type Page, takePage } from 
 import { type SnapshotCache, withSnapshot } from "./snapshots.ts";
 import {
   isFinal,
+  PartitionFull,
   type Patience,
   retryTrouble,
   StoreBusy,
@@ -174,6 +175,8 @@ export class Partition implements Listable {
     if (failed >= 0) {
       const status = results[failed]?.statusCode ?? 500;
       if (isFinal(status)) return { ok: false, failed, status };
+      // Of its writes, a store refuses so only those for which the partition has no room.
+      if (status === 403) throw new PartitionFull();
       throw this.#health.met(status === 429 ? new StoreBusy() : new StoreTrouble(`a write of a batch got ${status}`));
     }
     if (results.length !== writes.length) {
@@ -284,8 +287,10 @@ export class Partition implements Listable {
     return this.#all<Versioned<D>>({ query, parameters }, ids.length);
   }
 
-  /** Up to `limit` ids of the chunks of a file in a vector store. */
-  chunkIds(fileId: string, limit: number): Promise<StoredSize[]> {
+  /** Up to `limit` ids of the chunks of a file in a vector store, or of all its files. */
+  chunkIds(fileId: string | undefined, limit: number): Promise<StoredSize[]> {
+    const all = `SELECT TOP ${limit} c.id FROM c WHERE IS_DEFINED(c.file_id)`;
+    if (fileId === undefined) return this.#all<StoredSize>({ query: all, parameters: [] }, limit);
     const query = `SELECT TOP ${limit} c.id FROM c WHERE c.file_id = @file`;
     return this.#all<StoredSize>({ query, parameters: [{ name: "@file", value: fileId }] }, limit);
   }

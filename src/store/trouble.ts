@@ -21,6 +21,14 @@ export class StoreBusy extends StoreTrouble {
   }
 }
 
+/** The logical partition has its 20 GB: only deletions make room in it. */
+export class PartitionFull extends StoreTrouble {
+  constructor(cause?: unknown) {
+    super("the partition is full", cause);
+    this.name = "PartitionFull";
+  }
+}
+
 /** A physical partition that a query asked for was split. The client is renewed by then: the same query works now. */
 export class RangeGone extends StoreTrouble {
   constructor(cause?: unknown) {
@@ -37,6 +45,12 @@ const FINAL = [304, 400, 404, 409, 412, 413];
 
 /** "Read session not available": a replica that has not caught up, not a missing document. */
 const SESSION_NOT_AVAILABLE = 1002;
+
+/** "Partition key reached maximum size of 20 GB." */
+const PARTITION_FULL = 1014;
+
+const isFull = (status: number | undefined, substatus: number | undefined) =>
+  status === 403 && substatus === PARTITION_FULL;
 
 export const isFinal = (status: number, substatus?: number) =>
   FINAL.includes(status) && !(status === 404 && substatus === SESSION_NOT_AVAILABLE);
@@ -63,6 +77,7 @@ export function troubleOf(error: unknown): StoreTrouble | undefined {
   if (known !== undefined) return known;
   const status = statusOf(error);
   if (status !== undefined && isFinal(status, substatusOf(error))) return undefined;
+  if (isFull(status, substatusOf(error))) return new PartitionFull(error);
   return status === 429 ? new StoreBusy(error) : new StoreTrouble("the store did not do a request", error);
 }
 
@@ -95,11 +110,15 @@ export class StoreHealth {
     // The SDK's reads answer 404 without throwing.
     const status: unknown = Reflect.get(response, "statusCode");
     if (typeof status !== "number" || status < 400 || isFinal(status, substatusOf(response))) return response;
-    throw this.met(new StoreTrouble(`the store answered ${status}/${substatusOf(response)}`));
+    const substatus = substatusOf(response);
+    if (isFull(status, substatus)) throw new PartitionFull();
+    throw this.met(new StoreTrouble(`the store answered ${status}/${substatus}`));
   }
 
   /** Remembers trouble that an answer tells of one of its parts; returns it, to be thrown. */
   met(trouble: StoreTrouble): StoreTrouble {
+    // That one is of a single partition, and all others are well.
+    if (trouble instanceof PartitionFull) return trouble;
     this.#lastTrouble = this.#now();
     return trouble;
   }

@@ -17,9 +17,9 @@ import { ATTEMPTS, GRACE, type StoreTools } from "./tools.ts";
 /** Files in one batch of writes; the others are the store, the batch, and what Cosmos DB may refuse. */
 export const FILES_A_BATCH = 90;
 
-/** Each file once, as it is named first. */
+/** Each file once, as and where it is named first. */
 export const eachOnce = (files: FileToAttach[]): FileToAttach[] =>
-  [...new Map(files.toReversed().map((file) => [file.file_id, file])).values()].toReversed();
+  [...Map.groupBy(files, ({ file_id: id }) => id).values()].flatMap(([first]) => first ?? []);
 
 /** Puts files into a store as one batch. `files` are the tenant's, by id; each is named once. */
 export async function attachBatch(

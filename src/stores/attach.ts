@@ -6,7 +6,7 @@
 import { wakeFiles } from "../jobs/ingest-jobs.ts";
 import { toSeconds } from "../resources/common.ts";
 import { overloaded, vectorStoreFull } from "../resources/errors.ts";
-import { MAX_STORE_FILES } from "../resources/vector-store.ts";
+import { clearingAt, MAX_STORE_FILES } from "../resources/vector-store.ts";
 import type { FileToAttach } from "../resources/vector-store-file.ts";
 import type { Doc, FileDoc } from "../store/documents.ts";
 import type { Partition, Versioned } from "../store/partition.ts";
@@ -139,8 +139,10 @@ const withoutBatch =
 const NOTED_EVERY = 3_600;
 
 /** What to set in a store that is used. `now` in milliseconds. */
-export function activity({ last_active_at: last }: VectorStoreDoc, now: number): Record<string, unknown> {
-  return toSeconds(now) - last < NOTED_EVERY ? {} : { "/last_active_at": toSeconds(now) };
+export function activity(store: VectorStoreDoc, now: number): Record<string, unknown> {
+  const active = { ...store, last_active_at: toSeconds(now) };
+  if (active.last_active_at - store.last_active_at < NOTED_EVERY) return {};
+  return { "/last_active_at": active.last_active_at, "/internal/due": clearingAt(active) };
 }
 
 /** Notes that a store was used. What fails is not worth a refusal. */

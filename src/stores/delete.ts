@@ -103,7 +103,7 @@ async function purgeRest(partition: Partition, storeId: string): Promise<boolean
 }
 
 /** Some of them may be gone already, or have another version: those stay. */
-async function deleteAll(partition: Partition, deletions: Write[]): Promise<void> {
+export async function deleteAll(partition: Partition, deletions: Write[]): Promise<void> {
   for (const batch of inBatches(deletions)) {
     const result = await partition.batch(batch);
     if (!result.ok) for (const write of batch) await partition.batch([write]);

@@ -2,7 +2,7 @@
 import { toSeconds } from "../resources/common.ts";
 import { newFileBatch } from "../resources/file-batch.ts";
 import { mintId, nextSeq } from "../resources/ids.ts";
-import { type CreateVectorStoreRequest, newVectorStore } from "../resources/vector-store.ts";
+import { type CreateVectorStoreRequest, clearingAt, newVectorStore } from "../resources/vector-store.ts";
 import { type FileToAttach, newVectorStoreFile } from "../resources/vector-store-file.ts";
 import { storeKey } from "../store/documents.ts";
 import {
@@ -25,11 +25,13 @@ export function draftStore(
 ): VectorStoreDoc {
   const seq = nextSeq(now);
   const id = mintId("vector_store", seq);
+  const store = newVectorStore(request, id, toSeconds(now));
+  const due = clearingAt(store);
   return {
-    ...newVectorStore(request, id, toSeconds(now)),
+    ...store,
     pk: storeKey(tenant, id),
     kind: "vector_store",
-    internal: { tenant, sort: vectorStoreSort(tenant, seq) },
+    internal: { tenant, sort: vectorStoreSort(tenant, seq), ...(due === null ? {} : { due }) },
   };
 }
 

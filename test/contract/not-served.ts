@@ -1,7 +1,6 @@
 import { type Counterparts, idsIn } from "./counterparts.ts";
 import { listAt, textAt } from "./json.ts";
 import { type Exchange, runOf } from "./recordings.ts";
-import { isUpload } from "./uploaded.ts";
 
 /** Knows which requests of a recording cannot be replayed yet, and why; each hides those that build on its answer. */
 export class NotServed {
@@ -14,7 +13,7 @@ export class NotServed {
 
   /** Undefined: it can be replayed. */
   reason(exchange: Exchange): string | undefined {
-    const reason = hostedTool(exchange) ?? withoutExtension(exchange) ?? this.#inherited(exchange);
+    const reason = hostedTool(exchange) ?? this.#inherited(exchange);
     if (reason === undefined) return undefined;
     for (const id of idsIn(JSON.stringify(exchange.answer))) {
       if (!this.#counterparts.has(id) && !this.#reasons.has(id)) this.#reasons.set(id, reason);
@@ -33,12 +32,6 @@ export class NotServed {
 function hostedTool({ answer }: Exchange): string | undefined {
   const tools = listAt(runOf(answer), "tools").map((tool) => textAt(tool, "type"));
   return tools.includes("code_interpreter") ? "runs with code_interpreter" : undefined;
-}
-
-/** A client that mixed up its parameters called its file "text/csv"; the original took it, and no tool could have read it. */
-function withoutExtension(exchange: Exchange): string | undefined {
-  const name = textAt(exchange.answer.json, "filename");
-  return isUpload(exchange) && name?.includes(".") === false ? "files without an extension" : undefined;
 }
 
 const requestText = ({ target, body }: Exchange) => `${target} ${JSON.stringify(body ?? null)}`;

@@ -29,7 +29,6 @@ test("three settings are enough, and the rest has defaults", () => {
       key: undefined,
       database: "threadkeep",
       createContainers: false,
-      dimensions: 256,
     },
     serviceBus: { connectionString: REQUIRED.ServiceBusConnection },
     model: {
@@ -81,7 +80,7 @@ test("every setting arrives where it belongs, times of the model in milliseconds
   });
   expect(config).toMatchObject({
     apiKeys: [{ tenant: "acme", digest: digestOf(KEY) }],
-    cosmos: { key: "cosmos-secret", database: "threads-of-acme", createContainers: true, dimensions: 1536 },
+    cosmos: { key: "cosmos-secret", database: "threads-of-acme", createContainers: true },
     model: {
       key: "model-secret",
       apiVersion: "2024-10-21",

@@ -3,6 +3,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Container, Database, SqlQuerySpec } from "@azure/cosmos";
+import { isExpired } from "../../src/resources/vector-store.ts";
 import { CATALOG, STORES } from "../../src/store/containers.ts";
 import type { Doc } from "../../src/store/documents.ts";
 import { isNewer } from "../../src/store/documents.ts";
@@ -118,7 +119,8 @@ async function partition(
     return;
   }
   countsOf(store, files, docs, found);
-  chunksOf(files, docs, chunks, found);
+  // Of a store that has expired, the chunks are cleared away, and then some have gone and others not.
+  if (!isExpired(store, now)) chunksOf(files, docs, chunks, found);
   for (const doc of docs) {
     if (doc.kind !== "vector_store_file" && doc.kind !== "detached_file") continue;
     const { due, claimed } = doc.internal;

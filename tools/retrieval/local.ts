@@ -86,6 +86,7 @@ export async function startStore({ dimensions, partitions }: StoreOptions): Prom
     },
     async search(text, limit, ranking) {
       const found = await searchStore(app.store, {
+        isOfChunksOnly: true,
         tenant: TENANT,
         vectorStoreId: STORE,
         queries: [{ text, vector: vectorOf(text) }],

@@ -2,6 +2,7 @@ import { deleted, type List, listObject } from "../../resources/common.ts";
 import { vectorStoreExpired } from "../../resources/errors.ts";
 import { assertStorable } from "../../resources/limits.ts";
 import {
+  clearingAt,
   createVectorStoreRequest,
   deletedVectorStoreObject,
   expiryOf,
@@ -91,6 +92,9 @@ const modify = operation({
     const end = expiryOf(before);
     const isOver = end !== null && end * 1000 <= now;
     if (isOver && body.expires_after !== undefined) throw vectorStoreExpired(id);
+    if (body.expires_after !== undefined) {
+      set["/internal/due"] = clearingAt({ ...before, expires_after: body.expires_after });
+    }
     const result = await app.store.vectorStore(tenant, id).patchIf<VectorStoreDoc>(id, IS_STORE, set);
     return shown("doc" in result ? result.doc : await readVectorStore(app.store, tenant, id), face, now);
   },

@@ -39,12 +39,8 @@ export function searchSources(store: Store, embeddings: Embeddings, now: () => n
   };
 }
 
-/** The name of the deployment's embedding model is no business of the client's. */
 async function troubleOf(embeddings: Embeddings, error: unknown): Promise<ModelTrouble> {
   const trouble = await embeddings.trouble(error);
   const retryAfter = trouble.kind === "later" ? trouble.retryAfter : undefined;
-  const isTold = trouble.error.code === "server_error" || trouble.error.code === "rate_limit_exceeded";
-  return { error: isTold ? trouble.error : REFUSED, retryable: trouble.kind === "later", retryAfter };
+  return { error: trouble.error, retryable: trouble.kind === "later", retryAfter };
 }
-
-const REFUSED = { code: "server_error", message: "The embedding model refused the request." };

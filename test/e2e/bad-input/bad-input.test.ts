@@ -7,10 +7,10 @@ import { expect, test } from "vitest";
 import { eachInLanes } from "../../../bench/lib/lanes.ts";
 import { operations } from "../../../src/api/operations/index.ts";
 import { type Case, knownCases, randomCases } from "./cases.ts";
-import type { Complaint } from "./defects.ts";
 import { digestOf, type Fixture, newFixture } from "./fixture.ts";
 import { isEverywhere, pathOf } from "./paths.ts";
 import { STRANGE_QUERIES } from "./random.ts";
+import { wrongRefusal } from "./refusals.ts";
 import { type Raw, type RawAnswer, sendRaw } from "./wire.ts";
 
 const REQUESTS = Number(process.env.BAD_REQUESTS ?? 2_000);
@@ -100,57 +100,6 @@ async function wrongReadBack({ text, type }: RawAnswer, request: Raw): Promise<s
   return read.status === 200 && read.text === text
     ? undefined
     : `answered ${text.slice(0, 1_000)}\n    but reads ${read.text.slice(0, 1_000)}`;
-}
-
-/** What is wrong with a refusal; undefined if nothing is. */
-function wrongRefusal(
-  { status, type, text }: RawAnswer,
-  expected: Complaint | undefined,
-  path: string,
-): string | undefined {
-  const got = `${status} ${text.slice(0, 500)}`;
-  if (status < 400 || status >= 500) return got;
-  if (text === "" && !reachesApp(path)) return undefined;
-  if (type !== "application/json") return `of type ${type}: ${got}`;
-  const error = errorIn(text);
-  if (error === undefined) return `of another shape: ${got}`;
-  if (expected === undefined) return undefined;
-  const { message, param, code } = expected;
-  const right = typeof message === "string" ? error.message === message : message.test(error.message);
-  if (right && (error.param ?? null) === param && (code === null || error.code === code)) return undefined;
-  return `${got}\n    instead of ${String(message).slice(0, 500)} (${param}, ${code})`;
-}
-
-/** Bytes that are no ASCII, broken encodings, zero bytes and request lines over 8 KB are refused by the host already. */
-function reachesApp(path: string): boolean {
-  const [bare = ""] = path.split("?");
-  try {
-    decodeURIComponent(bare);
-    return !bare.includes("%00") && path.length < 8_000 && !/[^\x21-\x7e]/.test(path);
-  } catch {
-    return false;
-  }
-}
-
-interface ErrorObject {
-  message: string;
-  param?: string | null;
-  code: string | null;
-}
-
-/** The error in one of the two shapes that there are, without words from the inside of the app. */
-function errorIn(text: string): ErrorObject | undefined {
-  const body: unknown = JSON.parse(text);
-  const service = { message: expect.any(String), type: "invalid_request_error" };
-  const gateway = { message: expect.any(String), code: expect.stringMatching(/^4\d\d$/) };
-  const names = Object.keys((body as { error: object }).error)
-    .toSorted()
-    .join();
-  expect(["code,message", "code,message,param,type"]).toContain(names);
-  expect(body).toEqual({ error: expect.objectContaining(names.includes("type") ? service : gateway) });
-  const { error } = body as { error: ErrorObject };
-  expect(error.message).not.toMatch(/\bat .*\.[jt]s|zod|cosmos|undefined is not|cannot read/i);
-  return error;
 }
 
 test("40 MB are refused, whether their length is told before or not", { timeout: 60_000 }, async () => {

@@ -44,19 +44,37 @@ function threadkeep(): Database {
 }
 
 /** Changes if any document of the tenant changes, comes or goes. */
-export async function digestOf({ tenant }: Fixture): Promise<string> {
-  const database = threadkeep();
+export async function digestOf({ tenant }: Pick<Fixture, "tenant">): Promise<string> {
   const hash = createHash("sha256");
   for (const name of ["catalog", "threads", "stores"]) {
-    const query = "SELECT * FROM c WHERE c.pk = @tenant OR STARTSWITH(c.pk, @prefix)";
-    const parameters = [
-      { name: "@tenant", value: tenant.tenant },
-      { name: "@prefix", value: `${tenant.tenant}:` },
-    ];
-    const { resources } = await database.container(name).items.query({ query, parameters }).fetchAll();
-    const documents = resources.map((each: unknown) => JSON.stringify(each)).toSorted();
-    if (documents.length === 0) throw new Error(`the tenant has no ${name}`);
-    hash.update(JSON.stringify(documents));
+    const documents = await documentsOf(tenant, name);
+    hash.update(JSON.stringify(documents.map((each) => JSON.stringify(each)).toSorted()));
   }
   return hash.digest("hex");
+}
+
+interface Stored {
+  kind: string;
+  internal?: { due?: number | null };
+}
+
+/** Throws if the catalog has none: then the query would not look where the tenant's documents are. */
+async function documentsOf({ tenant }: Tenant, container: string): Promise<Stored[]> {
+  const query = "SELECT * FROM c WHERE c.pk = @tenant OR STARTSWITH(c.pk, @prefix)";
+  const parameters = [
+    { name: "@tenant", value: tenant },
+    { name: "@prefix", value: `${tenant}:` },
+  ];
+  const { resources } = await threadkeep().container(container).items.query<Stored>({ query, parameters }).fetchAll();
+  if (resources.length === 0 && container === "catalog") throw new Error(`the tenant has no ${container}`);
+  return resources;
+}
+
+/** Whether no file of a vector store is read, and nothing is left of what was deleted. */
+export async function isQuiet(tenant: Tenant): Promise<boolean> {
+  const [catalog, stores] = await Promise.all(["catalog", "stores"].map((name) => documentsOf(tenant, name)));
+  return (
+    catalog?.every(({ kind }) => kind !== "deleted_file") === true &&
+    stores?.every(({ internal }) => internal?.due == null) === true
+  );
 }

@@ -10,10 +10,12 @@ import {
   type SubmitToolOutputsAction,
   type ThreadMessage,
   type ThreadRun,
+  ToolUtility,
 } from "@azure/ai-agents";
 import { expect, inject, test } from "vitest";
 import type { Turn } from "../../../local/model/turn.ts";
 import { all, anId, model, newTenant, send, until } from "../harness.ts";
+import { ANSWER, FOODS, FOODS_FILE, MARKER, QUESTION, SEARCHING } from "./cited.ts";
 import { ENDLESS, TWO_CALLS, thrown } from "./openai-library.ts";
 
 /**
@@ -292,4 +294,48 @@ test("files are kept", async () => {
   expect((await files.list()).data.map(({ id }) => id)).toEqual([file.id]);
   expect(await files.delete(file.id)).toMatchObject({ id: file.id, deleted: true });
   expect((await files.list()).data).toEqual([]);
+});
+
+test("a batch of files is polled, and its files are listed", async () => {
+  const client = connect();
+  const { files, vectorStores, vectorStoreFiles, vectorStoreFileBatches } = client;
+  const upload = (text: string, fileName: string) =>
+    files.uploadAndPoll(Readable.from([Buffer.from(text)]), "assistants", { fileName, ...QUICKLY });
+  const [foods, sea] = [await upload(FOODS, FOODS_FILE), await upload("The sea is blue.", "sea.md")];
+  const store = await vectorStores.createAndPoll({ name: "Foods", ...QUICKLY });
+  const batch = await vectorStoreFileBatches.createAndPoll(store.id, { fileIds: [foods.id, sea.id], ...QUICKLY });
+
+  expect(batch).toMatchObject({ status: "completed", fileCounts: { completed: 2, total: 2 } });
+  const listed = await all(vectorStoreFileBatches.list(store.id, batch.id));
+  expect(listed.map(({ id }) => id).toSorted()).toEqual([foods.id, sea.id].toSorted());
+  expect(await vectorStoreFiles.get(store.id, sea.id)).toMatchObject({ status: "completed", vectorStoreId: store.id });
+  expect(await vectorStoreFiles.delete(store.id, sea.id)).toMatchObject({ id: sea.id, deleted: true });
+  expect(await vectorStores.get(store.id)).toMatchObject({ fileCounts: { completed: 1, total: 1 } });
+});
+
+test("an agent searches files and cites them: polled and streamed", async () => {
+  const client = connect();
+  const file = await client.files.upload(Readable.from([Buffer.from(FOODS)]), "assistants", { fileName: FOODS_FILE });
+  const store = await client.vectorStores.createAndPoll({ fileIds: [file.id], ...QUICKLY });
+  const answering = model();
+  await answering.script([...SEARCHING, ...SEARCHING]);
+  const { definition, resources } = ToolUtility.createFileSearchTool([store.id]);
+  const agent = await client.createAgent(answering.name, { tools: [definition], toolResources: resources });
+  const asked = () => client.threads.create({ messages: [{ role: "user", content: QUESTION }] });
+  const [first, second] = [await asked(), await asked()];
+
+  const done = await client.runs.createAndPoll(first.id, agent.id, QUICKLY);
+  const [polled] = await all(client.messages.list(first.id));
+  const events = await all(await client.runs.create(second.id, agent.id).stream());
+  const streamed = events.find(({ event }) => event === "thread.message.completed")?.data as ThreadMessage;
+
+  expect(done.status).toBe("completed");
+  for (const message of [polled, streamed]) {
+    expect(message?.content).toMatchObject([
+      { text: { value: ANSWER, annotations: [{ type: "file_citation", text: MARKER }] } },
+    ]);
+  }
+  const [content] = polled?.content ?? [];
+  expect(JSON.stringify(content)).toContain(file.id);
+  expect(events.at(-2)?.event).toBe("thread.run.completed");
 });

@@ -11,7 +11,8 @@ import {
 } from "@azure/openai-assistants";
 import { expect, inject, test } from "vitest";
 import type { Turn } from "../../../local/model/turn.ts";
-import { anId, model, newTenant, until } from "../harness.ts";
+import { anId, model, newTenant, POLL, until } from "../harness.ts";
+import { ANSWER, FOODS, FOODS_FILE, MARKER, QUESTION, SEARCHING } from "./cited.ts";
 import { ENDLESS, TWO_CALLS } from "./openai-library.ts";
 
 const connect = (key = newTenant().key) =>
@@ -185,4 +186,30 @@ test("files are kept", async () => {
   expect(await client.getFile(file.id)).toMatchObject({ id: file.id, filename: "a.txt" });
   expect((await client.listFiles()).data.map(({ id }) => id)).toEqual([file.id]);
   expect(await client.deleteFile(file.id)).toEqual({ id: file.id, deleted: true });
+});
+
+test("the answer of an assistant that searches files comes with its citation", async () => {
+  const { key, openai } = newTenant();
+  const client = connect(key);
+  const bytes = new TextEncoder().encode(FOODS);
+  const file = await client.uploadFile(bytes, "assistants", { filename: FOODS_FILE });
+  // This library is older than vector stores: another one has put the file into one.
+  const store = await openai.vectorStores.create({});
+  await openai.vectorStores.files.createAndPoll(store.id, { file_id: file.id }, POLL);
+  const answering = model();
+  await answering.script(SEARCHING);
+  const assistant = await openai.beta.assistants.create({
+    model: answering.name,
+    tools: [{ type: "file_search" }],
+    tool_resources: { file_search: { vector_store_ids: [store.id] } },
+  });
+
+  const thread = await client.createThread({ messages: [{ role: "user", content: QUESTION }] });
+  const done = await settled(client, await client.createRun(thread.id, { assistantId: assistant.id }));
+  const [message] = (await client.listMessages(thread.id)).data;
+
+  expect(done.status).toBe("completed");
+  expect(message === undefined ? "" : textOf(message)).toBe(ANSWER);
+  // Which file it is, the library reads from a field that only its first API version had.
+  expect(message?.content).toMatchObject([{ text: { annotations: [{ type: "file_citation", text: MARKER }] } }]);
 });

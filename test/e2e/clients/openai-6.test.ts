@@ -3,6 +3,7 @@ import { fileStories } from "./openai-files.ts";
 import type { Library } from "./openai-library.ts";
 import { objectStories } from "./openai-objects.ts";
 import { runStories } from "./openai-runs.ts";
+import { storeStories } from "./openai-stores.ts";
 import { streamStories } from "./openai-streams.ts";
 
 // Its calls are those of version 7; only its classes are others, which is all that the compiler minds.
@@ -12,3 +13,4 @@ objectStories(library);
 runStories(library);
 streamStories(library);
 fileStories(library);
+storeStories(library);

@@ -9,16 +9,20 @@
  * (150 s), LIKE_AZURE=1: a store with https, endpoint discovery, three partitions and Session consistency, LOG: a file for
  * what the processes say, APP_DIR: another build of the app. RESULTS: a folder that keeps the report of each seed; a seed
  * whose report is there, of the same settings, is not run again.
+ *
+ * `npm run test:faults -- ingest`: vector stores under all faults at once instead. FILES (5000) for each of SEEDS.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { buildIfStale } from "../../e2e/build.ts";
 import { type CampaignOptions, type CampaignReport, runCampaign } from "./campaign.ts";
+import { runIngestCampaigns } from "./ingest.ts";
 import { summary, table } from "./report.ts";
 
 const {
   RUNS = "1000",
   SEEDS = "1,2,3",
+  FILES = "5000",
   LANES = "24",
   PEACE = "900",
   LOST = "0.02",
@@ -34,11 +38,17 @@ const {
 
 const SHOWN_PROBLEMS = 40;
 
-buildIfStale();
-const reports: CampaignReport[] = [];
-for (const seed of SEEDS.split(",").map(Number)) reports.push(await reportOf(optionsOf(seed)));
-if (reports.length > 1) console.log(table(reports));
-if (reports.some(({ problems }) => problems.length > 0)) process.exitCode = 1;
+const seeds = SEEDS.split(",").map(Number);
+const isSound = process.argv[2] === "ingest" ? await runIngestCampaigns(seeds, Number(FILES)) : await runCampaigns();
+if (!isSound) process.exitCode = 1;
+
+async function runCampaigns(): Promise<boolean> {
+  buildIfStale();
+  const reports: CampaignReport[] = [];
+  for (const seed of seeds) reports.push(await reportOf(optionsOf(seed)));
+  if (reports.length > 1) console.log(table(reports));
+  return reports.every(({ problems }) => problems.length === 0);
+}
 
 function optionsOf(seed: number): CampaignOptions {
   return {

@@ -4,7 +4,9 @@
  */
 import { ServiceBusClient } from "@azure/service-bus";
 import { randomNumbers } from "../../../local/random.ts";
+import { blobName } from "../../../src/blobs/blobs.ts";
 import { deleteFile, lookAtFile } from "../../../src/files/delete.ts";
+import { sweepOrphans } from "../../../src/files/sweep.ts";
 import { handleIngest } from "../../../src/ingest/wake.ts";
 import { INGEST_QUEUE } from "../../../src/jobs/wake-ups.ts";
 import { ApiError } from "../../../src/resources/errors.ts";
@@ -31,6 +33,8 @@ export interface CampaignReport {
   cancelled: number;
   kills: number;
   refusals: number;
+  /** blobs that no file had, deleted by the sweep */
+  orphans: number;
 }
 
 /** Throws with everything that is not as it must be. */
@@ -57,10 +61,25 @@ export async function campaign(world: IngestWorld, seed: number, files: number):
   await world.settle(calm);
   const { violations } = await world.check();
   const wrong = violations.map(({ rule, id, detail, pk }) => `${rule}: ${id} ${detail} (${pk})`);
-  const report = { files: 0, completed: 0, failed: 0, cancelled: 0, kills: crew.kills, refusals: 0 };
+  const report = { files: 0, completed: 0, failed: 0, cancelled: 0, kills: crew.kills, refusals: 0, orphans: 0 };
+  // All at once, as if a day had passed.
+  report.orphans = await sweepOrphans(calm.app.engine, Number.POSITIVE_INFINITY);
+  wrong.push(...(await compareBlobs(calm, clients)));
   for (const client of clients) wrong.push(...(await client.compare(report)));
   if (wrong.length > 0) throw new Error(`seed ${seed}:\n${wrong.join("\n")}`);
   return report;
+}
+
+/** A file without its bytes, and bytes without their file. */
+async function compareBlobs({ app: { blobs } }: Worker, clients: Client[]): Promise<string[]> {
+  if (blobs === undefined) throw new Error("there is Blob Storage");
+  const files = new Set(clients.flatMap((client) => client.files()));
+  const found = new Set<string>();
+  for await (const page of blobs.pages(500)) for (const { name } of page) found.add(name);
+  return [
+    ...[...files].filter((name) => !found.has(name)).map((name) => `${name} has no bytes`),
+    ...[...found].filter((name) => !files.has(name.replace(/\.text$/, ""))).map((name) => `${name} is of no file`),
+  ];
 }
 
 /** Workers that take wake-ups from the queue, and die. */
@@ -275,6 +294,12 @@ class Client {
     const storeId = this.#one([...this.#stores.keys()]) ?? "";
     await this.#persist(() => deleteVectorStore(this.#worker.app, this.#tenant, storeId));
     this.#stores.delete(storeId);
+  }
+
+  /** The blobs of the files that are not deleted. */
+  files(): string[] {
+    const left = this.#files.filter(({ doc }) => !this.#deleted.includes(doc.id));
+    return left.map(({ doc }) => blobName(this.#tenant, doc.id));
   }
 
   /** Plays the worker of deleted files. */

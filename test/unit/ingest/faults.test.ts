@@ -1,11 +1,13 @@
 /** Workers that die at every write, and files that go away while they are read: the counts stay exact, and nothing is left behind. */
+import { ServiceBusClient } from "@azure/service-bus";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import type { FaultRule } from "../../../local/cosmos/server.ts";
 import { deleteFile, lookAtFile } from "../../../src/files/delete.ts";
-import { handleIngest } from "../../../src/ingest/wake.ts";
+import { buryIngest, handleIngest } from "../../../src/ingest/wake.ts";
+import { INGEST_QUEUE } from "../../../src/jobs/wake-ups.ts";
 import type { FileDoc } from "../../../src/store/documents.ts";
 import type { VectorStoreFileDoc } from "../../../src/store/vector-documents.ts";
-import { attachFile, placeOf } from "../../../src/stores/attach.ts";
+import { attachFile, placeOf, touch } from "../../../src/stores/attach.ts";
 import { attachBatch, storeVectorStore } from "../../../src/stores/attach-many.ts";
 import { cancelBatch } from "../../../src/stores/cancel.ts";
 import { deleteVectorStore } from "../../../src/stores/delete.ts";
@@ -31,6 +33,12 @@ afterEach(async () => {
   await world.settle(other);
   expect((await world.check()).violations).toEqual([]);
 });
+
+/** Then Service Bus puts a message aside (local/service-bus, infra). */
+const MOST_DELIVERIES = 10;
+
+/** Milliseconds. */
+const HOUR = 3_600_000;
 
 /** Some 300 chunks: several batches of writes. */
 const LONG = Array.from({ length: 60_000 }, (_, number) => `word${number % 997} `).join("");
@@ -253,4 +261,73 @@ test("what a process that died had still to put into a store is put into it", as
     completed: 100,
     total: 100,
   });
+});
+
+test("a file for which the store has no room fails, and takes none", async () => {
+  const before = await scene("short");
+  await world.settle(other);
+  const file = await world.file(other, before.tenant, LONG);
+  await attachFile(other.app, before.tenant, before.storeId, { file_id: file.id });
+  // The first chunks find room.
+  const batches = { operations: ["batch" as const], containing: [file.id, A_CHUNK] };
+  const work = heldAt(other, { ...before.job, files: [file.id] }, { fault: "hold-before", ...batches });
+  const { work: ending } = await work;
+  world.cosmos.setFaults([{ fault: "403-3", substatus: 1014, ...batches }]);
+  await ending;
+  const at = { ...before, file };
+  expect(await read(at)).toMatchObject({
+    status: "failed",
+    last_error: { code: "server_error", message: "The vector store is full." },
+  });
+  expect(await other.app.store.vectorStore(at.tenant, at.storeId).chunkIds(file.id, 1)).toEqual([]);
+  expect(await countsOf(at)).toEqual({ in_progress: 0, completed: 1, failed: 1, cancelled: 0, total: 2 });
+});
+
+test("a wake-up that fails at every delivery ends among the dead letters, and its file fails", async () => {
+  const at = await scene("short");
+  const bus = new ServiceBusClient(world.queue.connectionString());
+  const receiver = bus.createReceiver(INGEST_QUEUE);
+  // The host gives a message back whose handler throws.
+  for (let deliveries = 0; deliveries < MOST_DELIVERIES; ) {
+    for (const message of await receiver.receiveMessages(10, { maxWaitTimeInMs: 500 })) {
+      if (JSON.stringify(message.body).includes(at.file.id)) deliveries += 1;
+      await receiver.abandonMessage(message);
+    }
+  }
+  const dead = bus.createReceiver(INGEST_QUEUE, { subQueueType: "deadLetter", receiveMode: "receiveAndDelete" });
+  const [message] = await dead.receiveMessages(1, { maxWaitTimeInMs: 10_000 });
+  await buryIngest(other.tools, message?.body);
+  await bus.close();
+  expect(await read(at)).toMatchObject({
+    status: "failed",
+    last_error: { code: "server_error", message: "An internal error occurred." },
+  });
+  expect(await countsOf(at)).toMatchObject({ failed: 1, total: 1 });
+});
+
+test("a store that has expired loses its chunks, and keeps its files; one that is used keeps all", async () => {
+  const at = await scene();
+  const used = await scene("The cat sat on the mat.");
+  const expiring = { anchor: "last_active_at" as const, days: 1 };
+  const storeOfDays = async ({ tenant, file }: Scene) => {
+    const store = draftStore(tenant, { expires_after: expiring }, other.tools.now());
+    await storeVectorStore(other.app, store, [{ file_id: file.id }], new Map([[file.id, file]]));
+    return store.id;
+  };
+  const [storeId, usedId] = [await storeOfDays(at), await storeOfDays(used)];
+  await world.settle(other);
+  const chunksOf = ({ tenant }: Scene, id: string) =>
+    other.app.store.vectorStore(tenant, id).chunkIds(undefined, 1_000);
+  expect((await chunksOf(at, storeId)).length).toBeGreaterThan(150);
+
+  world.skew += 20 * HOUR;
+  const doc = await readVectorStore(other.app.store, used.tenant, usedId);
+  await touch({ ...other.app, now: other.tools.now }, doc);
+  world.skew += 6 * HOUR;
+  await world.settle(other);
+
+  expect(await chunksOf(at, storeId)).toEqual([]);
+  expect(await read({ ...at, storeId })).toMatchObject({ status: "completed" });
+  expect(await countsOf({ ...at, storeId })).toMatchObject({ completed: 1, total: 1 });
+  expect((await chunksOf(used, usedId)).length).toBe(1);
 });

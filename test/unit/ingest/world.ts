@@ -25,6 +25,9 @@ import { checkVectorStores, type StoresReport } from "../../../tools/check-store
 import { PROJECT } from "../../lib/imports.ts";
 import { silentLog } from "../silent-log.ts";
 
+/** Milliseconds. */
+const AFTERLIFE = 20_000;
+
 export interface Worker {
   app: App;
   tools: IngestTools;
@@ -40,7 +43,8 @@ export class IngestWorld {
   skew = 0;
   readonly #model: RunningModel;
   readonly #azurite: Child;
-  readonly #workers: Worker[] = [];
+  readonly #workers = new Set<Worker>();
+  #hasContainers = false;
   readonly #bus: ServiceBusClient;
 
   // biome-ignore lint/style/useConsistentMemberAccessibility: a constructor has no #private form.
@@ -75,16 +79,20 @@ export class IngestWorld {
     return new IngestWorld(cosmos, queue, model, azurite, await Embedder.start(model.baseUrl));
   }
 
-  /** Another process of the app. */
-  async worker(): Promise<Worker> {
+  get blobPort(): number {
+    return Number(this.#azurite.ports.port);
+  }
+
+  /** Another process of the app, with Blob Storage at this port. */
+  async worker(blobPort = this.blobPort): Promise<Worker> {
     const line = await Line.to(Number(new URL(this.cosmos.endpoint).port));
     const app = new App(
       readConfig({
         COSMOS_ENDPOINT: line.endpoint,
         COSMOS_KEY: this.cosmos.key,
-        COSMOS_CREATE_CONTAINERS: String(this.#workers.length === 0),
+        COSMOS_CREATE_CONTAINERS: String(!this.#hasContainers),
         ServiceBusConnection: this.queue.connectionString(),
-        BLOBS_CONNECTION: blobConnectionString(Number(this.#azurite.ports.port)),
+        BLOBS_CONNECTION: blobConnectionString(blobPort),
         MODEL_ENDPOINT: this.#model.baseUrl,
         MODEL_KEY: "a-key",
         EMBEDDING_MODEL: "text-embedding-3-small",
@@ -95,8 +103,18 @@ export class IngestWorld {
     );
     await app.prepare();
     const tools: IngestTools = { ...app.ingest, now: () => Date.now() + this.skew };
-    const worker = { app, tools, kill: () => line.cut() };
-    this.#workers.push(worker);
+    this.#hasContainers = true;
+    const worker = {
+      app,
+      tools,
+      kill: async () => {
+        await line.cut();
+        this.#workers.delete(worker);
+        // What it was about has failed by then; its connections to the others would be held for nothing.
+        setTimeout(() => void app.close().catch(() => undefined), AFTERLIFE).unref();
+      },
+    };
+    this.#workers.add(worker);
     return worker;
   }
 
@@ -159,7 +177,7 @@ export class IngestWorld {
 
   async stop(): Promise<void> {
     this.cosmos.setFaults([]);
-    await Promise.all(this.#workers.map(({ app }) => app.close()));
+    await Promise.all([...this.#workers].map(({ app }) => app.close()));
     await this.#bus.close();
     await Promise.all([this.cosmos.stop(), this.#model.stop(), this.queue.stop(), this.#azurite.kill()]);
     await this.embeddings.stop();
@@ -210,12 +228,18 @@ export class Embedder {
   calls = 0;
   /** the status of the next so many answers; 200 where there is none */
   refusals: number[] = [];
+  #hold: { isHeld: () => void; until: Promise<void> } | undefined;
+  #release: () => void = () => {};
 
   constructor(target: string) {
     this.#server = createServer(async (request, response) => {
       this.calls += 1;
       const body: Buffer[] = [];
       for await (const chunk of request) body.push(chunk as Buffer);
+      if (this.#hold !== undefined) {
+        this.#hold.isHeld();
+        await this.#hold.until;
+      }
       const status = this.refusals.shift();
       if (status !== undefined) {
         response.writeHead(status, { "content-type": "application/json", "retry-after": "1" });
@@ -227,6 +251,19 @@ export class Embedder {
       response.writeHead(answer.status, { "content-type": "application/json" });
       response.end(await answer.text());
     });
+  }
+
+  /** Resolves once a request is held; all are until `release`. */
+  hold(): Promise<void> {
+    const [held, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    this.#hold = { isHeld: held.resolve, until: released.promise };
+    this.#release = released.resolve;
+    return held.promise;
+  }
+
+  release(): void {
+    this.#hold = undefined;
+    this.#release();
   }
 
   static async start(target: string): Promise<Embedder> {

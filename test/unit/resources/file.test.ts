@@ -18,9 +18,9 @@ test.each([
 test("extensions are compared without regard to case, and a file needs one where its purpose says which", () => {
   expect(extensionOf("a.b.PDF")).toBe("pdf");
   expect(() => assertExtension("assistants", "A.PDF")).not.toThrow();
-  expect(() => assertExtension("assistants", "Makefile")).toThrow(
-    /^Invalid extension \. Supported formats: "c", "cpp"/,
-  );
+  expect(() => assertExtension("assistants", "a.exe")).toThrow(/^Invalid extension exe\. Supported formats: "c", /);
+  expect(() => assertExtension("assistants", "Makefile")).not.toThrow();
+  expect(() => assertExtension("vision", "picture")).toThrow(/^Invalid extension \. Supported formats: "gif"/);
   expect(() => assertExtension("user_data", "Makefile")).not.toThrow();
   expect(() => assertExtension("batch", "a.json")).toThrow('Invalid extension json. Supported formats: "jsonl"');
 });

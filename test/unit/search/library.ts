@@ -60,7 +60,10 @@ export async function startLibrary({ partitions = 1, dimensions = 256, settings 
       const { tenant = TENANT, vectorStoreId = "", maxNumResults = 10, ...rest } = options;
       const queries = options.queries ?? [{ text: query, vector: vectorOf(query) }];
       const { signal = new AbortController().signal } = options;
-      return searchStore(app.store, { ...rest, tenant, vectorStoreId, maxNumResults, queries, signal });
+      return searchStore(app.store, {
+        ...rest,
+        ...{ tenant, vectorStoreId, maxNumResults, queries, signal, isOfChunksOnly: true },
+      });
     },
     close,
   };

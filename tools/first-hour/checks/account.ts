@@ -32,12 +32,12 @@ const containers: Check = {
   why: "without the time to live event logs stay for ever; a full index doubles the price of each write",
   expected: `as in src/store/containers.ts; serverless or at least ${LEAST_THROUGHPUT} RU/s`,
   writes: false,
-  async run({ threads, config: { cosmos } }) {
+  async run({ threads, config: { embeddings } }) {
     const problems: string[] = [];
-    for (const { id = "", ...wanted } of containersFor(cosmos.dimensions)) {
+    for (const { id = "", ...wanted } of containersFor(embeddings.dimensions)) {
       const container = threads.database.container(id);
       const { resource } = await container.read();
-      const found = resource === undefined ? ["missing"] : differences(wanted, resource, cosmos.dimensions);
+      const found = resource === undefined ? ["missing"] : differences(wanted, resource, embeddings.dimensions);
       found.push(...(await throughputProblems(container)));
       problems.push(...found.map((problem) => `${id}: ${problem}`));
     }
