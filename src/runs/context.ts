@@ -183,8 +183,8 @@ function exchangeOf(call: ToolCall, step: StepDoc, run: RunDoc, toolset: Toolset
   const tool = toolset.tools.find(({ type }) => type === call.type);
   // The results of a search are long: later runs do without.
   if (record === undefined || tool === undefined || (!tool.isReplayed && step.run_id !== run.id)) return undefined;
-  const { name, arguments: text } = record;
-  return { id, name, arguments: text, output: tool.output(call, record) };
+  const { name } = record;
+  return { id, name, arguments: tool.written?.(call) ?? record.arguments, output: tool.output(call, record) };
 }
 
 /** What the server gave with a call and wants back, such as a signature. */
