@@ -40,10 +40,10 @@ function lengthOf(path: string, text: string): number | "unfinished" | undefined
   let at = 0;
   for (const character of path) {
     // Escapes may be written with small letters.
-    const escape = escaped(character);
-    const next = text.slice(at, at + escape.length).toUpperCase();
-    if (next === escape) at += escape.length;
-    else if (next !== "" && escape.startsWith(next)) return "unfinished";
+    const written = escaped(character);
+    const next = text.slice(at, at + written.length).toUpperCase();
+    if (next === written) at += written.length;
+    else if (next !== "" && written.startsWith(next)) return "unfinished";
     else if (text.startsWith(character, at)) at += character.length;
     else return character.startsWith(text.slice(at)) ? "unfinished" : undefined;
   }

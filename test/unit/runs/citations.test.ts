@@ -152,6 +152,7 @@ test("a text has so many annotations and no more", () => {
 /** Paths end where a character follows that is none of theirs. */
 const sandboxPaths: Marker = {
   opening: "s",
+  longest: 300,
   read(text, isAll) {
     const prefix = "sandbox:/mnt/data/";
     if (text.length < prefix.length && prefix.startsWith(text)) return "unfinished";
