@@ -1,0 +1,106 @@
+/** The sessions of this server by their identifiers, which come with the first request and go after a while. */
+import { poolFull, sessionNotFound } from "./errors.ts";
+import { Session } from "./session.ts";
+import type { Starter } from "./starter.ts";
+
+export interface PoolOptions {
+  maxSessions: number;
+  /** Milliseconds without a request. */
+  idle: number;
+  /** Milliseconds in all. */
+  life: number;
+  /** Whether a spare sandbox is kept from the first session on. */
+  keepsSpare: boolean;
+  /** Milliseconds since 1970. */
+  now: () => number;
+}
+
+const SWEEP_INTERVAL = 1000;
+
+export class Pool {
+  readonly #options: PoolOptions;
+  readonly #starter: Starter;
+  readonly #sessions = new Map<string, Session>();
+  readonly #closing = new Set<Promise<void>>();
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(options: PoolOptions, starter: Starter) {
+    this.#options = options;
+    this.#starter = starter;
+    this.#timer = setInterval(() => this.sweep(), SWEEP_INTERVAL);
+    this.#timer.unref();
+  }
+
+  /** The session of this identifier, which begins now if there is none. Throws 404 if the pool is full. */
+  obtain(identifier: string): { session: Session; isNew: boolean } {
+    const found = this.find(identifier);
+    if (found) return { session: found, isNew: false };
+    const { maxSessions, now } = this.#options;
+    if (this.#sessions.size >= maxSessions) throw poolFull(maxSessions);
+    const sandbox = this.#starter.start();
+    const session = new Session(identifier, sandbox, now());
+    this.#sessions.set(identifier, session);
+    void sandbox.then(
+      () => this.#keepSpare(),
+      () => this.#remove(session),
+    );
+    return { session, isNew: true };
+  }
+
+  /** Counts as an access. */
+  find(identifier: string): Session | undefined {
+    this.sweep();
+    const session = this.#sessions.get(identifier);
+    if (session) session.lastAccessedAt = this.#options.now();
+    return session;
+  }
+
+  /** Throws 400 if there is none. */
+  existing(identifier: string): Session {
+    const session = this.find(identifier);
+    if (session === undefined) throw sessionNotFound(identifier);
+    return session;
+  }
+
+  /** In the order of their creation. */
+  get sessions(): Session[] {
+    this.sweep();
+    return [...this.#sessions.values()];
+  }
+
+  expireAt({ createdAt, lastAccessedAt }: Session): number {
+    const { idle, life } = this.#options;
+    return Math.min(lastAccessedAt + idle, createdAt + life);
+  }
+
+  /** Resolves when its process is gone. */
+  async end(session: Session): Promise<void> {
+    this.#remove(session);
+    await session.close();
+  }
+
+  /** Removes what has ended or expired. */
+  sweep(): void {
+    const now = this.#options.now();
+    for (const session of this.#sessions.values()) {
+      if (session.busy > 0) session.lastAccessedAt = now;
+      if (session.isAlive && now < this.expireAt(session)) continue;
+      const closing = this.end(session).finally(() => this.#closing.delete(closing));
+      this.#closing.add(closing);
+    }
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await Promise.all([...this.sessions.map((session) => this.end(session)), ...this.#closing, this.#starter.stop()]);
+  }
+
+  #keepSpare(): void {
+    const { keepsSpare, maxSessions } = this.#options;
+    if (keepsSpare && this.#sessions.size < maxSessions) this.#starter.keepSpare();
+  }
+
+  #remove(session: Session): void {
+    if (this.#sessions.get(session.identifier) === session) this.#sessions.delete(session.identifier);
+  }
+}

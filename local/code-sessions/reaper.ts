@@ -1,0 +1,53 @@
+/**
+ * Ends all sandboxes when this process dies in whatever way. A sandbox cannot be relied on to notice: its code may never
+ * read again, and between two cells it is stopped. So a shell waits for the end of its input, which it gets the ids by.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+
+const SCRIPT = `
+trap '' INT TERM HUP
+ids=" "
+while read -r change id; do
+  case "$change" in
+    add) ids="$ids$id " ;;
+    remove) ids="\${ids%% $id *} \${ids#* $id }" ;;
+  esac
+done
+for id in $ids; do kill -KILL "$id" 2>/dev/null; done
+rm -rf "$1"
+`;
+
+export class Reaper {
+  /** Holds the folders of the sandboxes; removed with them. */
+  readonly folder = mkdtempSync(path.join(tmpdir(), "threadkeep-code-"));
+  readonly #shell: ChildProcess | undefined;
+
+  constructor() {
+    if (process.platform === "win32") return;
+    this.#shell = spawn("/bin/sh", ["-c", SCRIPT, "sh", this.folder], {
+      stdio: ["pipe", "ignore", "ignore"],
+      cwd: "/",
+    });
+    this.#shell.stdin?.on("error", () => {});
+    this.#shell.on("error", () => {});
+    this.#shell.unref();
+  }
+
+  add(id: number): void {
+    this.#shell?.stdin?.write(`add ${id}\n`);
+  }
+
+  /** To be called when the process has ended: another one may get its id. */
+  remove(id: number): void {
+    this.#shell?.stdin?.write(`remove ${id}\n`);
+  }
+
+  /** Ends what is left, and removes the folder. */
+  stop(): void {
+    this.#shell?.stdin?.end();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}

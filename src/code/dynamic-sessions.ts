@@ -1,0 +1,303 @@
+/**
+ * Sessions of Azure Container Apps, or of the local server that speaks the same interface: the only client of either.
+ * Azure documents the interface at https://learn.microsoft.com/azure/container-apps/sessions-code-interpreter.
+ */
+import { z } from "zod";
+import type { Config } from "../config.ts";
+import { answerIn, type DoneCell, execution, isPlain, LEDGER_FOLDER, ledgerEntry, ledgerKey } from "./driver.ts";
+import { fileBody, Gone } from "./file-body.ts";
+import { garbage, isGone, Pool, type PoolAnswer, type PoolRequest, refusal } from "./pool.ts";
+import type { CellCall, CellResult, CodeSession, CodeSessions, Prepared, SessionFile, SessionRef } from "./session.ts";
+
+const MEGABYTE = 1_048_576;
+const SECOND = 1_000;
+
+/** Of one upload: the pool refuses larger ones. And of all files of a session. */
+export const LARGEST_FILE = 128 * MEGABYTE - 4_096;
+export const LARGEST_SESSION = 1_024 * MEGABYTE;
+
+const UPLOADS_AT_ONCE = 4;
+const MOST_PAGES = 20;
+
+/** What an execution may take beside its code: a session must be found, and one that runs already must end. */
+const ALLOWANCE = 40 * SECOND;
+const PATIENCE = 30 * SECOND;
+const METADATA_PATIENCE = 5 * SECOND;
+const DISCARD_PATIENCE = 5 * SECOND;
+/** After this, the list of libraries is asked for again if it did not come. */
+const METADATA_PAUSE = 600 * SECOND;
+/** Milliseconds for the bytes of a file, beside the usual ones: at least 1 MB a second. */
+const transfer = (bytes: number) => PATIENCE + bytes / 1_000;
+
+/** Characters of either stream in an answer. */
+const STREAM_LENGTH = 4_096;
+/** A million characters of logs, written in JSON. */
+const LARGEST_LEDGER = 16 * MEGABYTE;
+
+const listing = z.object({
+  value: z.array(z.object({ name: z.string(), type: z.string() })).max(10_000),
+  nextLink: z.string().nullish(),
+});
+
+const text = z.string().nullish();
+const executed = z.object({
+  status: z.string(),
+  error: z.object({ error: z.object({ code: text, message: text }).nullish(), code: text, message: text }).nullish(),
+  result: z.object({ stdout: text, stderr: text }).nullish(),
+});
+type Executed = z.output<typeof executed>;
+
+const metadata = z.object({ preInstalledPackages: z.array(z.object({ name: z.string() })).max(10_000) });
+
+export type SessionSettings = Pick<Config, "managedIdentityClientId" | "hasIdentityEndpoint"> & {
+  code: NonNullable<Config["code"]>;
+};
+
+export class DynamicSessions implements CodeSessions {
+  readonly #pool: Pool;
+  #packages: Promise<readonly string[]> | undefined;
+  #packagesAskedAt = 0;
+
+  constructor(settings: SessionSettings) {
+    this.#pool = new Pool(settings.code, settings);
+  }
+
+  open({ id }: SessionRef): CodeSession {
+    return new DynamicSession(this.#pool, id);
+  }
+
+  packages(): Promise<readonly string[]> {
+    const now = Date.now();
+    if (this.#packages === undefined || (this.#packagesAskedAt > 0 && now - this.#packagesAskedAt > METADATA_PAUSE)) {
+      this.#packagesAskedAt = now;
+      this.#packages = this.#askForPackages();
+    }
+    return this.#packages;
+  }
+
+  async #askForPackages(): Promise<readonly string[]> {
+    const timeout = METADATA_PATIENCE;
+    const request: PoolRequest = { method: "GET", template: "/metadata", timeout, mostBytes: 4 * MEGABYTE };
+    try {
+      const { preInstalledPackages } = parse(metadata, request, await this.#pool.send(request));
+      this.#packagesAskedAt = 0;
+      return preInstalledPackages.map(({ name }) => name).filter((name) => /^[\w.-]{1,60}$/.test(name));
+    } catch {
+      return [];
+    }
+  }
+}
+
+class DynamicSession implements CodeSession {
+  readonly #pool: Pool;
+  readonly #identifier: string;
+  /** second names of files, and what they lead to */
+  #links: Record<string, string> = {};
+
+  constructor(pool: Pool, identifier: string) {
+    this.#pool = pool;
+    this.#identifier = identifier;
+  }
+
+  async prepare(files: readonly SessionFile[], signal: AbortSignal): Promise<Prepared> {
+    const present = await this.#list(signal);
+    const fresh = !present.has(LEDGER_FOLDER) && !files.some(({ path }) => present.has(path));
+    const tooLarge: string[] = [];
+    const missing: string[] = [];
+    let room = LARGEST_SESSION;
+    const wanted = files.filter((file) => {
+      const fits = file.bytes <= LARGEST_FILE && file.bytes <= room;
+      if (fits) room -= file.bytes;
+      else tooLarge.push(file.path);
+      return fits && !present.has(file.path) && (fresh || file.restored !== true);
+    });
+    await inLanes(wanted, UPLOADS_AT_ONCE, signal, async (file, stop) => {
+      const outcome = await this.#upload(file, stop);
+      if (outcome !== "done") (outcome === "too large" ? tooLarge : missing).push(file.path);
+    });
+    const absent = new Set([...tooLarge, ...missing]);
+    this.#links = linksOf(files.filter(({ path }) => !absent.has(path)));
+    return { fresh, tooLarge, missing };
+  }
+
+  async run(call: CellCall, signal: AbortSignal): Promise<CellResult> {
+    const result = await this.#run(call, signal);
+    if (result.kind !== "done") await this.discard();
+    return result;
+  }
+
+  async read(path: string, maxBytes: number, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    if (!isPlain(path)) return undefined;
+    const { name, query } = this.#place(path);
+    const template = "/files/{name}/content";
+    const timeout = transfer(maxBytes);
+    const request: PoolRequest = { method: "GET", template, name, query, timeout, mostBytes: maxBytes };
+    const answer = await this.#pool.send(request, signal);
+    // 400: a name that the pool does not take, though a file in the session has it.
+    if (answer.status === 404 || answer.status === 400) return undefined;
+    if (answer.status !== 200) throw refusal(request, answer);
+    return answer.bytes;
+  }
+
+  async discard(): Promise<void> {
+    const timeout = DISCARD_PATIENCE;
+    const query = { identifier: this.#identifier };
+    await this.#pool
+      .send({ method: "DELETE", template: "/session", query, timeout, mostBytes: 65_536 })
+      .catch(() => {});
+  }
+
+  async #run({ id, code, timeout }: CellCall, signal: AbortSignal): Promise<CellResult> {
+    const key = ledgerKey(id, code);
+    const body = jsonBody({
+      codeInputType: "Inline",
+      executionType: "Synchronous",
+      code: execution({ key, code, links: this.#links }),
+      timeoutInSeconds: timeout,
+      outputStreamsMaxLength: STREAM_LENGTH,
+    });
+    const request: PoolRequest = {
+      method: "POST",
+      template: "/executions",
+      query: { identifier: this.#identifier },
+      body,
+      timeout: timeout * SECOND + ALLOWANCE,
+      mostBytes: MEGABYTE,
+    };
+    const answer = await this.#pool.send(request, signal);
+    const outcome = parse(executed, request, answer);
+    const told = answerIn(outcome.result?.stdout ?? "", key);
+    if (told?.kind === "done") return told;
+    const ending = told === undefined ? endingOf(outcome) : "lost";
+    if (ending === "timeout") return { kind: "timeout" };
+    if (ending === "aborted") throw refusal(request, { ...answer, status: 503 });
+    const entry = await this.#ledger(key, signal);
+    if (entry !== undefined) return { ...entry, repeated: told?.repeated ?? entry.repeated };
+    return { kind: "died", reason: ending === "memory" ? "memory" : "crash" };
+  }
+
+  async #ledger(key: string, signal: AbortSignal): Promise<DoneCell | undefined> {
+    const bytes = await this.read(`${LEDGER_FOLDER}/${key}.json`, LARGEST_LEDGER, signal);
+    return bytes && ledgerEntry(bytes, key);
+  }
+
+  /** Names in the session's folder. */
+  async #list(signal: AbortSignal): Promise<Set<string>> {
+    const names = new Set<string>();
+    let query: Record<string, string> = { identifier: this.#identifier };
+    for (let page = 0; page < MOST_PAGES; page++) {
+      const request: PoolRequest = {
+        method: "GET",
+        template: "/files",
+        query,
+        timeout: PATIENCE,
+        mostBytes: 8 * MEGABYTE,
+      };
+      const answer = await this.#pool.send(request, signal);
+      if (isGone(answer.bytes)) return names;
+      const { value, nextLink } = parse(listing, request, answer);
+      for (const { name } of value) names.add(name);
+      if (nextLink === null || nextLink === undefined || nextLink === "") return names;
+      if (!this.#pool.isOwn(nextLink)) throw garbage(request, answer);
+      query = { ...paramsOf(nextLink), identifier: this.#identifier };
+    }
+    return names;
+  }
+
+  /** Throws what `open` of the file threw, as it was. */
+  async #upload(file: SessionFile, signal: AbortSignal): Promise<"done" | "too large" | "missing"> {
+    if (!isPlain(file.path)) return "missing";
+    const { name, query } = this.#place(file.path);
+    const body = fileBody(name, file.bytes, () => file.open(signal));
+    const timeout = transfer(file.bytes);
+    const request: PoolRequest = { method: "POST", template: "/files", query, body, timeout, mostBytes: MEGABYTE };
+    const answer = await this.#pool.send(request, signal).catch((error) => {
+      signal.throwIfAborted();
+      if (body.failure instanceof Gone) return "missing" as const;
+      throw body.failure ?? error;
+    });
+    if (answer === "missing") return "missing";
+    if (answer.status === 413) return "too large";
+    // A name that the pool does not take.
+    if (answer.status === 400 && !isGone(answer.bytes)) return "missing";
+    if (answer.status < 200 || answer.status >= 300) throw refusal(request, answer);
+    return "done";
+  }
+
+  #place(path: string): { name: string; query: Record<string, string> } {
+    const parts = path.split("/");
+    const name = parts.pop() ?? "";
+    const folder = parts.join("/");
+    return { name, query: { identifier: this.#identifier, ...(folder !== "" && { path: folder }) } };
+  }
+}
+
+/** How an execution ended that did not bring the driver's line. The words are those of Azure's service. */
+function endingOf({ status, error, result }: Executed): "timeout" | "aborted" | "memory" | "lost" {
+  const { code, message } = error?.error ?? error ?? {};
+  const words = `${code ?? ""} ${message ?? ""} ${result?.stderr ?? ""}`;
+  if (/^succe/i.test(status)) return "lost";
+  if (/timed? ?out/i.test(words)) return "timeout";
+  // It waited for another execution, which failed.
+  if (/execution aborted/i.test(words)) return "aborted";
+  return /memory|kernel restarted|killed/i.test(words) ? "memory" : "lost";
+}
+
+function parse<T>(form: z.ZodType<T>, request: PoolRequest, answer: PoolAnswer): T {
+  if (answer.status !== 200) throw refusal(request, answer);
+  const parsed = form.safeParse(jsonOf(answer.bytes));
+  if (!parsed.success) throw garbage(request, answer);
+  return parsed.data;
+}
+
+function jsonOf(bytes: Buffer | undefined): unknown {
+  try {
+    return JSON.parse(bytes?.toString() ?? "");
+  } catch {
+    return undefined;
+  }
+}
+
+function jsonBody(value: unknown) {
+  const bytes = Buffer.from(JSON.stringify(value));
+  return {
+    type: "application/json",
+    bytes: bytes.length,
+    async *open() {
+      yield bytes;
+    },
+  };
+}
+
+const paramsOf = (link: string) => Object.fromEntries(new URL(link, "http://pool").searchParams);
+
+function linksOf(files: SessionFile[]): Record<string, string> {
+  const taken = new Set(files.map(({ path }) => path));
+  const free = files.flatMap(({ path, alias = "" }) => {
+    const isFree = isPlain(alias) && !alias.includes("/") && !taken.has(alias);
+    taken.add(alias);
+    return isFree ? [[alias, path]] : [];
+  });
+  return Object.fromEntries(free);
+}
+
+/** Does the work for all items, so many at once. The first failure stops the others, and is thrown. */
+async function inLanes<Item>(
+  items: readonly Item[],
+  lanes: number,
+  signal: AbortSignal,
+  work: (item: Item, stop: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const failing = new AbortController();
+  const stop = AbortSignal.any([signal, failing.signal]);
+  const queue = items.values();
+  const lane = async () => {
+    for (const item of queue) await work(item, stop);
+  };
+  const running = Array.from({ length: Math.min(lanes, items.length) }, lane);
+  await Promise.all(running).catch(async (error) => {
+    failing.abort();
+    await Promise.allSettled(running);
+    throw error;
+  });
+}
