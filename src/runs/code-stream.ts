@@ -150,6 +150,13 @@ export class CodeStream {
 
 const isBlank = (character: string) => /\s/.test(character);
 
+/** The code in whole arguments. */
+export function codeOf(all: string): string {
+  const stream = new CodeStream();
+  stream.push(all);
+  return stream.close(all);
+}
+
 /** The code that JSON tells; "" if it tells none, undefined if it is no JSON that could. */
 export function codeIn(all: string): string | undefined {
   let value: unknown;

@@ -87,6 +87,8 @@ export interface CodeSessionState {
   id: string;
   /** what code has written, the newest last */
   files: WrittenFile[];
+  /** whether code has run in it, or in one before it */
+  used?: true;
 }
 
 /** A file that code has written. Its bytes are kept for a day, and for good once a message has linked it. */
