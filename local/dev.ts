@@ -50,6 +50,7 @@ async function start(): Promise<Stack> {
     cors,
     dataDir,
     blobs: true,
+    code: { packages: "fetch", isPrepared: true },
     env: { API_KEYS: await apiKeys(dataDir) },
     log: "inherit",
     onDeath,

@@ -36,6 +36,7 @@ const help = (command: Command) => `${command} -- [options]
   --cosmos-port N       Cosmos DB's: COSMOS_PORT, or 8081
   --service-bus-port N  Service Bus's: SERVICE_BUS_PORT, or 5672; its control server has the next one
   --model-port N        the simulated model's: MODEL_PORT, or 4010
+  --code-port N         that of the sessions which run code: CODE_PORT, or 4020
   --blob-port N         that of Azurite, for blobs: BLOB_PORT, or 10000${usesFunc(command) ? "" : OF_OUR_HOST}
   --help
 
@@ -54,6 +55,7 @@ export function readOptions(command: Command): WorkplaceOptions {
     serviceBus,
     serviceBusControl: serviceBus === 0 ? 0 : serviceBus + 1,
     model: portFrom("MODEL_PORT", "model-port", values["model-port"], 4010),
+    code: portFrom("CODE_PORT", "code-port", values["code-port"], 4020),
     blobs: portFrom("BLOB_PORT", "blob-port", values["blob-port"], 10_000),
     functions: portFrom("PORT", "port", values.port, 7071),
   };
@@ -90,6 +92,7 @@ function parsed(command: Command) {
         "cosmos-port": text,
         "service-bus-port": text,
         "model-port": text,
+        "code-port": text,
         "blob-port": text,
         cors: text,
         reset: flag,
@@ -111,13 +114,14 @@ function portFrom(variable: string, option: string, given: string | undefined, u
   fail(`${given === undefined ? variable : `--${option}`} must be a port number, not "${text}".`);
 }
 
-function refuseSharedPorts({ functions, cosmos, serviceBus, serviceBusControl, blobs, model }: StackPorts): void {
+function refuseSharedPorts({ functions, cosmos, serviceBus, serviceBusControl, blobs, model, code }: StackPorts): void {
   const wanted: [variable: string, port: number][] = [
     ["PORT", functions],
     ["COSMOS_PORT", cosmos],
     ["SERVICE_BUS_PORT", serviceBus],
     ["SERVICE_BUS_PORT + 1", serviceBusControl],
     ["BLOB_PORT", blobs],
+    ...(env.CODE_SESSIONS_ENDPOINT ? [] : ([["CODE_PORT", code]] as [string, number][])),
     ...(env.MODEL_ENDPOINT ? [] : ([["MODEL_PORT", model]] as [string, number][])),
   ];
   for (const [index, [variable, port]] of wanted.entries()) {

@@ -7,6 +7,7 @@ import { Child, type Exit } from "./child.ts";
 import { PROJECT } from "./options.ts";
 import { cosmosSpec, modelSpec, SEEN_DELAYS, serviceBusSpec } from "./server-specs.ts";
 import type { StackPorts } from "./stack.ts";
+import { codeSpec } from "./stack-code.ts";
 
 export type ServerPorts = Omit<StackPorts, "functions">;
 
@@ -37,6 +38,7 @@ export async function startServers({ ports, dataDir, apiKeys, onDeath }: Servers
     serviceBusSpec({ port: ports.serviceBus, controlPort: ports.serviceBusControl }, dataDir),
     modelSpec(ports.model, sample.MODEL_KEY ?? "", SEEN_DELAYS),
     azuriteSpec(ports.blobs, dataDir),
+    codeSpec(ports.code, sample.CODE_SESSIONS_KEY ?? "", { packages: "fetch", isPrepared: true }, dataDir, process.env),
   ];
   const children = specs.map(
     (spec) =>
@@ -57,13 +59,14 @@ export async function startServers({ ports, dataDir, apiKeys, onDeath }: Servers
     await stop();
     throw error;
   }
-  const [cosmos, serviceBus, model, blobs] = children.map((child) => child.ports.port);
+  const [cosmos, serviceBus, model, blobs, code] = children.map((child) => child.ports.port);
   const settings = {
     ...sample,
     API_KEYS: apiKeys,
     COSMOS_ENDPOINT: `http://127.0.0.1:${cosmos}`,
     ServiceBusConnection: (sample.ServiceBusConnection ?? "").replace(/127\.0\.0\.1:\d+/, `127.0.0.1:${serviceBus}`),
     MODEL_ENDPOINT: `http://127.0.0.1:${model}/v1`,
+    CODE_SESSIONS_ENDPOINT: `http://127.0.0.1:${code}`,
     ...(blobs === undefined ? {} : { BLOBS_CONNECTION: blobConnectionString(blobs) }),
     // On its usual port the Functions host finds Azurite by the name in the sample.
     ...(blobs === undefined || blobs === BLOB_PORT ? {} : { AzureWebJobsStorage: blobConnectionString(blobs) }),

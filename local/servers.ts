@@ -28,7 +28,7 @@ const { settings } = await starting.catch((error: unknown) =>
   fail(error instanceof Error ? error.message : String(error)),
 );
 console.log(`
-Cosmos DB, Service Bus, the model and Azurite are running. Ctrl-C stops them.
+Cosmos DB, Service Bus, the model, Azurite and code sessions are running. Ctrl-C stops them.
 For \`func start\`, put this into local.settings.json (\`npm run start:func\` does all of it):
 
 ${JSON.stringify({ IsEncrypted: false, Values: settings }, undefined, 2)}

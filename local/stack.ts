@@ -7,6 +7,14 @@ import { Child, type ChildSpec, type Exit, type Ready } from "./child.ts";
 import { keepLocalTrafficLocal } from "./proxy.ts";
 import { cosmosSpec, modelSpec, serviceBusSpec } from "./server-specs.ts";
 import {
+  type CodeChoice,
+  type CodeSessionsAddress,
+  codeAddress,
+  codeSettings,
+  codeSpec,
+  newKey,
+} from "./stack-code.ts";
+import {
   addressOf,
   beside,
   type IdentityChoice,
@@ -25,6 +33,7 @@ export interface StackPorts {
   serviceBusControl: number;
   model: number;
   blobs: number;
+  code: number;
   functions: number;
 }
 
@@ -37,6 +46,8 @@ export interface StackOptions {
   cors?: string | undefined;
   /** Starts Azurite's blob service as well: then the app serves files. */
   blobs?: boolean;
+  /** Starts the server of code sessions as well, unless CODE_SESSIONS_ENDPOINT names a pool: then the app runs code. */
+  code?: CodeChoice;
   /** What is absent gets a free port. */
   ports?: Partial<StackPorts>;
   /** Settings of the app, on top of the usual ones. `API_KEYS` and `MODEL_ENDPOINT` are understood here, too. */
@@ -79,6 +90,8 @@ export interface StackProcesses {
   model?: Child;
   /** Only with `blobs`. */
   blobs?: Child;
+  /** Only with `code`. */
+  code?: Child;
   functions: Child;
   moreHosts: Child[];
 }
@@ -101,6 +114,8 @@ export interface Stack {
    * Only with `blobs`: a connection string, as the app's settings `AzureWebJobsStorage` and `BLOBS_CONNECTION` have it.
    */
   blobStorage?: string;
+  /** Only with `code`; its control plane is under /_local/. */
+  codeSessions?: CodeSessionsAddress;
   /** The environment that the app was started with. */
   env: NodeJS.ProcessEnv;
   processes: StackProcesses;
@@ -145,11 +160,13 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     const plan = settings.identity;
     const identity = plan && addressOf(plan, (await start(identitySpec(plan))).ports);
     const issuer = issuerArgs(identity);
-    const [cosmos, serviceBus, model] = await Promise.all([
+    const [cosmos, serviceBus, model, code] = await Promise.all([
       start(cosmosOf(options, settings, issuer)),
       start(serviceBusOf(options, settings, issuer)),
       settings.modelEndpoint === undefined ? start(modelOf(options, settings.modelKey, issuer)) : undefined,
+      settings.codeKey === undefined ? undefined : start(codeOf(options, settings, settings.codeKey, issuer)),
     ]);
+    const codeSessions = code && codeAddress(code.ports.port, settings.codeKey ?? "");
     const addresses = {
       ...addressesOf(cosmos.ports, serviceBus.ports, model?.ports, settings),
       ...(identity && { identity }),
@@ -159,7 +176,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     const blobStorage = azurite && blobConnectionString(options.ports?.blobs || (await azurite).ports.port);
     const storage =
       blobStorage === undefined ? {} : { AzureWebJobsStorage: blobStorage, BLOBS_CONNECTION: blobStorage, ...UPLOADS };
-    const env = { ...settings.env, ...appSettings(addresses, settings), ...storage };
+    const ofCode = codeSessions ? codeSettings(codeSessions, identity !== undefined) : {};
+    const env = { ...settings.env, ...appSettings(addresses, settings), ...storage, ...ofCode };
     const [functions, blobs] = await Promise.all([start(functionsSpec(options, env)), azurite]);
     const moreHosts = await Promise.all(
       (options.moreHosts ?? []).map(({ name, env: own, ...build }) =>
@@ -171,8 +189,12 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       apiKey: settings.apiKey,
       ...addresses,
       ...(blobStorage === undefined ? {} : { blobStorage }),
+      ...(codeSessions === undefined ? {} : { codeSessions }),
       env,
-      processes: { cosmos, serviceBus, functions, moreHosts, ...(model ? { model } : {}), ...(blobs ? { blobs } : {}) },
+      processes: {
+        ...{ cosmos, serviceBus, functions, moreHosts },
+        ...{ ...(model && { model }), ...(blobs && { blobs }), ...(code && { code }) },
+      },
       stop() {
         stopped ??= stopAll([functions, ...moreHosts], children).finally(() => forget(settings));
         return stopped;
@@ -205,6 +227,8 @@ interface Settings {
   /** Undefined: the simulated model is used. */
   modelEndpoint: string | undefined;
   modelKey: string;
+  /** Undefined: no server of code sessions is started. */
+  codeKey: string | undefined;
 }
 
 function settingsOf(options: StackOptions): Settings {
@@ -224,6 +248,7 @@ function settingsOf(options: StackOptions): Settings {
     modelEndpoint,
     // The simulated model checks a key so that the tests notice an app that does not send it.
     modelKey: modelEndpoint === undefined ? randomBytes(16).toString("hex") : (given.MODEL_KEY ?? ""),
+    codeKey: options.code && !given.CODE_SESSIONS_ENDPOINT ? newKey() : undefined,
   };
 }
 
@@ -315,6 +340,10 @@ function serviceBusOf(
 
 function modelOf({ ports, modelDelays }: StackOptions, key: string, issuer: string[]) {
   return modelSpec(ports?.model ?? 0, key, modelDelays ?? { firstTokenMs: 0, tokenMs: 0 }, issuer);
+}
+
+function codeOf({ ports, dataDir, code = {} }: StackOptions, { env }: Settings, key: string, issuer: string[]) {
+  return codeSpec(ports?.code ?? 0, key, code, dataDir, env, issuer);
 }
 
 function functionsSpec(options: StackOptions, env: NodeJS.ProcessEnv) {

@@ -58,6 +58,7 @@ export async function refuseBusyPorts({ ports, host }: Pick<WorkplaceOptions, "p
     ["Azurite", ports.blobs, "BLOB_PORT"],
   ];
   if (!env.MODEL_ENDPOINT) wanted.push(["The simulated model", ports.model, "MODEL_PORT"]);
+  if (!env.CODE_SESSIONS_ENDPOINT) wanted.push(["The server of code sessions", ports.code, "CODE_PORT"]);
   const problems: string[] = [];
   for (const [server, port, variable] of wanted) {
     if (port === 0 || (await isPortFree(port, port === ports.functions ? host : undefined))) continue;
@@ -91,6 +92,9 @@ export function remarks({ dataDir, host }: WorkplaceOptions): string[] {
   if (forModel.length > 0) lines.push(`${forModel.join(", ")}: not used, as MODEL_ENDPOINT is not set.`);
   if (env.MODEL_ENDPOINT && !env.EMBEDDING_MODEL) {
     lines.push("EMBEDDING_MODEL is not set: files cannot be searched.");
+  }
+  if (env.CODE_SESSIONS_KEY && !env.CODE_SESSIONS_ENDPOINT) {
+    lines.push("CODE_SESSIONS_KEY: not used, as CODE_SESSIONS_ENDPOINT is not set.");
   }
   if (env.API_KEYS && existsSync(path.join(dataDir, KEY_FILE))) {
     lines.push(`API_KEYS is set: the key in ${path.join(dataDir, KEY_FILE)} is not valid meanwhile.`);

@@ -4,16 +4,19 @@ import { PACKAGE_MODES } from "./packages.ts";
 import { startCodeSessions } from "./server.ts";
 
 const USAGE = `node local/code-sessions/main.ts --key TEXT --cache DIR [--port 4020] [--max-sessions 4]
-  [--packages off|cache|fetch] [--prepare]
+  [--packages off|cache|fetch] [--wheels DIR] [--prepare] [--issuer URL]
 
-Azure Container Apps dynamic sessions on this machine. --cache: the folder for the interpreter's snapshot and for
-packages. --prepare: makes the snapshot at once, in the background.`;
+Azure Container Apps dynamic sessions on this machine. --cache: the folder for the interpreter's snapshot.
+--wheels: that for packages, if not a folder in it. --prepare: makes the snapshot at once, in the background. --issuer:
+the local identity server, whose tokens are taken in place of the key.`;
 
 const { values } = parseArgs({
   options: {
     port: { type: "string", default: "4020" },
     key: { type: "string" },
     cache: { type: "string" },
+    wheels: { type: "string" },
+    issuer: { type: "string" },
     "max-sessions": { type: "string", default: "4" },
     packages: { type: "string", default: "off" },
     prepare: { type: "boolean", default: false },
@@ -31,6 +34,8 @@ const sessions = await startCodeSessions({
   key,
   cache,
   packages,
+  ...(values.wheels === undefined ? {} : { wheelFolder: values.wheels }),
+  ...(values.issuer === undefined ? {} : { issuer: values.issuer }),
   maxSessions: numberOf("max-sessions", values["max-sessions"], 1),
 }).catch((error: NodeJS.ErrnoException) => {
   const reason = error.code === "EADDRINUSE" ? `port ${port} is already in use on 127.0.0.1` : error.message;

@@ -1,7 +1,7 @@
 /**
- * Packages besides Python's own library. npm has none of the wheels that need compiling for Pyodide, so this server gets
- * them from Pyodide's own server when a session imports one, checks them against pyodide-lock.json and keeps them. The
- * sandboxes have no network.
+ * Packages besides Python's own library. npm has none of the wheels that need compiling for Pyodide, so this server
+ * gets them from Pyodide's own server when a session imports one, checks them against pyodide-lock.json and keeps them.
+ * The sandboxes have no network.
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -78,10 +78,6 @@ export class Packages {
     return this.#options.mode === "off" ? undefined : this.#options.folder;
   }
 
-  async prepare(): Promise<void> {
-    if (this.folder !== undefined) await mkdir(this.folder, { recursive: true, mode: 0o700 });
-  }
-
   /** What a session can import now: kept already, or to be had as far as the source answers. */
   async available(): Promise<Package[]> {
     const kept = await Promise.all(this.#offered.map((entry) => this.#isKept(entry)));
@@ -144,6 +140,7 @@ export class Packages {
     const wheel = Buffer.concat(pieces);
     if (hashOf(wheel) !== sha256) return "its hash is not the one in the lock file";
     const file = path.join(this.#options.folder, name);
+    await mkdir(this.#options.folder, { recursive: true, mode: 0o700 });
     await writeFile(`${file}.${process.pid}`, wheel, { mode: 0o600 });
     await rename(`${file}.${process.pid}`, file);
     return undefined;

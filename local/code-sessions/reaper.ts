@@ -1,6 +1,6 @@
 /**
- * Ends all sandboxes when this process dies in whatever way. A sandbox cannot be relied on to notice: its code may never
- * read again, and between two cells it is stopped. So a shell waits for the end of its input, which it gets the ids by.
+ * Ends all sandboxes when this process dies in whatever way. A sandbox cannot be relied on to notice: its code may
+ * never read again, and between two cells it is stopped. So a shell gets their ids by its input, whose end it awaits.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";

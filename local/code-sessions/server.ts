@@ -2,22 +2,14 @@
  * Azure Container Apps dynamic sessions on this machine: the REST interface of a pool of Python sessions, which run
  * Pyodide in Deno processes without permissions. /_local/ is for tests.
  */
-import { timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { failed, send, strikeNow } from "./answers.ts";
 import { Api, jsonIn, routeFor } from "./api.ts";
-import {
-  invalid,
-  missingApiVersion,
-  noSandbox,
-  noSuchRoute,
-  sessionEnded,
-  unauthorized,
-  unknownApiVersion,
-} from "./errors.ts";
+import { Callers } from "./callers.ts";
+import { invalid, missingApiVersion, noSandbox, noSuchRoute, sessionEnded, unknownApiVersion } from "./errors.ts";
 import { type FaultRule, Faults, rulesIn } from "./faults.ts";
 import { type PackageMode, Packages } from "./packages.ts";
 import { Pool } from "./pool.ts";
@@ -31,8 +23,12 @@ export interface CodeSessionsOptions {
   port?: number;
   /** What requests must have as their bearer token. */
   key: string;
-  /** Where the snapshot and wheels are kept. */
+  /** The local identity server (`http://127.0.0.1:PORT`), whose tokens are taken in place of the key. */
+  issuer?: string;
+  /** Where the snapshot is kept. */
   cache: string;
+  /** Where wheels are kept, if not in a folder of `cache`. */
+  wheelFolder?: string;
   maxSessions?: number;
   /** Seconds without a request after which a session ends, and seconds in all. */
   idle?: number;
@@ -90,17 +86,19 @@ class LocalSessions implements CodeSessions {
   readonly #starter: Starter;
   readonly #pool: Pool;
   readonly #api: Api;
+  readonly #callers: Callers;
   #reaper: Reaper | undefined;
 
   constructor(options: CodeSessionsOptions, server: Server, pyodide: string, version: string) {
     this.#options = options;
     this.#server = server;
+    this.#callers = new Callers(options.key, options.issuer);
     this.port = (server.address() as AddressInfo).port;
     this.endpoint = `http://${HOST}:${this.port}`;
     const { idle = 1800, life = 3600, maxSessions = 4, keepsSpare = true, now = Date.now, cache } = options;
     this.#packages = new Packages({
       mode: options.packages ?? "off",
-      folder: path.join(cache, "wheels"),
+      folder: options.wheelFolder ?? path.join(cache, "wheels"),
       lockFile: path.join(pyodide, "pyodide-lock.json"),
       source: `https://cdn.jsdelivr.net/pyodide/v${version}/full/`,
       ...options.wheels,
@@ -130,7 +128,6 @@ class LocalSessions implements CodeSessions {
   }
 
   async prepare(): Promise<void> {
-    await this.#packages.prepare();
     await this.#starter.prepare();
   }
 
@@ -165,7 +162,7 @@ class LocalSessions implements CodeSessions {
     const url = new URL(text);
     const { method = "GET" } = request;
     if (url.pathname.startsWith("/_local/")) return this.#control(`${method} ${url.pathname}`, request, response);
-    if (!isSame(request.headers.authorization ?? "", `Bearer ${this.#options.key}`)) throw unauthorized();
+    await this.#callers.check(request.headers.authorization);
     const { route, name } = routeFor(method, url.pathname);
     const query = url.searchParams;
     checkVersion(query.getAll("api-version"));
@@ -204,9 +201,4 @@ function translated(error: unknown): unknown {
   if (error instanceof NoSandbox) return noSandbox(error.message);
   if (error instanceof SandboxEnded) return sessionEnded(error.reason);
   return error;
-}
-
-function isSame(given: string, wanted: string): boolean {
-  const [left, right] = [Buffer.from(given), Buffer.from(wanted)];
-  return left.length === right.length && timingSafeEqual(left, right);
 }

@@ -165,6 +165,21 @@ def enter_loop(loop):
 
 
 def wait_for(coroutine):
+    """What the coroutine gives or raises. Its exception takes no way through the loop, which would add to it."""
+    value, error = run_loop(outcome(coroutine))
+    if error is not None:
+        raise error
+    return value
+
+
+async def outcome(coroutine):
+    try:
+        return await coroutine, None
+    except BaseException as error:
+        return None, error
+
+
+def run_loop(coroutine):
     if not HAS_PROCESSES:
         from pyodide.ffi import run_sync
 

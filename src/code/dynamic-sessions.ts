@@ -171,9 +171,10 @@ class DynamicSession implements CodeSession {
     const ending = told === undefined ? endingOf(outcome) : "lost";
     if (ending === "timeout") return { kind: "timeout" };
     if (ending === "aborted") throw refusal(request, { ...answer, status: 503 });
+    if (ending !== "lost") return { kind: "died", reason: ending };
     const entry = await this.#ledger(key, signal);
-    if (entry !== undefined) return { ...entry, repeated: told?.repeated ?? entry.repeated };
-    return { kind: "died", reason: ending === "memory" ? "memory" : "crash" };
+    if (entry === undefined) return { kind: "died", reason: "crash" };
+    return { ...entry, repeated: told?.repeated ?? entry.repeated };
   }
 
   async #ledger(key: string, signal: AbortSignal): Promise<DoneCell | undefined> {
@@ -232,15 +233,16 @@ class DynamicSession implements CodeSession {
   }
 }
 
-/** How an execution ended that did not bring the driver's line. The words are those of Azure's service. */
-function endingOf({ status, error, result }: Executed): "timeout" | "aborted" | "memory" | "lost" {
+/** How an execution ended that did not bring the driver's line. The words are those of Azure's and the local service. */
+function endingOf({ status, error, result }: Executed): "timeout" | "aborted" | "memory" | "crash" | "lost" {
   const { code, message } = error?.error ?? error ?? {};
   const words = `${code ?? ""} ${message ?? ""} ${result?.stderr ?? ""}`;
   if (/^succe/i.test(status)) return "lost";
   if (/timed? ?out/i.test(words)) return "timeout";
-  // It waited for another execution, which failed.
-  if (/execution aborted/i.test(words)) return "aborted";
-  return /memory|kernel restarted|killed/i.test(words) ? "memory" : "lost";
+  // It waited for another execution, which failed; or its session has ended meanwhile.
+  if (/execution aborted|deleted/i.test(words)) return "aborted";
+  if (/memory|kernel restarted|killed/i.test(words)) return "memory";
+  return /crash/i.test(words) ? "crash" : "lost";
 }
 
 function parse<T>(form: z.ZodType<T>, request: PoolRequest, answer: PoolAnswer): T {

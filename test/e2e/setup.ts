@@ -20,6 +20,8 @@ export interface SharedStack {
   modelUrl: string;
   cosmos: { endpoint: string; key: string };
   serviceBusControlUrl: string;
+  /** The sessions that run code, whose faults tests inject below /_local/. */
+  codeSessions: { endpoint: string; key: string };
   /** From it and a tenant's name follows the tenant's key. */
   keySeed: string;
 }
@@ -45,11 +47,13 @@ export default async function setup(project: TestProject): Promise<() => Promise
     log,
     cosmosArgs,
     blobs: true,
+    code: {},
   });
   project.provide("stack", {
     origin: new URL(stack.baseUrl).origin,
     modelUrl: stack.model.baseUrl,
     cosmos: stack.cosmos,
+    codeSessions: stack.codeSessions ?? { endpoint: "", key: "" },
     serviceBusControlUrl: stack.serviceBus.controlUrl,
     keySeed,
   });

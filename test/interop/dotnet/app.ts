@@ -32,6 +32,7 @@ export async function withApp<T>(programs: string[], use: (app: App) => Promise<
     env: { API_KEYS: programs.flatMap(tenantsOf).join(",") },
     graceSeconds: 1,
     blobs: true,
+    code: {},
     moreHosts: [brief, ...programs.map((name) => ({ name: `stopping-${name}`, env: {} }))],
   });
   const [briefHost, ...stopping] = stack.processes.moreHosts;

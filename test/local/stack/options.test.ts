@@ -34,7 +34,7 @@ async function said(program: string, args: string[], env: Record<string, string>
 test.each(["local/start.ts", "local/dev.ts"])("%s --help tells all options, and starts nothing", async (program) => {
   const { code, output } = await said(program, ["--help"]);
   expect(code).toBe(0);
-  for (const option of ["data", "reset", "port", "cosmos-port", "service-bus-port", "model-port", "host", "cors"]) {
+  for (const option of ["data", "reset", "port", "cosmos-port", "service-bus-port", "model-port", "code-port", "host", "cors"]) {
     expect(output).toContain(`\n  --${option} `);
   }
 });
@@ -115,7 +115,7 @@ test("what keeps the app from starting is said once", async () => {
 });
 
 test("an app that other machines can reach is warned of", () => {
-  const ports = { cosmos: 0, serviceBus: 0, serviceBusControl: 0, model: 0, blobs: 0, functions: 0 };
+  const ports = { cosmos: 0, serviceBus: 0, serviceBusControl: 0, model: 0, blobs: 0, code: 0, functions: 0 };
   const on = (host: string) => remarks({ dataDir, appDir, ports, host, cors: undefined, reset: false }).join("\n");
   for (const host of ["0.0.0.0", "::", "192.168.1.7"]) expect(on(host)).toContain(`the app listens on ${host}: other`);
   for (const host of ["127.0.0.1", "::1", "localhost"]) expect(on(host)).not.toContain("Warning");

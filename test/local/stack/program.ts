@@ -2,7 +2,14 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { expect, vi } from "vitest";
 
-const freePorts = { PORT: "0", COSMOS_PORT: "0", SERVICE_BUS_PORT: "0", MODEL_PORT: "0", BLOB_PORT: "0" };
+const freePorts = {
+  PORT: "0",
+  COSMOS_PORT: "0",
+  SERVICE_BUS_PORT: "0",
+  MODEL_PORT: "0",
+  BLOB_PORT: "0",
+  CODE_PORT: "0",
+};
 
 /** A command of the project, with free ports and what it says. */
 export class Program {

@@ -65,7 +65,7 @@ linuxTest("start:func runs func on the local servers and writes the settings tha
     ServiceBusConnection: expect.stringMatching(/^Endpoint=sb:\/\/127\.0\.0\.1:\d+;/),
   });
   const children = childrenOf(program.pid);
-  expect(children).toHaveLength(5);
+  expect(children).toHaveLength(6);
   program.child.kill("SIGTERM");
   expect(await program.ended).toEqual([0, null]);
   expect(children.some(isAlive)).toBe(false);
@@ -100,7 +100,7 @@ linuxTest("servers starts what the app needs, and prints settings for it", async
   expect(Object.keys(printed.Values)).toEqual(Object.keys(sample.Values));
   expect((await fetch(`${printed.Values.MODEL_ENDPOINT}/models`)).status).toBe(401);
   const children = childrenOf(program.pid);
-  expect(children).toHaveLength(4);
+  expect(children).toHaveLength(5);
   program.child.kill("SIGINT");
   expect(await program.ended).toEqual([0, null]);
   expect(children.some(isAlive)).toBe(false);

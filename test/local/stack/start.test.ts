@@ -37,7 +37,7 @@ linuxTest("it says how to reach the app, keeps its key for the next start, and s
   expect(await (await fetch(`${baseUrl}/settings`)).json()).toMatchObject({ API_KEYS: `local:${key}` });
 
   const children = childrenOf(first.pid);
-  expect(children).toHaveLength(5);
+  expect(children).toHaveLength(6);
   const before = first.output;
   first.child.kill("SIGINT");
   expect(await first.ended).toEqual([0, null]);
@@ -97,7 +97,7 @@ linuxTest("under npm it stops when the shell between npm and it is killed", asyn
   await shell.says("Threadkeep is running");
   const pids = childrenOf(shell.pid);
   pids.push(...pids.flatMap(childrenOf));
-  expect(pids).toHaveLength(6);
+  expect(pids).toHaveLength(7);
   shell.child.kill("SIGTERM");
   await vi.waitFor(() => expect(pids.filter(isAlive)).toEqual([]), { timeout: 10_000, interval: 20 });
 });

@@ -1,8 +1,9 @@
 /** The Python driver in each CPython of this machine, without a pool. */
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { answerIn, type DoneCell, execution, ledgerEntry, ledgerKey } from "../../../src/code/driver.ts";
+
 import { readFile } from "node:fs/promises";
 import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { answerIn, type DoneCell, execution, ledgerEntry, ledgerKey } from "../../../src/code/driver.ts";
 import { findPython, PythonKernel } from "../../lib/code/python.ts";
 import { FAILURES, normal, OURS, STATEMENTS, STREAMS, VALUES } from "./cells.ts";
 
@@ -26,6 +27,10 @@ describe.each(PYTHONS)("in %s", (python) => {
   test.each([...VALUES, ...STATEMENTS, ...STREAMS, ...FAILURES, ...OURS])("$name", async (cell) => {
     const result = await run(kernel, cell.code, cell.name);
     expect(result && normal(result.logs)).toBe(cell.logs);
-    expect({ failed: result?.failed, files: result?.files.map((file) => file.path), images: result?.images.length }).toEqual({ failed: cell.failed ?? false, files: cell.files ?? [], images: cell.images ?? 0 });
+    expect({
+      failed: result?.failed,
+      files: result?.files.map((file) => file.path),
+      images: result?.images.length,
+    }).toEqual({ failed: cell.failed ?? false, files: cell.files ?? [], images: cell.images ?? 0 });
   });
 });

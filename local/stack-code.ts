@@ -1,0 +1,52 @@
+/** The part of the local stack that runs code: the local server of Azure's dynamic sessions. */
+import { randomBytes } from "node:crypto";
+import path from "node:path";
+import type { Ready } from "./child.ts";
+
+export interface CodeChoice {
+  /** What sessions can import besides Python's own library, unless CODE_PACKAGES says; off if absent. */
+  packages?: "off" | "cache" | "fetch";
+  /** Makes the interpreter's snapshot at the start instead of at the first use. */
+  isPrepared?: boolean;
+}
+
+/** Where the app finds its sessions. */
+export interface CodeSessionsAddress {
+  endpoint: string;
+  key: string;
+}
+
+/** What follows from the packages that are installed, so all stacks share it. */
+export const CODE_CACHE = path.join(import.meta.dirname, "../node_modules/.cache/code-sessions");
+
+export const newKey = () => randomBytes(16).toString("hex");
+
+export function codeSpec(
+  port: number,
+  key: string,
+  { packages, isPrepared }: CodeChoice,
+  dataDir: string | undefined,
+  env: NodeJS.ProcessEnv,
+  more: string[] = [],
+) {
+  const wheels = dataDir === undefined ? [] : ["--wheels", path.resolve(dataDir, "code-sessions")];
+  const most = env.MAX_CODE_SESSIONS ? ["--max-sessions", env.MAX_CODE_SESSIONS] : [];
+  const mode = ["--packages", env.CODE_PACKAGES || packages || "off"];
+  const prepare = isPrepared ? ["--prepare"] : [];
+  const args = ["--key", key, "--cache", CODE_CACHE, ...wheels, ...most, ...mode, ...prepare, ...more];
+  return {
+    name: "code-sessions",
+    ports: { port },
+    args: (ready: Ready) => ["local/code-sessions/main.ts", "--port", String(ready.port), ...args],
+  };
+}
+
+export const codeAddress = (port: number, key: string): CodeSessionsAddress => ({
+  endpoint: `http://127.0.0.1:${port}`,
+  key,
+});
+
+/** An app with an identity gets a token for its sessions and needs no key. */
+export function codeSettings({ endpoint, key }: CodeSessionsAddress, hasIdentity: boolean): Record<string, string> {
+  return { CODE_SESSIONS_ENDPOINT: endpoint, ...(hasIdentity ? {} : { CODE_SESSIONS_KEY: key }) };
+}
