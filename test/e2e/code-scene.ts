@@ -3,9 +3,12 @@ import type OpenAI from "openai";
 import { toFile } from "openai";
 import type { MessageContent, TextContentBlock } from "openai/resources/beta/threads/messages";
 import type { CodeInterpreterToolCall } from "openai/resources/beta/threads/runs/steps";
-import { afterEach } from "vitest";
+import type { TestContext } from "vitest";
 import type { Turn } from "../../local/model/turn.ts";
 import { model, POLL, type Tenant } from "./harness.ts";
+
+/** A session takes half a second of a processor to begin, which a busy machine may not have: one after the other. */
+export const SLOW = { timeout: 120_000, concurrent: false };
 
 export const CODE = { type: "code_interpreter" as const };
 
@@ -23,15 +26,13 @@ export const python = (code: string, id?: string): Turn => ({
   toolCalls: [{ ...(id !== undefined && { id }), name: "python", arguments: { code } }],
 });
 
-const threads: { openai: OpenAI; id: string }[] = [];
-
-// A deleted thread's session ends: the pool of the tests is small.
-afterEach(async () => {
-  await Promise.all(threads.splice(0).map(({ openai, id }) => openai.beta.threads.delete(id).catch(() => undefined)));
-});
-
 /** An assistant that says these, and a thread with a question. */
-export async function codeScene(tenant: Tenant, turns: Turn[], { tools = [CODE] as object[], fileIds = [] as string[] } = {}) {
+export async function codeScene(
+  tenant: Tenant,
+  turns: Turn[],
+  context: TestContext,
+  { tools = [CODE] as object[], fileIds = [] as string[] } = {},
+) {
   const { openai } = tenant;
   const answering = model();
   await answering.script(turns);
@@ -41,7 +42,10 @@ export async function codeScene(tenant: Tenant, turns: Turn[], { tools = [CODE] 
     tool_resources: { code_interpreter: { file_ids: fileIds } },
   });
   const thread = await openai.beta.threads.create({ messages: [{ role: "user", content: "What is it?" }] });
-  threads.push({ openai, id: thread.id });
+  // A deleted thread's session ends: the pool of the tests is small.
+  context.onTestFinished(async () => {
+    await openai.beta.threads.delete(thread.id).catch(() => undefined);
+  });
   const run = { assistant_id: assistant.id };
   return {
     answering,
@@ -54,9 +58,6 @@ export async function codeScene(tenant: Tenant, turns: Turn[], { tools = [CODE] 
     messages: async () => (await openai.beta.threads.messages.list(thread.id, { order: "asc" })).data,
   };
 }
-
-/** The thread's session ends with the test. */
-export const endsWithTest = (openai: OpenAI, id: string) => threads.push({ openai, id });
 
 export async function upload(openai: OpenAI, name: string, text: string) {
   return openai.files.create({ file: await toFile(Buffer.from(text), name), purpose: "assistants" });
@@ -71,7 +72,9 @@ export const textIn = (content: MessageContent[]): TextContentBlock["text"] => {
 /** The code calls of a step. */
 export function callsIn(step: { step_details: OpenAI.Beta.Threads.Runs.RunStep["step_details"] } | undefined) {
   if (step?.step_details.type !== "tool_calls") throw new Error("the step has no calls");
-  return step.step_details.tool_calls.filter((call): call is CodeInterpreterToolCall => call.type === "code_interpreter");
+  return step.step_details.tool_calls.filter(
+    (call): call is CodeInterpreterToolCall => call.type === "code_interpreter",
+  );
 }
 
 /** The texts that code has put out. */
