@@ -46,7 +46,7 @@ WebAssembly.Memory.prototype.grow = function (pages) {
   return grow.call(this, pages);
 };
 
-// localStorage and caches are files in DENO_DIR; the others have no use without permissions.
+// None of these has a use without permissions. What a thread has of them again, works no better there.
 for (const name of [
   ..."localStorage sessionStorage Storage caches CacheStorage Cache BroadcastChannel Worker WebSocket".split(" "),
   ..."WebSocketStream EventSource fetch navigator alert confirm prompt close".split(" "),

@@ -3,9 +3,6 @@
  * never read again, and between two cells it is stopped. So a shell gets their ids by its input, whose end it awaits.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
 
 const SCRIPT = `
 trap '' INT TERM HUP
@@ -17,17 +14,14 @@ while read -r change id; do
   esac
 done
 for id in $ids; do kill -KILL "$id" 2>/dev/null; done
-rm -rf "$1"
 `;
 
 export class Reaper {
-  /** Holds the folders of the sandboxes; removed with them. */
-  readonly folder = mkdtempSync(path.join(tmpdir(), "threadkeep-code-"));
   readonly #shell: ChildProcess | undefined;
 
   constructor() {
     if (process.platform === "win32") return;
-    this.#shell = spawn("/bin/sh", ["-c", SCRIPT, "sh", this.folder], {
+    this.#shell = spawn("/bin/sh", ["-c", SCRIPT], {
       stdio: ["pipe", "ignore", "ignore"],
       cwd: "/",
     });
@@ -45,9 +39,8 @@ export class Reaper {
     this.#shell?.stdin?.write(`remove ${id}\n`);
   }
 
-  /** Ends what is left, and removes the folder. */
+  /** Ends what is left. */
   stop(): void {
     this.#shell?.stdin?.end();
-    rmSync(this.folder, { recursive: true, force: true });
   }
 }

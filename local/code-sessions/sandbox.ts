@@ -3,8 +3,7 @@
  * question to answer; between two of them it is stopped, so whatever its code has left behind uses no processor.
  */
 import { type ChildProcessByStdio, spawn } from "node:child_process";
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { z } from "zod";
@@ -57,6 +56,11 @@ export class SandboxEnded extends Error {
 export class Missing extends Error {}
 
 const CHILD = path.join(import.meta.dirname, "child.mjs");
+/**
+ * Deno's folder, where localStorage and caches would be: code could fill the disk with them, and leave something behind
+ * for other sessions. Below a file there can be no folder.
+ */
+const NO_FOLDER = path.join(CHILD, "none");
 /** Bytes of memory of V8's own; Pyodide's is not in it. */
 const V8_HEAP_MB = 512;
 const FRAME_LIMITS = { head: 8 * 2 ** 20, bytes: 16 * 2 ** 20 };
@@ -79,7 +83,6 @@ interface Question {
 
 export class Sandbox {
   readonly #options: SandboxOptions;
-  readonly #folder: string;
   readonly #process: ChildProcessByStdio<Writable, Readable, Readable>;
   readonly #reader: FrameReader;
   readonly exited: Promise<void>;
@@ -94,11 +97,10 @@ export class Sandbox {
   constructor(options: SandboxOptions, mode: "serve" | "snapshot", frames = FRAME_LIMITS) {
     this.#options = options;
     this.#reader = new FrameReader(frames);
-    this.#folder = mkdtempSync(path.join(options.reaper.folder, "deno-"));
     this.#process = spawn(options.deno, argumentsOf(options, mode), {
       cwd: "/",
       // All of its environment: none of this process's.
-      env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", DENO_DIR: this.#folder },
+      env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", DENO_DIR: NO_FOLDER },
       stdio: ["pipe", "pipe", "pipe"],
       windowsHide: true,
     });
@@ -188,7 +190,7 @@ export class Sandbox {
       this.#process.once("close", () => {
         this.kill("crash");
         if (this.#process.pid !== undefined) reaper.remove(this.#process.pid);
-        void rm(this.#folder, { recursive: true, force: true }).then(resolve, resolve);
+        resolve();
       });
     });
   }

@@ -3,7 +3,7 @@
  * The file's name says what made it. Pyodide's interface for this is not public; where it fails, starts are plain ones.
  */
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { versionOf } from "./runtime.ts";
 import { Sandbox, type SandboxOptions } from "./sandbox.ts";
@@ -23,6 +23,7 @@ export async function snapshotIn(folder: string, options: SandboxOptions): Promi
     const draft = `${file}.${process.pid}`;
     await writeFile(draft, memory, { mode: 0o600 });
     await rename(draft, file);
+    await removeOthers(folder, file);
     return file;
   } catch (error) {
     console.log(`No snapshot: ${error instanceof Error ? error.message : error}. Sessions start more slowly.`);
@@ -40,6 +41,13 @@ async function nameFor({ deno, pyodide, lockFile }: SandboxOptions): Promise<str
   const { size, mtimeMs } = await stat(deno);
   hash.update(`${size} ${mtimeMs}`);
   return `pyodide-${await versionOf(pyodide)}-${hash.digest("hex").slice(0, 16)}.snapshot`;
+}
+
+/** Those of other versions. */
+async function removeOthers(folder: string, kept: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (name.endsWith(".snapshot") && name !== path.basename(kept)) await forget(path.join(folder, name));
+  }
 }
 
 async function isThere(file: string): Promise<boolean> {

@@ -16,18 +16,28 @@ const SECOND = 1_000;
 export const LARGEST_FILE = 128 * MEGABYTE - 4_096;
 export const LARGEST_SESSION = 1_024 * MEGABYTE;
 
+/** The characters of names that Azure's pools take for an upload. */
+const TAKEN_PATH = /^[\p{L}\p{N} \-_.@$&=;,#%^()/]+$/u;
+
 const UPLOADS_AT_ONCE = 4;
 const MOST_PAGES = 20;
 
-/** What an execution may take beside its code: a session must be found, and one that runs already must end. */
-const ALLOWANCE = 40 * SECOND;
-const PATIENCE = 30 * SECOND;
-const METADATA_PATIENCE = 5 * SECOND;
-const DISCARD_PATIENCE = 5 * SECOND;
+/** How long requests may take. Milliseconds. */
+export interface Patience {
+  /** what an execution may take beside its code: a session must be found, and an execution under way there must end */
+  allowance: number;
+  /** other requests about a session, beside the time for their bytes */
+  usual: number;
+  metadata: number;
+  discard: number;
+}
+
+const PATIENCE: Patience = { allowance: 40 * SECOND, usual: 30 * SECOND, metadata: 5 * SECOND, discard: 5 * SECOND };
+
 /** After this, the list of libraries is asked for again if it did not come. */
 const METADATA_PAUSE = 600 * SECOND;
-/** Milliseconds for the bytes of a file, beside the usual ones: at least 1 MB a second. */
-const transfer = (bytes: number) => PATIENCE + bytes / 1_000;
+/** Milliseconds for the bytes of a file: it comes with 1 MB a second at least. */
+const transfer = (bytes: number) => Math.ceil(bytes / 1_000);
 
 /** Characters of either stream in an answer. */
 const STREAM_LENGTH = 4_096;
@@ -55,15 +65,17 @@ export type SessionSettings = Pick<Config, "managedIdentityClientId" | "hasIdent
 
 export class DynamicSessions implements CodeSessions {
   readonly #pool: Pool;
+  readonly #patience: Patience;
   #packages: Promise<readonly string[]> | undefined;
   #packagesAskedAt = 0;
 
-  constructor(settings: SessionSettings) {
+  constructor(settings: SessionSettings, patience: Partial<Patience> = {}) {
     this.#pool = new Pool(settings.code, settings);
+    this.#patience = { ...PATIENCE, ...patience };
   }
 
   open({ id }: SessionRef): CodeSession {
-    return new DynamicSession(this.#pool, id);
+    return new DynamicSession(this.#pool, id, this.#patience);
   }
 
   packages(): Promise<readonly string[]> {
@@ -76,7 +88,7 @@ export class DynamicSessions implements CodeSessions {
   }
 
   async #askForPackages(): Promise<readonly string[]> {
-    const timeout = METADATA_PATIENCE;
+    const timeout = this.#patience.metadata;
     const request: PoolRequest = { method: "GET", template: "/metadata", timeout, mostBytes: 4 * MEGABYTE };
     try {
       const { preInstalledPackages } = parse(metadata, request, await this.#pool.send(request));
@@ -91,12 +103,14 @@ export class DynamicSessions implements CodeSessions {
 class DynamicSession implements CodeSession {
   readonly #pool: Pool;
   readonly #identifier: string;
+  readonly #patience: Patience;
   /** second names of files, and what they lead to */
   #links: Record<string, string> = {};
 
-  constructor(pool: Pool, identifier: string) {
+  constructor(pool: Pool, identifier: string, patience: Patience) {
     this.#pool = pool;
     this.#identifier = identifier;
+    this.#patience = patience;
   }
 
   async prepare(files: readonly SessionFile[], signal: AbortSignal): Promise<Prepared> {
@@ -130,7 +144,7 @@ class DynamicSession implements CodeSession {
     if (!isPlain(path)) return undefined;
     const { name, query } = this.#place(path);
     const template = "/files/{name}/content";
-    const timeout = transfer(maxBytes);
+    const timeout = this.#patience.usual + transfer(maxBytes);
     const request: PoolRequest = { method: "GET", template, name, query, timeout, mostBytes: maxBytes };
     const answer = await this.#pool.send(request, signal);
     // 400: a name that the pool does not take, though a file in the session has it.
@@ -140,7 +154,7 @@ class DynamicSession implements CodeSession {
   }
 
   async discard(): Promise<void> {
-    const timeout = DISCARD_PATIENCE;
+    const timeout = this.#patience.discard;
     const query = { identifier: this.#identifier };
     await this.#pool
       .send({ method: "DELETE", template: "/session", query, timeout, mostBytes: 65_536 })
@@ -161,7 +175,7 @@ class DynamicSession implements CodeSession {
       template: "/executions",
       query: { identifier: this.#identifier },
       body,
-      timeout: timeout * SECOND + ALLOWANCE,
+      timeout: timeout * SECOND + this.#patience.allowance,
       mostBytes: MEGABYTE,
     };
     const answer = await this.#pool.send(request, signal);
@@ -191,7 +205,7 @@ class DynamicSession implements CodeSession {
         method: "GET",
         template: "/files",
         query,
-        timeout: PATIENCE,
+        timeout: this.#patience.usual,
         mostBytes: 8 * MEGABYTE,
       };
       const answer = await this.#pool.send(request, signal);
@@ -207,10 +221,10 @@ class DynamicSession implements CodeSession {
 
   /** Throws what `open` of the file threw, as it was. */
   async #upload(file: SessionFile, signal: AbortSignal): Promise<"done" | "too large" | "missing"> {
-    if (!isPlain(file.path)) return "missing";
+    if (!isPlain(file.path) || !TAKEN_PATH.test(file.path)) return "missing";
     const { name, query } = this.#place(file.path);
     const body = fileBody(name, file.bytes, () => file.open(signal));
-    const timeout = transfer(file.bytes);
+    const timeout = this.#patience.usual + transfer(file.bytes);
     const request: PoolRequest = { method: "POST", template: "/files", query, body, timeout, mostBytes: MEGABYTE };
     const answer = await this.#pool.send(request, signal).catch((error) => {
       signal.throwIfAborted();
@@ -219,8 +233,6 @@ class DynamicSession implements CodeSession {
     });
     if (answer === "missing") return "missing";
     if (answer.status === 413) return "too large";
-    // A name that the pool does not take.
-    if (answer.status === 400 && !isGone(answer.bytes)) return "missing";
     if (answer.status < 200 || answer.status >= 300) throw refusal(request, answer);
     return "done";
   }

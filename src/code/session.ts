@@ -64,7 +64,7 @@ export interface Prepared {
   fresh: boolean;
   /** paths of files that are too large for the session */
   tooLarge: string[];
-  /** paths of files that no longer exist */
+  /** paths of files that no longer exist, or whose names the pool does not take */
   missing: string[];
 }
 
