@@ -159,12 +159,12 @@ for name in ${JSON.stringify([...ids, "assistant.csv", "thread.csv", "attached.c
       {
         type: "file_path",
         text: "sandbox:/mnt/data/o.csv",
-        start_index: 23,
-        end_index: 46,
+        start_index: 22,
+        end_index: 45,
         file_path: { file_id: expect.stringMatching(/^file-[0-9A-Za-z]{24}$/) },
       },
     ]);
-    expect(Array.from(value).slice(23, 46).join("")).toBe("sandbox:/mnt/data/o.csv");
+    expect(Array.from(value).slice(22, 45).join("")).toBe("sandbox:/mnt/data/o.csv");
     const [annotation] = annotations;
     const fileId = annotation?.type === "file_path" ? annotation.file_path.file_id : "";
     expect(message?.attachments).toEqual([{ file_id: fileId, tools: [{ type: "code_interpreter" }] }]);
