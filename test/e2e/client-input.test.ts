@@ -109,14 +109,15 @@ test("a createThreadAndRun that is refused leaves no thread behind", async () =>
     null,
     "invalid_thread",
   );
-  const forced = { assistant_id: speaking.id, tool_choice: { type: "code_interpreter" as const } };
+  const resources = { code_interpreter: { file_ids: ["file-none"] } };
+  const without = { assistant_id: speaking.id, tool_resources: resources };
   const createAndRun = openai.beta.threads.createAndRun.bind(openai.beta.threads);
   for (const stream of [false, true]) {
     expect(await refusal(createAndRun({ assistant_id: mute.id, stream }))).toEqual(nothing);
     expect(await refusal(createAndRun({ assistant_id: mute.id, thread: { messages: [] }, stream }))).toEqual(nothing);
     const assistantsOnly = { messages: [{ role: "assistant" as const, content: "Hi" }] };
     expect(await refusal(createAndRun({ assistant_id: mute.id, thread: assistantsOnly, stream }))).toEqual(nothing);
-    expect((await refusal(createAndRun({ ...forced, stream }))).status).toBe(400);
+    expect((await refusal(createAndRun({ ...without, stream }))).status).toBe(400);
     expect((await refusal(createAndRun({ assistant_id: "asst_none", stream }))).status).toBe(404);
   }
   const headers = { authorization: `Bearer ${tenant.key}` };

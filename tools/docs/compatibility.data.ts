@@ -318,7 +318,9 @@ export const SECTIONS: Section[] = [
       "type: code_interpreter": SERVED,
       code_interpreter: SERVED,
       "code_interpreter.input": SERVED,
-      "code_interpreter.outputs": served("logs, then images; also for values and exceptions, which the original left out"),
+      "code_interpreter.outputs": served(
+        "logs, then images; also for values and exceptions, which the original left out",
+      ),
       "code_interpreter.outputs[].type: logs": SERVED,
       "code_interpreter.outputs[].logs": served("up to 100,000 characters a call"),
       "code_interpreter.outputs[].type: image": SERVED,
@@ -374,7 +376,9 @@ export const SECTIONS: Section[] = [
     schemas: ["ToolResources", "ToolResourcesRequest", "NewToolResourcesRequest"],
     fields: {
       code_interpreter: NEEDS_POOL,
-      "code_interpreter.file_ids": served("up to 20 that exist; one that is deleted later stays listed, and is passed over"),
+      "code_interpreter.file_ids": served(
+        "up to 20 that exist; one that is deleted later stays listed, and is passed over",
+      ),
       file_search: SERVED,
       "file_search.vector_store_ids": served("searched by runs"),
       "file_search.vector_stores": served("one, in the request that creates an assistant or a thread"),

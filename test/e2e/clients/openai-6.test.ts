@@ -1,6 +1,7 @@
 import * as openai6 from "openai-6";
+import { codeStories } from "./openai-code.ts";
 import { fileStories } from "./openai-files.ts";
-import type { Library } from "./openai-library.ts";
+import { formsOf, type Library } from "./openai-library.ts";
 import { objectStories } from "./openai-objects.ts";
 import { runStories } from "./openai-runs.ts";
 import { streamStories } from "./openai-streams.ts";
@@ -12,3 +13,4 @@ objectStories(library);
 runStories(library);
 streamStories(library);
 fileStories(library);
+codeStories(formsOf(library));

@@ -1,5 +1,7 @@
 import * as library from "openai";
+import { codeStories } from "./openai-code.ts";
 import { fileStories } from "./openai-files.ts";
+import { formsOf } from "./openai-library.ts";
 import { objectStories } from "./openai-objects.ts";
 import { runStories } from "./openai-runs.ts";
 import { streamStories } from "./openai-streams.ts";
@@ -8,3 +10,4 @@ objectStories(library);
 runStories(library);
 streamStories(library);
 fileStories(library);
+codeStories(formsOf(library));
