@@ -8,6 +8,7 @@ import { onLocalStack, Subject } from "./lib/subject.ts";
 import { consoleTable, goalTable } from "./lib/text.ts";
 import { background } from "./measurements/background.ts";
 import { capacity } from "./measurements/capacity.ts";
+import { codeSessions } from "./measurements/code-sessions.ts";
 import { coldStart } from "./measurements/cold-start.ts";
 import { cost } from "./measurements/cost.ts";
 import { fairnessSize } from "./measurements/fairness-size.ts";
@@ -18,7 +19,19 @@ import { ttft } from "./measurements/ttft.ts";
 import { uploads } from "./measurements/uploads.ts";
 import { type Options, readOptions, USAGE } from "./options.ts";
 
-const MEASUREMENTS = [ttft, background, throughput, cost, capacity, growth, streams, fairnessSize, uploads, coldStart];
+const MEASUREMENTS = [
+  ttft,
+  background,
+  throughput,
+  cost,
+  capacity,
+  growth,
+  streams,
+  fairnessSize,
+  uploads,
+  coldStart,
+  codeSessions,
+];
 
 const options = optionsOrExit();
 if (options.writeDocs) writeDocs(readResults(options.json));

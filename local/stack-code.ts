@@ -6,6 +6,10 @@ import type { Ready } from "./child.ts";
 export interface CodeChoice {
   /** What sessions can import besides Python's own library, unless CODE_PACKAGES says; off if absent. */
   packages?: "off" | "cache" | "fetch";
+  /** How many sessions there may be, unless MAX_CODE_SESSIONS says; 4 if absent. */
+  maxSessions?: number;
+  /** Seconds without a request after which a session ends, as in Azure if absent. */
+  idle?: number;
   /** Makes the interpreter's snapshot at the start instead of at the first use. */
   isPrepared?: boolean;
 }
@@ -24,16 +28,17 @@ export const newKey = () => randomBytes(16).toString("hex");
 export function codeSpec(
   port: number,
   key: string,
-  { packages, isPrepared }: CodeChoice,
+  { packages, maxSessions, idle, isPrepared }: CodeChoice,
   dataDir: string | undefined,
   env: NodeJS.ProcessEnv,
   more: string[] = [],
 ) {
   const wheels = dataDir === undefined ? [] : ["--wheels", path.resolve(dataDir, "code-sessions")];
-  const most = env.MAX_CODE_SESSIONS ? ["--max-sessions", env.MAX_CODE_SESSIONS] : [];
+  const most = ["--max-sessions", env.MAX_CODE_SESSIONS || String(maxSessions ?? 4)];
+  const rest = idle === undefined ? [] : ["--idle", String(idle)];
   const mode = ["--packages", env.CODE_PACKAGES || packages || "off"];
   const prepare = isPrepared ? ["--prepare"] : [];
-  const args = ["--key", key, "--cache", CODE_CACHE, ...wheels, ...most, ...mode, ...prepare, ...more];
+  const args = ["--key", key, "--cache", CODE_CACHE, ...wheels, ...most, ...rest, ...mode, ...prepare, ...more];
   return {
     name: "code-sessions",
     ports: { port },

@@ -4,7 +4,7 @@ import { PACKAGE_MODES } from "./packages.ts";
 import { startCodeSessions } from "./server.ts";
 
 const USAGE = `node local/code-sessions/main.ts --key TEXT --cache DIR [--port 4020] [--max-sessions 4]
-  [--packages off|cache|fetch] [--wheels DIR] [--prepare] [--issuer URL]
+  [--idle 1800] [--life 3600] [--packages off|cache|fetch] [--wheels DIR] [--prepare] [--issuer URL]
 
 Azure Container Apps dynamic sessions on this machine. --cache: the folder for the interpreter's snapshot.
 --wheels: that for packages, if not a folder in it. --prepare: makes the snapshot at once, in the background. --issuer:
@@ -18,11 +18,18 @@ const { values } = parseArgs({
     wheels: { type: "string" },
     issuer: { type: "string" },
     "max-sessions": { type: "string", default: "4" },
+    idle: { type: "string", default: "1800" },
+    life: { type: "string", default: "3600" },
     packages: { type: "string", default: "off" },
     prepare: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
   },
 });
 
+if (values.help) {
+  console.log(USAGE);
+  process.exit(0);
+}
 const { key, cache } = values;
 if (key === undefined || cache === undefined) fail(`usage: ${USAGE}`);
 const packages = PACKAGE_MODES.find((mode) => mode === values.packages);
@@ -37,6 +44,8 @@ const sessions = await startCodeSessions({
   ...(values.wheels === undefined ? {} : { wheelFolder: values.wheels }),
   ...(values.issuer === undefined ? {} : { issuer: values.issuer }),
   maxSessions: numberOf("max-sessions", values["max-sessions"], 1),
+  idle: numberOf("idle", values.idle, 1),
+  life: numberOf("life", values.life, 1),
 }).catch((error: NodeJS.ErrnoException) => {
   const reason = error.code === "EADDRINUSE" ? `port ${port} is already in use on 127.0.0.1` : error.message;
   return fail(`code-sessions: ${reason}`);

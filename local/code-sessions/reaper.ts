@@ -18,6 +18,7 @@ for id in $ids; do kill -KILL "$id" 2>/dev/null; done
 
 export class Reaper {
   readonly #shell: ChildProcess | undefined;
+  readonly #ids = new Set<number>();
 
   constructor() {
     if (process.platform === "win32") return;
@@ -31,15 +32,22 @@ export class Reaper {
   }
 
   add(id: number): void {
+    this.#ids.add(id);
     this.#shell?.stdin?.write(`add ${id}\n`);
   }
 
   /** To be called when the process has ended: another one may get its id. */
   remove(id: number): void {
+    this.#ids.delete(id);
     this.#shell?.stdin?.write(`remove ${id}\n`);
   }
 
-  /** Ends what is left. */
+  /** Kills all sandboxes, those that are about to start among them. */
+  killAll(): void {
+    for (const id of this.#ids) process.kill(id, "SIGKILL");
+  }
+
+  /** Ends the shell, which kills what is left. */
   stop(): void {
     this.#shell?.stdin?.end();
   }

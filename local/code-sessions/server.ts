@@ -134,7 +134,9 @@ class LocalSessions implements CodeSessions {
   async stop(): Promise<void> {
     this.#server.closeAllConnections();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    await this.#pool.stop();
+    const stopped = this.#pool.stop();
+    this.#reaper?.killAll();
+    await stopped;
     this.#reaper?.stop();
     await closed;
   }

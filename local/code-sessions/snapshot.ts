@@ -12,30 +12,25 @@ import { Sandbox, type SandboxOptions } from "./sandbox.ts";
 const INGREDIENTS = ["pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide.mjs"];
 const CHILD = path.join(import.meta.dirname, "child.mjs");
 
-/** The file of the snapshot in this folder, which is made if need be; undefined if that fails. */
-export async function snapshotIn(folder: string, options: SandboxOptions): Promise<string | undefined> {
+/** The file of the snapshot in this folder, which is made if need be. Throws if that fails. */
+export async function snapshotIn(folder: string, options: SandboxOptions): Promise<string> {
   const file = path.join(folder, await nameFor(options));
   if (await isThere(file)) return file;
-  try {
-    const memory = await Sandbox.snapshot({ ...options, snapshot: undefined });
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    // Others may be making it as well: the last one to finish wins, with the same bytes.
-    const draft = `${file}.${process.pid}`;
-    await writeFile(draft, memory, { mode: 0o600 });
-    await rename(draft, file);
-    await removeOthers(folder, file);
-    return file;
-  } catch (error) {
-    console.log(`No snapshot: ${error instanceof Error ? error.message : error}. Sessions start more slowly.`);
-    return undefined;
-  }
+  const memory = await Sandbox.snapshot({ ...options, snapshot: undefined });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  // Others may be making it as well: the last one to finish wins, with the same bytes.
+  const draft = `${file}.${process.pid}`;
+  await writeFile(draft, memory, { mode: 0o600 });
+  await rename(draft, file);
+  await removeOthers(folder, file);
+  return file;
 }
 
 export const forget = (file: string): Promise<void> => rm(file, { force: true });
 
-async function nameFor({ deno, pyodide, lockFile }: SandboxOptions): Promise<string> {
+async function nameFor({ deno, pyodide }: SandboxOptions): Promise<string> {
   const hash = createHash("sha256").update(deno);
-  const files = [...INGREDIENTS.map((name) => path.join(pyodide, name)), CHILD, ...(lockFile ? [lockFile] : [])];
+  const files = [...INGREDIENTS.map((name) => path.join(pyodide, name)), CHILD];
   for (const file of files) hash.update(await readFile(file));
   // A Deno of another version has another size, or is another file at least.
   const { size, mtimeMs } = await stat(deno);

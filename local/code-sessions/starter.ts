@@ -1,6 +1,5 @@
 /** Starts sandboxes, and keeps one spare from the first use on: the next session then begins at once. */
-import { NoSandbox } from "./runtime.ts";
-import { Sandbox, type SandboxOptions } from "./sandbox.ts";
+import { Sandbox, SandboxEnded, type SandboxOptions } from "./sandbox.ts";
 import { forget, snapshotIn } from "./snapshot.ts";
 
 export interface Starts {
@@ -26,7 +25,12 @@ export class Starter {
 
   /** Makes the snapshot if there is none. Throws NoSandbox. */
   prepare(): Promise<string | undefined> {
-    this.#snapshot ??= snapshotIn(this.#folder, this.#options());
+    const options = this.#options();
+    this.#snapshot ??= snapshotIn(this.#folder, options).catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : error;
+      if (!this.#stopped) console.log(`No snapshot: ${reason}. Sessions start more slowly.`);
+      return undefined;
+    });
     return this.#snapshot;
   }
 
@@ -65,6 +69,7 @@ export class Starter {
 
   async #startNew(): Promise<Sandbox> {
     const snapshot = await this.prepare();
+    if (this.#stopped) throw new SandboxEnded("closed");
     const sandbox = await Sandbox.start({ ...this.#options(), snapshot });
     this.starts[sandbox.start] += 1;
     if (sandbox.start === "fallback" && snapshot !== undefined) {
@@ -72,16 +77,5 @@ export class Starter {
       this.#snapshot = undefined;
     }
     return sandbox;
-  }
-}
-
-/** Whether sandboxes can be had on this machine: else why not. */
-export function obstacle(options: () => SandboxOptions): string | undefined {
-  try {
-    options();
-    return undefined;
-  } catch (error) {
-    if (error instanceof NoSandbox) return error.message;
-    throw error;
   }
 }

@@ -1,4 +1,4 @@
-/** The driver's second half, in Python: runs a cell as Jupyter does, and keeps its result in a ledger. */
+/** The driver's last part, in Python: runs a cell as Jupyter does, and keeps its result in a ledger. */
 export const DRIVER_CELLS = String.raw`
 def run_code(source, name):
     """The value of the last expression, and whether it is to be shown."""
@@ -42,69 +42,6 @@ def is_silent(source, last):
     """Whether a semicolon follows the last expression."""
     line = source.split("\n")[last.end_lineno - 1].encode()
     return line[last.end_col_offset :].lstrip().startswith(b";")
-
-
-def show(value, images):
-    """As Jupyter does it: a picture if the value can make one, else its repr."""
-    if value is None:
-        return
-    space.__dict__["_"] = value
-    png = picture(value)
-    if png is None:
-        log.say(repr(value))
-    else:
-        images.append(png)
-
-
-def picture(value):
-    figure = getattr(sys.modules.get("matplotlib.figure"), "Figure", None)
-    if isinstance(figure, type) and isinstance(value, figure):
-        return None if is_open_figure(value) else drawn(value)
-    if isinstance(value, type) or getattr(type(value), "_repr_png_", None) is None:
-        return None
-    data = value._repr_png_()
-    if isinstance(data, tuple):
-        data = data[0]
-    if isinstance(data, str):
-        data = base64.b64decode(data)
-    return bytes(data) if isinstance(data, (bytes, bytearray)) else None
-
-
-def is_open_figure(figure):
-    plt = sys.modules.get("matplotlib.pyplot")
-    return plt is not None and any(plt.figure(number) is figure for number in plt.get_fignums())
-
-
-def drawn(figure):
-    file = io.BytesIO()
-    figure.savefig(file, format="png", bbox_inches="tight")
-    return file.getvalue()
-
-
-def take_figures(images):
-    """Those of matplotlib that are open, in the order of their numbers; closes them."""
-    plt = sys.modules.get("matplotlib.pyplot")
-    if plt is None or not hasattr(plt, "get_fignums"):
-        return
-    for number in plt.get_fignums():
-        if len(images) < MOST_IMAGES:
-            images.append(drawn(plt.figure(number)))
-    plt.close("all")
-
-
-class Backend(types.ModuleType):
-    """Of matplotlib: draws as "agg" does; "show" takes the figures, so that what is drawn later is another one."""
-
-    def __getattr__(self, name):
-        if name != "FigureCanvas":
-            raise AttributeError(name)
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-        return FigureCanvasAgg
-
-    @staticmethod
-    def show(*_, **__):
-        take_figures(state["images"])
 
 
 def explain(error):
@@ -279,12 +216,13 @@ def begin(old):
     space.__dict__.update(__builtins__=builtins)
     for name in ("__loader__", "__package__", "__spec__"):
         space.__dict__[name] = None
+    space.__dict__["display"] = display
     state = {"cell": 0, "fresh": True, "futures": 0, "loop": None, "images": [], "ledgers": []}
     os.makedirs(ROOT, exist_ok=True)
     os.chdir(ROOT)
-    sys.modules["_threadkeep_figures"] = Backend("_threadkeep_figures")
-    os.environ["MPLBACKEND"] = "module://_threadkeep_figures"
+    sys.meta_path.append(Backend)
+    os.environ["MPLBACKEND"] = "module://" + Backend.NAME
     if "matplotlib" in sys.modules:
-        sys.modules["matplotlib"].use("module://_threadkeep_figures")
+        sys.modules["matplotlib"].use(os.environ["MPLBACKEND"])
     warnings.filterwarnings("ignore", message=".*non-interactive")
 `;

@@ -1,6 +1,6 @@
-/** The driver's first half, in Python: takes what a cell writes, wherever it writes it. */
+/** The driver's first part, in Python: takes what a cell writes, wherever it writes it. */
 export const DRIVER_OUTPUT = String.raw`
-import ast, base64, builtins, io, json, linecache, os, stat, sys, time, traceback, types, warnings
+import ast, base64, builtins, importlib.machinery, io, json, linecache, os, stat, sys, time, traceback, types, warnings
 
 DRIVER, KEPT = "<threadkeep>", "_threadkeep"
 MOST_TEXT = 1_000_000     # characters of what a cell wrote
@@ -108,12 +108,17 @@ class Redirected:
         builtins.input = no_input
         sys.modules["__main__"] = space
         self.loop = leave_loop()
+        self.publisher = publisher()
+        if self.publisher is not None:
+            self.publisher.register_hook(take_display)
 
     def __exit__(self, *_):
         sys.settrace(None)
         sys.setprofile(None)
         sys.setrecursionlimit(max(self.limit, sys.getrecursionlimit()))
         enter_loop(self.loop)
+        if self.publisher is not None:
+            self.publisher.unregister_hook(take_display)
         for stream in list(streams.values()):
             try:
                 stream.flush()
@@ -147,6 +152,13 @@ class Redirected:
 def no_input(prompt="", /):
     sys.stdout.write(str(prompt))
     raise EOFError("EOF when reading a line")
+
+
+def publisher():
+    """Of what a Jupyter kernel displays beside the streams."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    found = getattr(shell, "display_pub", None)
+    return found if hasattr(found, "register_hook") else None
 
 
 def leave_loop():

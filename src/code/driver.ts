@@ -9,12 +9,13 @@ import { deflateSync } from "node:zlib";
 import { z } from "zod";
 import { DRIVER_CELLS } from "./driver-cells.ts";
 import { DRIVER_OUTPUT } from "./driver-output.ts";
+import { DRIVER_PICTURES } from "./driver-pictures.ts";
 import { type CellResult, ROOT } from "./session.ts";
 
 /** Where the driver keeps results, in the session's folder. */
 export const LEDGER_FOLDER = "_threadkeep";
 
-const SOURCE = `${DRIVER_OUTPUT}\n\n${DRIVER_CELLS}`;
+const SOURCE = [DRIVER_OUTPUT, DRIVER_PICTURES, DRIVER_CELLS].join("\n\n");
 const VERSION = createHash("sha256").update(SOURCE).digest("hex").slice(0, 16);
 const PACKED = deflateSync(SOURCE, { level: 9 }).toString("base64");
 

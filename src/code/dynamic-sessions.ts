@@ -2,11 +2,11 @@
  * Sessions of Azure Container Apps, or of the local server that speaks the same interface: the only client of either.
  * Azure documents the interface at https://learn.microsoft.com/azure/container-apps/sessions-code-interpreter.
  */
-import { z } from "zod";
 import type { Config } from "../config.ts";
+import { endingOf, executed, listing, metadata, parse } from "./answers.ts";
 import { answerIn, type DoneCell, execution, isPlain, LEDGER_FOLDER, ledgerEntry, ledgerKey } from "./driver.ts";
 import { fileBody, Gone } from "./file-body.ts";
-import { garbage, isGone, Pool, type PoolAnswer, type PoolRequest, refusal } from "./pool.ts";
+import { garbage, isGone, Pool, type PoolRequest, refusal } from "./pool.ts";
 import type { CellCall, CellResult, CodeSession, CodeSessions, Prepared, SessionFile, SessionRef } from "./session.ts";
 
 const MEGABYTE = 1_048_576;
@@ -43,21 +43,6 @@ const transfer = (bytes: number) => Math.ceil(bytes / 1_000);
 const STREAM_LENGTH = 4_096;
 /** A million characters of logs, written in JSON. */
 const LARGEST_LEDGER = 16 * MEGABYTE;
-
-const listing = z.object({
-  value: z.array(z.object({ name: z.string(), type: z.string() })).max(10_000),
-  nextLink: z.string().nullish(),
-});
-
-const text = z.string().nullish();
-const executed = z.object({
-  status: z.string(),
-  error: z.object({ error: z.object({ code: text, message: text }).nullish(), code: text, message: text }).nullish(),
-  result: z.object({ stdout: text, stderr: text }).nullish(),
-});
-type Executed = z.output<typeof executed>;
-
-const metadata = z.object({ preInstalledPackages: z.array(z.object({ name: z.string() })).max(10_000) });
 
 export type SessionSettings = Pick<Config, "managedIdentityClientId" | "hasIdentityEndpoint"> & {
   code: NonNullable<Config["code"]>;
@@ -242,33 +227,6 @@ class DynamicSession implements CodeSession {
     const name = parts.pop() ?? "";
     const folder = parts.join("/");
     return { name, query: { identifier: this.#identifier, ...(folder !== "" && { path: folder }) } };
-  }
-}
-
-/** How an execution ended that did not bring the driver's line. The words are those of Azure's and the local service. */
-function endingOf({ status, error, result }: Executed): "timeout" | "aborted" | "memory" | "crash" | "lost" {
-  const { code, message } = error?.error ?? error ?? {};
-  const words = `${code ?? ""} ${message ?? ""} ${result?.stderr ?? ""}`;
-  if (/^succe/i.test(status)) return "lost";
-  if (/timed? ?out/i.test(words)) return "timeout";
-  // It waited for another execution, which failed; or its session has ended meanwhile.
-  if (/execution aborted|deleted/i.test(words)) return "aborted";
-  if (/memory|kernel restarted|killed/i.test(words)) return "memory";
-  return /crash/i.test(words) ? "crash" : "lost";
-}
-
-function parse<T>(form: z.ZodType<T>, request: PoolRequest, answer: PoolAnswer): T {
-  if (answer.status !== 200) throw refusal(request, answer);
-  const parsed = form.safeParse(jsonOf(answer.bytes));
-  if (!parsed.success) throw garbage(request, answer);
-  return parsed.data;
-}
-
-function jsonOf(bytes: Buffer | undefined): unknown {
-  try {
-    return JSON.parse(bytes?.toString() ?? "");
-  } catch {
-    return undefined;
   }
 }
 

@@ -86,7 +86,8 @@ export function fileList(files: readonly ToldFile[]): string[] {
 function fileLine({ path, filename, bytes, isLinked, isTooLarge }: ToldFile): string {
   const name = JSON.stringify(filename.slice(0, 200).toWellFormed());
   if (isTooLarge) return `- ${name}, ${size(bytes)}: too large for the session`;
-  const link = isLinked ? `, also ${ROOT}/${filename}` : "";
+  // A name that would break the line is not one that the model could use.
+  const link = isLinked && !/\p{C}/u.test(filename) ? `, also ${ROOT}/${filename}` : "";
   return path === filename
     ? `- ${ROOT}/${path} (${size(bytes)})`
     : `- ${ROOT}/${path} (${name}, ${size(bytes)})${link}`;

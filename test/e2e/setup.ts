@@ -43,11 +43,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
   // Arguments of the Cosmos DB server, such as "--consistency session --partitions 3".
   const cosmosArgs = process.env.E2E_COSMOS?.split(" ") ?? [];
   const stack = await startStack({
-    env: { API_KEYS: apiKeys(keySeed), MAX_UPLOADS: "200", MAX_CODE_SESSIONS: "8" },
+    env: { API_KEYS: apiKeys(keySeed), MAX_UPLOADS: "200" },
     log,
     cosmosArgs,
     blobs: true,
-    code: { isPrepared: true },
+    // Tests leave sessions behind, and each takes 230 MB.
+    code: { isPrepared: true, maxSessions: 16, idle: 60 },
   });
   project.provide("stack", {
     origin: new URL(stack.baseUrl).origin,

@@ -32,7 +32,7 @@ export async function withApp<T>(programs: string[], use: (app: App) => Promise<
     env: { API_KEYS: programs.flatMap(tenantsOf).join(",") },
     graceSeconds: 1,
     blobs: true,
-    code: {},
+    code: { maxSessions: 8, idle: 60 },
     moreHosts: [brief, ...programs.map((name) => ({ name: `stopping-${name}`, env: {} }))],
   });
   const [briefHost, ...stopping] = stack.processes.moreHosts;

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { Child } from "../../../local/child.ts";
 import { type CodeSessions, startCodeSessions } from "../../../local/code-sessions/server.ts";
 import { CODE_CACHE } from "../../../local/stack-code.ts";
@@ -13,6 +13,8 @@ import { Caller, KEY } from "./caller.ts";
 const IDLE = 1800;
 const LIFE = 3600;
 const LONGEST_PREPARATION = 180_000;
+// A session begins within a second, or within ten on a machine that is busy otherwise.
+vi.setConfig({ testTimeout: 60_000 });
 const linuxTest = test.skipIf(process.platform !== "linux");
 
 let now = Date.UTC(2026, 0, 1);
@@ -50,7 +52,7 @@ test("nothing is started before the first session; from then on there is a spare
   expect(await server.stats()).toMatchObject({ starts: { spare: 0, snapshot: 0, plain: 0 }, sessions: [] });
   await caller.value("first", "1");
   await expect
-    .poll(async () => (await server.stats()).starts, { timeout: 15_000 })
+    .poll(async () => (await server.stats()).starts, { timeout: 45_000 })
     .toMatchObject({ snapshot: 2, plain: 0 });
   await caller.value("second", "1");
   expect((await server.stats()).starts).toMatchObject({ spare: 1 });

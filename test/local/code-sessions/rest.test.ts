@@ -1,6 +1,6 @@
 /** The REST interface of Azure's dynamic sessions, as the local server speaks it. */
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { startCodeSessions } from "../../../local/code-sessions/server.ts";
 import { type IdentityServer, startIdentity } from "../../../local/identity/server.ts";
 import { CODE_CACHE } from "../../../local/stack-code.ts";
@@ -8,6 +8,8 @@ import { type Answered, Caller, KEY, type Told } from "./caller.ts";
 
 const ONE = "session-one";
 const LONGEST_PREPARATION = 180_000;
+// A session begins within a second, or within ten on a machine that is busy otherwise.
+vi.setConfig({ testTimeout: 60_000 });
 type CodeSessions = Awaited<ReturnType<typeof startCodeSessions>>;
 
 let identities: IdentityServer;

@@ -67,6 +67,11 @@ describe.each(PYTHONS)("in %s", (python) => {
     });
   });
 
+  test("a NUL in the code is an error of the code", async () => {
+    const result = await run(kernel, "a = 1\0");
+    expect(result?.logs).toMatch(/^(SyntaxError|ValueError): source code string cannot contain null bytes\n$/);
+  });
+
   test("a call that ran is not run again, as long as its folder lasts; one with other code is", async () => {
     const code = "open('count.txt', 'a').write('x')\nprint(len(open('count.txt').read()))";
     const first = await run(kernel, code, { id: "same" });

@@ -1,6 +1,6 @@
 /** The client and its driver against the local server, where Python runs in Pyodide. */
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type CodeSessions as Server, startCodeSessions } from "../../../local/code-sessions/server.ts";
 import { type IdentityServer, startIdentity } from "../../../local/identity/server.ts";
 import { CODE_CACHE } from "../../../local/stack-code.ts";
@@ -9,13 +9,14 @@ import type { CellResult, CodeSession, SessionFile } from "../../../src/code/ses
 import { CELLS, shown } from "./cells.ts";
 
 const KEY = "a-key-of-these-tests";
+const SECRET = "s";
 const NEVER = new AbortController().signal;
 
 let identities: IdentityServer;
 let server: Server;
 let sessions: DynamicSessions;
 beforeAll(async () => {
-  identities = await startIdentity({ tenantId: randomUUID(), secret: "s", systemAssigned: randomUUID() });
+  identities = await startIdentity({ tenantId: randomUUID(), secret: SECRET, systemAssigned: randomUUID() });
   server = await startCodeSessions({ key: KEY, cache: CODE_CACHE, issuer: identities.authority, maxSessions: 3 });
   const code = { endpoint: server.endpoint, key: KEY, timeout: 60 };
   sessions = new DynamicSessions({ code, managedIdentityClientId: undefined, hasIdentityEndpoint: false });
@@ -191,6 +192,34 @@ test("a full pool is trouble that passes; a wrong key is not", async () => {
     details: { status: 401, hint: expect.stringContaining("Azure ContainerApps Session Executor") },
   });
   expect(await stranger.packages()).toEqual([]);
+});
+
+describe("with the app's identity", () => {
+  beforeAll(() => {
+    vi.stubEnv("IDENTITY_ENDPOINT", `${identities.authority}/msi/token`);
+    vi.stubEnv("IDENTITY_HEADER", SECRET);
+  });
+  afterAll(() => void vi.unstubAllEnvs());
+
+  const ofIdentity = (managedIdentityClientId?: string) => {
+    const code = { endpoint: server.endpoint, key: undefined, timeout: 60 };
+    return new DynamicSessions({ code, managedIdentityClientId, hasIdentityEndpoint: true });
+  };
+
+  test("the pool takes its token", async () => {
+    const session = ofIdentity().open({ id: randomUUID() });
+    expect(await cell(session, "6 * 7")).toMatchObject({ logs: "42" });
+    await session.discard();
+  });
+
+  test("a token that is not to be had is trouble that passes, and the log hears why", async () => {
+    const session = ofIdentity(randomUUID()).open({ id: randomUUID() });
+    await expect(cell(session, "6 * 7")).rejects.toMatchObject({
+      name: "CodeTrouble",
+      retryable: true,
+      details: { reason: expect.stringContaining("got no token for https://dynamicsessions.io/.default") },
+    });
+  });
 });
 
 test("an aborted call ends at once, and its session can be destroyed meanwhile", async () => {
