@@ -6,6 +6,8 @@ import { Backlog } from "./api/backlog.ts";
 import { Load } from "./api/load.ts";
 import { RareLog } from "./api/rare-log.ts";
 import { Blobs } from "./blobs/blobs.ts";
+import { DynamicSessions } from "./code/dynamic-sessions.ts";
+import type { CodeSessions } from "./code/session.ts";
 import { type Config, misspelt, readConfig } from "./config.ts";
 import { Images } from "./files/images.ts";
 import { identity } from "./identity.ts";
@@ -18,6 +20,8 @@ import { Embeddings } from "./model/embeddings.ts";
 import { countTokens } from "./model/tokens.ts";
 import { Drives } from "./runs/drives.ts";
 import type { Engine } from "./runs/engine.ts";
+import { CodeInterpreter } from "./runs/tools/code-interpreter.ts";
+import { codeSources } from "./runs/tools/code-sources.ts";
 import { fileSearch } from "./runs/tools/file-search.ts";
 import type { HostedTool } from "./runs/tools/hosted-tool.ts";
 import { searchSources } from "./runs/tools/search-sources.ts";
@@ -57,6 +61,8 @@ export class App {
   /** how many tenants share the limits */
   readonly tenants: number;
   readonly load: Load;
+  /** undefined: this deployment runs no code */
+  readonly code: CodeSessions | undefined;
   readonly hosted: readonly HostedTool[];
   readonly backlog: Backlog;
   readonly #cosmos: CosmosConnection;
@@ -85,10 +91,25 @@ export class App {
       log.warn("the runs that wait could not be counted", { error }),
     );
     this.embeddings = new Embeddings(config);
-    this.hosted = hosted ?? [fileSearch(searchSources(this.store, this.embeddings, this.now))];
-    const { blobs, ...identity } = config;
-    this.blobs = blobs && new Blobs({ ...identity, blobs });
+    const { blobs, code, ...settings } = config;
+    this.blobs = blobs && new Blobs({ ...settings, blobs });
+    this.code = code && new DynamicSessions({ ...settings, code });
+    this.hosted = hosted ?? this.#hostedTools();
     this.wakeUps = new WakeUps(config, (error) => log.warn("wake-up not sent; the sweep will send it", { error }));
+  }
+
+  /** Whether runs may use the code interpreter. */
+  get runsCode(): boolean {
+    return this.hosted.some(({ type }) => type === "code_interpreter");
+  }
+
+  #hostedTools(): HostedTool[] {
+    const { store, blobs, code, config, now } = this;
+    const tools = [fileSearch(searchSources(store, this.embeddings, now))];
+    if (code === undefined || config.code === undefined) this.log.info("code runs nowhere: no CODE_SESSIONS_ENDPOINT");
+    else if (blobs === undefined) this.log.warn("code runs nowhere: its files need Blob Storage");
+    else tools.push(new CodeInterpreter(codeSources(code, store, blobs, config.code.timeout, now)));
+    return tools;
   }
 
   /** Made on first use: in Azure, an instance serves either requests or wake-ups. */

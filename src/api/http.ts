@@ -42,7 +42,7 @@ export function httpHandler(app: App, connections: Connections, operation: Opera
       const result = await perform(app, served, { request, connection, incoming }).finally(() => incoming?.settle());
       if (result instanceof EventStream) return { response: eventStream(result, headers()), over: result.settled };
       if (result instanceof BinaryStream) return { response: binary(result, headers()), over: result.settled };
-      const more = { ...pollAfter(operation.name, result, app.now()), ...warningOf(result) };
+      const more = { ...pollAfter(operation.name, result, app.now()), ...(app.runsCode ? {} : warningOf(result)) };
       return { response: json(200, result, { ...headers(), ...more }) };
     } catch (error) {
       const refusal = refusalOf(error) ?? unexpected(app, operation, requestId, error);

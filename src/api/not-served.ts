@@ -28,16 +28,15 @@ export function refusalOfPath(path: string): ApiError {
   return OF_OTHERS.has(first) ? onlyAssistants() : routeNotFound();
 }
 
-const HOSTED = ["code_interpreter"];
-
 const isForCode = ({ tools }: { tools: { type: string }[] }) => tools.some(({ type }) => type === "code_interpreter");
 
-/** The header for an answer with something in it that is kept and shown, and that runs go without. */
+/** The header for an answer with something in it that is kept and shown, and that runs go without: no pool runs code. */
 export function warningOf(answer: object): Record<string, string> {
   const tools: unknown = Reflect.get(answer, "tools");
   const attachments: unknown = Reflect.get(answer, "attachments");
-  const unused = Array.isArray(tools) ? HOSTED.filter((type) => tools.some((tool) => tool?.type === type)) : [];
+  const usesCode = Array.isArray(tools) && tools.some((tool) => tool?.type === "code_interpreter");
+  const unused = usesCode ? ["code_interpreter"] : [];
   if (Array.isArray(attachments) && attachments.some(isForCode)) unused.push("attachments for the code_interpreter");
   if (unused.length === 0) return {};
-  return { "x-threadkeep-warning": `not served yet, so runs go without it: ${unused.join(", ")}` };
+  return { "x-threadkeep-warning": `not set up here, so runs go without it: ${unused.join(", ")}` };
 }

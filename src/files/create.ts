@@ -5,7 +5,7 @@
 import type { Received } from "../blobs/blobs.ts";
 import { toSeconds } from "../resources/common.ts";
 import { fileIsEmpty } from "../resources/errors.ts";
-import { type ExpiresAfter, newFile, type Purpose } from "../resources/file.ts";
+import { type ExpiresAfter, type FileObject, newFile } from "../resources/file.ts";
 import { seqOfMintedId } from "../resources/ids.ts";
 import { catalogKey, type FileDoc, filePurposeSort, fileSort } from "../store/documents.ts";
 import type { Store } from "../store/store.ts";
@@ -13,7 +13,7 @@ import type { Store } from "../store/store.ts";
 export interface FileToCreate {
   /** minted before its bytes were received: they are in the blob of this name */
   id: string;
-  purpose: Purpose;
+  purpose: FileObject["purpose"];
   filename: string;
   expiresAfter?: ExpiresAfter | undefined;
 }
@@ -33,6 +33,21 @@ export function fileDoc(tenant: string, file: FileToCreate, bytes: number, creat
       ...(object.expires_at === null ? {} : { due: object.expires_at * 1000 }),
     },
   };
+}
+
+/**
+ * Makes a file of bytes that are in its blob already, and that code has made. May be repeated: one that is there, or was
+ * deleted since, stays as it is. `now` in milliseconds.
+ */
+export async function createGenerated(
+  store: Store,
+  tenant: string,
+  file: { id: string; filename: string; bytes: number },
+  now: number,
+): Promise<void> {
+  const doc = fileDoc(tenant, { ...file, purpose: "assistants_output" }, file.bytes, now);
+  const result = await store.catalog(tenant).batch([{ create: doc }]);
+  if (!result.ok && result.status !== 409) throw new Error(`a generated file was refused with ${result.status}`);
 }
 
 /** Makes the bytes that were received a file. Throws the 400 if there are none. `now` in milliseconds. */

@@ -318,6 +318,14 @@ export const embeddingsFailed = (retryAfter: number | undefined) =>
       : { "retry-after": String(retryAfter), "retry-after-ms": String(retryAfter * 1000) },
   );
 
+/** A file that code is to use: where the request names it, unlike an attachment's, it is a wrong parameter. */
+export const noSuchCodeFile = (id: string) =>
+  invalidRequest(400, noSuchFile(id).message, "tool_resources.code_interpreter.file_ids");
+
+/** Files of these purposes hold no data. */
+export const notForCode = (purpose: string, param: string) =>
+  invalidRequest(400, `Invalid file purpose for the code interpreter: '${shown(purpose)}'.`, param);
+
 /** Files that messages bring along for the code interpreter. */
 export const tooManyCodeFiles = (maximum: number, count: number) =>
   invalidParameter(
@@ -355,14 +363,6 @@ export const imageTooLarge = (id: string, bytes: number, maximum: number) =>
 
 export const tooManyImages = (maximum: number) =>
   invalidRequest(400, `Invalid message content: too many different image files. Expected at most ${maximum}.`);
-
-export const hostedToolNotServed = (tool: string) =>
-  invalidParameter(
-    `Invalid 'tool_choice': the run would have to use ${tool}, which this deployment does not serve yet ` +
-      "(docs/compatibility.md). Without tool_choice it runs with its other tools.",
-    "tool_choice",
-    "not_served",
-  );
 
 // ---------------------------------------------------------------- life of a run
 

@@ -83,7 +83,7 @@ const EXPIRING: Purpose = "batch";
 
 interface NewFile {
   id: string;
-  purpose: Purpose;
+  purpose: FileObject["purpose"];
   filename: string;
   bytes: number;
   expiresAfter?: ExpiresAfter | undefined;

@@ -4,7 +4,7 @@
  * object's `seq`, its place in every list; `seq` is a field of its own so that imported objects keep their old ids and
  * still get a place.
  */
-import { randomFillSync } from "node:crypto";
+import { createHash, randomFillSync } from "node:crypto";
 
 export const ID_PREFIXES = {
   assistant: "asst",
@@ -67,6 +67,19 @@ export function mintId(kind: IdKind, seq: string): string {
 /** An id for things that are never listed by age, such as tool calls. */
 export function randomId(kind: IdKind): string {
   return beginningOf(kind) + randomDigits(24);
+}
+
+/**
+ * The id of something that another object makes, whose place (`seq`) it gets: the same name gives the same id, so that
+ * work which is repeated replaces what it has made before.
+ */
+export function derivedId(kind: IdKind, seq: string, name: string): string {
+  const bytes = createHash("sha256")
+    .update(JSON.stringify([seq, name]))
+    .digest()
+    .subarray(0, RANDOM_LENGTH);
+  const digits = [...bytes].map((byte) => DIGITS.charAt(byte % DIGITS.length)).join("");
+  return beginningOf(kind) + seq.slice(0, STAMP_LENGTH) + digits;
 }
 
 /**

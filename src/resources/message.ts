@@ -188,6 +188,12 @@ function storedContent(content: CreateMessageRequest["content"]): MessageContent
   return content.map((part) => (part.type === "text" ? textContent(part.text) : part));
 }
 
+/** An image that code has drawn. Clients' own always tell a detail. */
+export const imageContent = (fileId: string): MessageContent => ({
+  type: "image_file",
+  image_file: { file_id: fileId },
+});
+
 export function textContent(value: string, annotations: Annotation[] = []): MessageContent {
   return { type: "text", text: { value, annotations } };
 }

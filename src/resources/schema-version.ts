@@ -5,10 +5,16 @@
  */
 
 /** The newest version that this build understands. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /** Since this version, runs may use hosted tools: their steps hold calls that are no functions. */
 export const HOSTED_TOOLS_VERSION = 2;
+
+/**
+ * Since this version, runs may use the code interpreter: calls are stored before they are done, and messages begin with
+ * images.
+ */
+export const CODE_TOOL_VERSION = 3;
 
 /** What tells no version is of the first. */
 export interface Version {

@@ -27,7 +27,22 @@ export const fileSearchCallObject = z.strictObject({
 });
 export type FileSearchToolCall = z.output<typeof fileSearchCallObject>;
 
-export const toolCallObject = z.discriminatedUnion("type", [functionCallObject, fileSearchCallObject]);
+/** What code has put out: text, or an image that it has drawn. */
+export const codeOutputObject = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("logs"), logs: z.string() }),
+  z.strictObject({ type: z.literal("image"), image: z.strictObject({ file_id: z.string() }) }),
+]);
+export type CodeOutput = z.output<typeof codeOutputObject>;
+
+/** Code that the server ran for the model. */
+export const codeCallObject = z.strictObject({
+  id: z.string(),
+  type: z.literal("code_interpreter"),
+  code_interpreter: z.strictObject({ input: z.string(), outputs: z.array(codeOutputObject) }),
+});
+export type CodeToolCall = z.output<typeof codeCallObject>;
+
+export const toolCallObject = z.discriminatedUnion("type", [functionCallObject, fileSearchCallObject, codeCallObject]);
 export type ToolCall = z.output<typeof toolCallObject>;
 
 /** A call that the server does itself, inside the run. */

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { serviceError } from "./errors.ts";
 import { annotationDeltaObject, messageObject } from "./message.ts";
 import { runObject } from "./run.ts";
-import { fileSearchCallObject, runStepObject } from "./step.ts";
+import { codeOutputObject, fileSearchCallObject, runStepObject } from "./step.ts";
 import { threadObject } from "./thread.ts";
 
 /** A piece of a message. Clients add the pieces up by `index`. */
@@ -12,17 +12,27 @@ export const messageDeltaObject = z.strictObject({
   object: z.literal("thread.message.delta"),
   delta: z.strictObject({
     content: z.array(
-      z.strictObject({
-        index: z.int(),
-        type: z.literal("text"),
-        text: z.strictObject({ value: z.string(), annotations: z.array(annotationDeltaObject).optional() }),
-      }),
+      z.discriminatedUnion("type", [
+        z.strictObject({
+          index: z.int(),
+          type: z.literal("text"),
+          text: z.strictObject({ value: z.string(), annotations: z.array(annotationDeltaObject).optional() }),
+        }),
+        z.strictObject({
+          index: z.int(),
+          type: z.literal("image_file"),
+          image_file: z.strictObject({ file_id: z.string() }),
+        }),
+      ]),
     ),
   }),
 });
 
+const [logsObject, imageObject] = codeOutputObject.options;
+
 /**
- * A piece of a function call: what clients would otherwise add up twice (id, name) comes once. A search comes whole.
+ * A piece of a function call or of code: what clients would otherwise add up twice (id, name, an output) comes once. A
+ * search comes whole.
  */
 export const runStepDeltaObject = z.strictObject({
   id: z.string(),
@@ -40,6 +50,22 @@ export const runStepDeltaObject = z.strictObject({
               name: z.string().optional(),
               arguments: z.string(),
               output: z.null().optional(),
+            }),
+          }),
+          z.strictObject({
+            index: z.int(),
+            id: z.string().optional(),
+            type: z.literal("code_interpreter"),
+            code_interpreter: z.strictObject({
+              input: z.string().optional(),
+              outputs: z
+                .array(
+                  z.discriminatedUnion("type", [
+                    logsObject.extend({ index: z.int() }),
+                    imageObject.extend({ index: z.int() }),
+                  ]),
+                )
+                .optional(),
             }),
           }),
           fileSearchCallObject.extend({

@@ -81,7 +81,15 @@ export class CallSorter {
     return call.told;
   }
 
-  #add({ index, id, name }: CallPiece): SortedCall {
+  /** A call that was told before, and is whole. */
+  restore(id: string, name: string, text: string): SortedCall {
+    const call = this.#add({ index: this.size, id, name });
+    call.arguments = text;
+    this.tell(call, this.size - 1, () => id);
+    return call;
+  }
+
+  #add({ index, id, name }: Pick<CallPiece, "index" | "id" | "name">): SortedCall {
     const call: SortedCall = {
       name,
       arguments: "",

@@ -19,6 +19,8 @@ export type Reading = "none" | "unfinished" | { length: number; target: Target |
 export interface Marker {
   /** the character that all of its kind begin with */
   opening: string;
+  /** Longest marker, and so the longest text that is held back. UTF-16. */
+  longest: number;
   /** Reads what `text` begins with; `isAll`: no more text comes, so nothing is unfinished. */
   read(text: string, isAll: boolean): Reading;
 }
@@ -28,9 +30,6 @@ export interface TextPiece {
   value: string;
   annotation: Annotation | undefined;
 }
-
-/** Longest marker, and so the longest text that is held back. UTF-16. */
-export const LONGEST_MARKER = 300;
 
 /** Of one text: each is stored with it, so that a message has a bound. Further markers stay text. */
 export const MOST_ANNOTATIONS = 1_000;
@@ -99,8 +98,9 @@ export class Citations {
 
   #read(text: string, at: number, isAll: boolean): Reading {
     const marker = this.#markers.find(({ opening }) => text.startsWith(opening, at));
-    const isTooLong = text.length - at > LONGEST_MARKER;
-    const reading = marker?.read(text.slice(at, at + LONGEST_MARKER), isAll && !isTooLong) ?? "none";
+    if (marker === undefined) return "none";
+    const isTooLong = text.length - at > marker.longest;
+    const reading = marker.read(text.slice(at, at + marker.longest), isAll && !isTooLong);
     return reading === "unfinished" && (isAll || isTooLong) ? "none" : reading;
   }
 
@@ -126,10 +126,14 @@ export class Citations {
 const BEGINS = /^【(\d{0,9}(:(\d{0,9}(†[^【】\n]*)?)?)?)?$/u;
 const WHOLE = /^【(\d{1,9}):(\d{1,9})†[^【】\n]*】/u;
 
+/** UTF-16. */
+export const LONGEST_CITATION = 300;
+
 /** Citations of results: `fileOf(search, index)` is the id of the file of a result, if there is such a result. */
 export function fileCitations(fileOf: (search: number, index: number) => string | undefined): Marker {
   return {
     opening: "【",
+    longest: LONGEST_CITATION,
     read(text) {
       const whole = WHOLE.exec(text);
       if (whole === null) return BEGINS.test(text) ? "unfinished" : "none";

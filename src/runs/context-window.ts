@@ -4,7 +4,6 @@ import type { ModelRequest } from "../model/types.ts";
 import { type MessageDoc, messageSort, type RunDoc, type StepDoc } from "../store/documents.ts";
 import type { Partition } from "../store/partition.ts";
 import { ALL_STEPS, LAST_SEQ, wholeRange } from "../store/ranges.ts";
-import type { Marker } from "./citations.ts";
 import { modelRequest, windowSize } from "./context.ts";
 import type { OwnedRun } from "./owned-run.ts";
 import type { Toolset } from "./tools/toolset.ts";
@@ -21,8 +20,8 @@ const MAX_STEPS = 1_000;
 /** What the model is to get, and what that costs. */
 export interface Context {
   request: ModelRequest;
-  /** what the model's answer may cite */
-  markers: Marker[];
+  /** the run's own steps, whose calls the model's answer may cite */
+  steps: StepDoc[];
   /** whether the run's budget for prompts has room for the instructions, the run's own calls and the newest message */
   fits: boolean;
   /** the tokens of the prompt by our own count, for servers that do not tell */
@@ -50,7 +49,7 @@ export async function readContext(
   const request = modelRequest(run, messages.toReversed(), [...own, ...earlier], toolset);
   return {
     request,
-    markers: toolset.markers(own),
+    steps: own,
     fits: (others(messages, run)[0]?.internal.tokens ?? 0) <= budget,
     countPrompt: () => countPrompt(run, request, others(messages, run)),
   };

@@ -64,14 +64,24 @@ export function exhaustedBudget(run: RunDoc): RunIncompleteReason | undefined {
 /** Why the model need not be asked: a server would refuse the choice, or one without tools pass over it silently. */
 export function impossibleChoice(run: RunDoc, toolset = noToolset(run)): RunError | undefined {
   const choice = run.tool_choice;
-  if (typeof choice === "string" || run.internal.turns > 0) return undefined;
+  if (choice === "auto" || choice === "none" || run.internal.turns > 0) return undefined;
+  const isOff = run.tools.some(({ type }) => type === CODE) && toolset.nameOf(CODE) === undefined;
+  if (choice === "required") return isOff && run.tools.every(({ type }) => type === CODE) ? CODE_IS_OFF : undefined;
   if (choice.type !== "function") {
-    return toolset.nameOf(choice.type) === undefined ? noSuchTool(choice.type) : undefined;
+    if (toolset.nameOf(choice.type) !== undefined) return undefined;
+    return choice.type === CODE && isOff ? CODE_IS_OFF : noSuchTool(choice.type);
   }
   const { name } = choice.function;
   if (run.tools.some((tool) => tool.type === "function" && tool.function.name === name)) return undefined;
   return noSuchTool(`function '${name}'`);
 }
+
+const CODE = "code_interpreter";
+
+const CODE_IS_OFF: RunError = {
+  code: "server_error",
+  message: "The code interpreter is not set up on this deployment.",
+};
 
 const noSuchTool = (tool: string): RunError => ({
   code: "invalid_prompt",
@@ -183,8 +193,8 @@ function exchangeOf(call: ToolCall, step: StepDoc, run: RunDoc, toolset: Toolset
   const tool = toolset.tools.find(({ type }) => type === call.type);
   // The results of a search are long: later runs do without.
   if (record === undefined || tool === undefined || (!tool.isReplayed && step.run_id !== run.id)) return undefined;
-  const { name, arguments: text } = record;
-  return { id, name, arguments: text, output: tool.output(call, record) };
+  const { name } = record;
+  return { id, name, arguments: tool.written?.(call) ?? record.arguments, output: tool.output(call, record) };
 }
 
 /** What the server gave with a call and wants back, such as a signature. */

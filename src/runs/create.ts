@@ -1,13 +1,20 @@
 /** Creates runs: a run takes its thread's lock in the batch that creates it. */
 import type { Assistant } from "../resources/assistant.ts";
 import { type ChosenParameter, chosenIn } from "../resources/chosen.ts";
-import { NO_USAGE, type ToolResources, toSeconds } from "../resources/common.ts";
+import { NO_USAGE, type Tool, type ToolResources, toSeconds } from "../resources/common.ts";
 import { noRunFound, noThreadFound, nothingToRun, overloaded, threadHasActiveRun } from "../resources/errors.ts";
 import { mintId, nextSeq } from "../resources/ids.ts";
 import { assertStorable, assertStorableTogether } from "../resources/limits.ts";
-import { type CreateRunRequest, isTerminal, newRun } from "../resources/run.ts";
-import { HOSTED_TOOLS_VERSION } from "../resources/schema-version.ts";
-import { type MessageDoc, type RunDoc, runSort, type SnapshotDoc, threadKey } from "../store/documents.ts";
+import { type CreateRunRequest, isTerminal, newRun, type Run } from "../resources/run.ts";
+import { CODE_TOOL_VERSION, HOSTED_TOOLS_VERSION } from "../resources/schema-version.ts";
+import {
+  type MessageDoc,
+  type RunDoc,
+  type RunInternal,
+  runSort,
+  type SnapshotDoc,
+  threadKey,
+} from "../store/documents.ts";
 import type { Partition, Versioned } from "../store/partition.ts";
 import { snapshotOf } from "../store/snapshots.ts";
 import type { Write } from "../store/writes.ts";
@@ -153,15 +160,20 @@ function draftRun(draft: DraftOfRun, seq: string): RunDoc {
       chosen: [...new Set([...(assistant.internal?.chosen ?? []), ...chosenIn(request)])],
       log: { chunks: 0, events: 0 },
       ...(trace !== undefined && { trace }),
-      ...(run.tools.some(({ type }) => type === "file_search") && searching(draft)),
+      ...hosting(run, draft),
     },
   };
 }
 
-/** What a run that may search files knows beside the others. Older builds leave it alone. */
-function searching({ assistant, toolResources }: DraftOfRun) {
-  const resources = toolResources?.file_search ?? assistant.tool_resources.file_search;
-  return { v: HOSTED_TOOLS_VERSION, vector_stores: resources?.vector_store_ids ?? [] };
+/** What a run that may use hosted tools knows beside the others. Older builds leave it alone. */
+function hosting({ tools }: Run, { assistant, toolResources }: DraftOfRun): Partial<RunInternal> {
+  const has = (type: Tool["type"]) => tools.some((tool) => tool.type === type);
+  const stores = toolResources?.file_search ?? assistant.tool_resources.file_search;
+  const files = toolResources?.code_interpreter ?? assistant.tool_resources.code_interpreter;
+  return {
+    ...(has("file_search") && { v: HOSTED_TOOLS_VERSION, vector_stores: stores?.vector_store_ids ?? [] }),
+    ...(has("code_interpreter") && { v: CODE_TOOL_VERSION, code_files: files?.file_ids ?? [] }),
+  };
 }
 
 export async function readRun(partition: Partition, threadId: string, runId: string): Promise<Versioned<RunDoc>> {

@@ -5,7 +5,7 @@
 import { countTokens } from "../model/tokens.ts";
 import type { ModelTrouble } from "../model/trouble.ts";
 import type { Usage } from "../resources/common.ts";
-import type { MessageDoc, ReservedIds, RunDoc } from "../store/documents.ts";
+import type { MessageDoc, ReservedIds, RunDoc, StepDoc } from "../store/documents.ts";
 import { StoreTrouble } from "../store/trouble.ts";
 import { beat } from "./checkpoint.ts";
 import { exhaustedBudget, impossibleChoice } from "./context.ts";
@@ -24,7 +24,6 @@ import type { OwnedRun } from "./owned-run.ts";
 import { beforeRetry, STORE_PAUSE } from "./retry.ts";
 import { inDriveSpan } from "./run-span.ts";
 import { endDriven, leave, logOf, type Progress, pauseRun, releaseRun, SERVER_ERROR, settleTrouble } from "./settle.ts";
-import type { Toolset } from "./tools/toolset.ts";
 import { NO_WORK } from "./tools/work.ts";
 import { Turn } from "./turn.ts";
 
@@ -51,8 +50,9 @@ async function driveTo(
   stop: AbortController,
   window: Promise<MessageDoc[]> | undefined,
 ): Promise<Progress> {
-  // A run that has waited for its files has told so before.
-  if (owned.run.internal.waited !== owned.run.started_at) owned.tell(runEvent(owned.run, "in_progress"));
+  const { waited, pending } = owned.run.internal;
+  // A run that has waited for its files has told so before, as has one whose calls are to be done.
+  if (waited !== owned.run.started_at && pending === undefined) owned.tell(runEvent(owned.run, "in_progress"));
   const hosting = new Hosting(engine, owned);
   for (let messages = window; ; messages = undefined) {
     const turn = new Turn(owned.run, reservedOf(owned.run), owned.tell, engine.now, hosting.toolset);
@@ -71,7 +71,13 @@ async function takeTurn(
   window: Promise<MessageDoc[]> | undefined,
 ): Promise<Progress | "goes-on"> {
   try {
-    return await settle(engine, owned, turn, await outcomeUnder(engine, owned, turn, hosting, stop, window));
+    if (owned.run.internal.pending !== undefined) turn.restore(await readCalls(owned));
+    const outcome = await outcomeUnder(engine, owned, turn, hosting, stop, window);
+    if (outcome.kind !== "lost") {
+      turn.endText();
+      await hosting.keep(turn);
+    }
+    return await settle(engine, owned, turn, hosting, outcome);
   } catch (error) {
     if (error instanceof StoreTrouble) throw error;
     // A fault of this code: the same would happen again, so the model is not asked again.
@@ -81,19 +87,27 @@ async function takeTurn(
   }
 }
 
+/** The stored step of the calls that are to be done. Throws `StoreTrouble`. */
+async function readCalls({ partition, run }: OwnedRun): Promise<StepDoc> {
+  const step = await partition.read<StepDoc>(reservedOf(run).toolStep);
+  if (step?.kind !== "step") throw new Error("the stored calls of a run are gone");
+  return step;
+}
+
 function settle(
   engine: Engine,
   owned: OwnedRun,
   turn: Turn,
+  hosting: Hosting,
   outcome: Outcome,
 ): Promise<Progress | "goes-on"> | Progress {
   // A cancel that was noticed while the model call ended: the run can only be cancelled now.
   if (owned.run.status === "cancelling" && outcome.kind !== "lost") {
-    return endDriven(engine, owned, turn, { status: "cancelled" });
+    return endDriven(engine, owned, turn, { status: "cancelled" }, hosting.after);
   }
   switch (outcome.kind) {
     case "ending":
-      return endDriven(engine, owned, turn, outcome.ending);
+      return endDriven(engine, owned, turn, outcome.ending, hosting.after);
     case "calls":
       return pauseRun(engine, owned, turn, outcome.work);
     case "hosted":
@@ -125,16 +139,18 @@ async function outcomeUnder(
   stop: AbortController,
   window: Promise<MessageDoc[]> | undefined,
 ): Promise<Outcome> {
-  const exhausted = exhaustedBudget(owned.run);
+  const isPending = owned.run.internal.pending !== undefined;
+  const exhausted = isPending ? undefined : exhaustedBudget(owned.run);
   if (exhausted !== undefined) return { kind: "ending", ending: { status: "incomplete", reason: exhausted } };
   if (owned.run.internal.snapshot_missing) throw new Error("the run's instructions and tools are gone");
-  const error = impossibleChoice(owned.run, hosting.toolset);
+  const error = isPending ? undefined : impossibleChoice(owned.run, hosting.toolset);
   if (error !== undefined) return { kind: "ending", ending: { status: "failed", error } };
   const heartbeat = new Heartbeat(HEARTBEAT, beat(engine, owned, turn, stop));
   let outcome: Outcome;
   try {
     const unready = await hosting.unready(stop.signal);
-    outcome = unready ?? (await converse(engine, owned, turn, hosting.toolset, stop.signal, window));
+    const asks = () => converse(engine, owned, turn, hosting, stop.signal, window);
+    outcome = unready ?? (isPending ? CALLS : await asks());
     if (outcome.kind === "calls") outcome = await hosting.work(turn, stop.signal);
   } finally {
     await heartbeat.stop();
@@ -150,14 +166,14 @@ async function converse(
   engine: Engine,
   owned: OwnedRun,
   turn: Turn,
-  toolset: Toolset,
+  hosting: Hosting,
   signal: AbortSignal,
   window: Promise<MessageDoc[]> | undefined,
 ): Promise<Outcome> {
   let context: Context;
   let images: WithImages;
   try {
-    context = await readContext(owned, toolset, engine.config.model.contextTokens, window);
+    context = await readContext(owned, hosting.toolset, engine.config.model.contextTokens, window);
     images = await withImages(engine, owned.run.internal.tenant, context.request, signal);
   } catch (error) {
     if (!(error instanceof StoreTrouble)) throw error;
@@ -166,7 +182,7 @@ async function converse(
   }
   if ("error" in images) return { kind: "ending", ending: { status: "failed", error: images.error } };
   try {
-    return await ask(engine, owned, turn, { ...context, request: images.request }, signal);
+    return await ask(engine, owned, turn, hosting, { ...context, request: images.request }, signal);
   } finally {
     images.release();
   }
@@ -176,11 +192,12 @@ async function ask(
   engine: Engine,
   owned: OwnedRun,
   turn: Turn,
+  hosting: Hosting,
   context: Context,
   signal: AbortSignal,
 ): Promise<Outcome> {
   if (!context.fits) return { kind: "ending", ending: { status: "incomplete", reason: "max_prompt_tokens" } };
-  turn.cite(context.markers);
+  turn.cite(hosting.markers(context.steps));
   for (;;) {
     const trouble = await streamInto(engine, owned, turn, context, signal);
     // An answer that was complete when this driver was stopped is an answer.

@@ -5,17 +5,17 @@
  * document. Decoding the chunks of a log in order gives back exactly the events.
  */
 import type { Run } from "../resources/run.ts";
-import { apiObject, type RunDoc, type StepDoc } from "../store/documents.ts";
-import { type RunEvent, textDelta } from "./events.ts";
+import { CODE_TOOL_VERSION } from "../resources/schema-version.ts";
+import type { RunEvent } from "./events.ts";
 
-interface ObjectEntry {
+export interface ObjectEntry {
   event: string;
   id: string;
   /** the changed fields */
   set: Record<string, unknown>;
   /** which fields went away */
   gone?: string[];
-  /** the message's text is this many characters of what its deltas told */
+  /** the text of the message's part of this kind is this many characters of what its deltas told */
   told?: number;
   /** the calls of `required_action` are those that the deltas of a step told last */
   calls?: true;
@@ -25,14 +25,23 @@ interface StepEntry {
   /** the event's data is this step's document */
   step: string;
 }
-interface TextEntry {
+export interface TextEntry {
   text: string;
   id: string;
   lengths: number[];
   opening: boolean;
+  /** the place of the text in its message, if images come before it */
+  part?: number;
 }
-interface ArgumentsEntry {
+export interface ArgumentsEntry {
   args: string;
+  id: string;
+  index: number;
+  lengths: number[];
+}
+/** A row of pieces of code. */
+export interface InputEntry {
+  input: string;
   id: string;
   index: number;
   lengths: number[];
@@ -41,7 +50,7 @@ interface PlainEntry {
   event: string;
   data: unknown;
 }
-type Entry = ObjectEntry | StepEntry | TextEntry | ArgumentsEntry | PlainEntry;
+export type Entry = ObjectEntry | StepEntry | TextEntry | ArgumentsEntry | InputEntry | PlainEntry;
 
 export type Fields = Record<string, unknown>;
 
@@ -52,7 +61,7 @@ export function encodeEvents(events: RunEvent[]): unknown[] {
   const entries: Entry[] = [];
   const known = new Map<string, Fields>();
   for (const event of events) {
-    const piece = textPiece(event) ?? argumentsPiece(event);
+    const piece = textPiece(event) ?? callPiece(event);
     if (piece !== undefined) {
       if (!appended(entries.at(-1), piece)) entries.push(piece);
     } else entries.push(objectEntry(event, known));
@@ -61,11 +70,14 @@ export function encodeEvents(events: RunEvent[]): unknown[] {
 }
 
 /** Whether the piece could be added to the last entry. */
-function appended(last: Entry | undefined, piece: TextEntry | ArgumentsEntry): boolean {
-  if (last === undefined) return false;
-  if ("text" in last && "text" in piece && last.id === piece.id && !piece.opening) last.text += piece.text;
-  else if ("args" in last && "args" in piece && last.id === piece.id && last.index === piece.index)
-    last.args += piece.args;
+function appended(last: Entry | undefined, piece: TextEntry | ArgumentsEntry | InputEntry): boolean {
+  if (last === undefined || !("lengths" in last) || last.id !== piece.id) return false;
+  if ("text" in last) {
+    if (!("text" in piece) || piece.opening || last.part !== piece.part) return false;
+    last.text += piece.text;
+  } else if ("text" in piece || last.index !== piece.index) return false;
+  else if ("args" in last && "args" in piece) last.args += piece.args;
+  else if ("input" in last && "input" in piece) last.input += piece.input;
   else return false;
   last.lengths.push(...piece.lengths);
   return true;
@@ -89,14 +101,27 @@ function objectEntry({ event, data }: RunEvent, known: Map<string, Fields>): Ent
 
 const isLarge = (value: unknown) => value !== undefined && JSON.stringify(value).length > LARGE;
 
-/** A message that is one text refers to what has been told of it; whatever else there is stands in its content. */
+/** A message with one text refers to what has been told of it; whatever else there is stands in its content. */
 function withoutText(entry: ObjectEntry): ObjectEntry {
-  const content = entry.set.content;
-  const [part, ...others] = Array.isArray(content) ? content : [];
-  if (part?.type !== "text" || others.length > 0) return entry;
+  const content: unknown[] = Array.isArray(entry.set.content) ? entry.set.content : [];
+  const texts = content.filter(isText);
+  const [part] = texts;
+  if (part === undefined || texts.length > 1) return entry;
   const { value, ...rest } = part.text;
-  const text = { value: "", ...rest };
-  return { ...entry, set: { ...entry.set, content: [{ ...part, text }] }, told: value.length };
+  const rests = content.map((each) => (each === part ? { ...part, text: { value: "", ...rest } } : each));
+  return { ...entry, set: { ...entry.set, content: rests }, told: value.length };
+}
+
+export const isText = (part: unknown): part is { type: "text"; text: { value: string } } =>
+  isObject(part) && part.type === "text" && isObject(part.text) && typeof part.text.value === "string";
+
+/** The lowest version that reads these entries; undefined for the first. Older builds read no code and no images. */
+export const versionOf = (entries: unknown[]): number | undefined =>
+  (entries as Entry[]).some(isOfCode) ? CODE_TOOL_VERSION : undefined;
+
+function isOfCode(entry: Entry): boolean {
+  if ("input" in entry || ("text" in entry && entry.part !== undefined)) return true;
+  return "told" in entry && Array.isArray(entry.set.content) && entry.set.content.length > 1;
 }
 
 /** What a run has from its creation on: it stands in the run's document and need not stand in its events. */
@@ -119,43 +144,44 @@ export const FIXED: ReadonlySet<string> = new Set<keyof Run>([
 ]);
 const NOTHING: ReadonlySet<string> = new Set();
 
-interface TextDelta {
+export interface TextDelta {
   id: string;
   delta: { content: { index: number; text?: { value: string; annotations?: unknown[] } }[] };
 }
 
-const textIn = ({ delta }: TextDelta) => delta.content.map(({ text }) => text?.value ?? "").join("");
-
-/** A delta that is nothing but text at index 0, as almost all are. */
+/** A delta that is nothing but text, as almost all are; at index 0, or behind images. */
 export function textPiece({ event, data }: RunEvent): TextEntry | undefined {
   if (event !== "thread.message.delta") return undefined;
   const { id, delta } = data as TextDelta;
   const [part, ...others] = delta.content;
-  if (part?.text === undefined || part.index !== 0 || others.length > 0) return undefined;
+  if (part?.text === undefined || others.length > 0) return undefined;
   const { value, annotations, ...rest } = part.text;
   if ((annotations !== undefined && annotations.length > 0) || Object.keys(rest).length > 0) return undefined;
-  return { text: value, id, lengths: [value.length], opening: annotations !== undefined };
+  const piece = { text: value, id, lengths: [value.length], opening: annotations !== undefined };
+  return part.index === 0 ? piece : { ...piece, part: part.index };
 }
 
-interface CallPiece {
+export interface CallPiece {
   index: number;
   id?: string;
   /** absent in the calls of hosted tools */
   function?: { name?: string; arguments: string };
+  code_interpreter?: { input?: string; outputs?: unknown[] };
 }
-interface CallDelta {
+export interface CallDelta {
   id: string;
   delta: { step_details: { tool_calls: CallPiece[] } };
 }
 
-/** A delta that only goes on with the arguments of one call. */
-function argumentsPiece({ event, data }: RunEvent): ArgumentsEntry | undefined {
+/** A delta that only goes on with the arguments, or the code, of one call. */
+function callPiece({ event, data }: RunEvent): ArgumentsEntry | InputEntry | undefined {
   if (event !== "thread.run.step.delta") return undefined;
   const { id, delta } = data as CallDelta;
   const [call, ...others] = delta.step_details.tool_calls;
-  if (call?.function === undefined || call.id !== undefined || others.length > 0) return undefined;
-  const { arguments: args } = call.function;
-  return { args, id, index: call.index, lengths: [args.length] };
+  if (call === undefined || call.id !== undefined || others.length > 0) return undefined;
+  const { index, function: called, code_interpreter: { input, outputs } = {} } = call;
+  if (called !== undefined) return { args: called.arguments, id, index, lengths: [called.arguments.length] };
+  return input === undefined || outputs !== undefined ? undefined : { input, id, index, lengths: [input.length] };
 }
 
 export const isObject = (value: unknown): value is Fields => typeof value === "object" && value !== null;
@@ -166,125 +192,6 @@ export const same = (a: unknown, b: unknown) =>
 /** The steps whose documents are needed to decode these entries. */
 export const stepsOf = (entries: unknown[]): string[] =>
   (entries as Entry[]).flatMap((entry) => ("step" in entry ? [entry.step] : []));
-
-/** Decodes the chunks of one log, which must be given to it in order. */
-export class EventDecoder {
-  /** text by message, calls of the step that was told of last: undefined where that is not known */
-  readonly #texts = new Map<string, string>();
-  #calls: CallPiece[] | undefined = [];
-  #hasGap = false;
-
-  /** Chunks are missing before the next one. An event that refers to what they told is left out from now on. */
-  skip(): void {
-    this.#texts.clear();
-    this.#calls = undefined;
-    this.#hasGap = true;
-  }
-
-  /**
-   * The events of a chunk; undefined stands for one that this build does not know, or cannot tell. `run` is the one
-   * that the events are of, in any version; `steps` are the documents that `stepsOf` asks for.
-   */
-  decode(entries: unknown[], run: RunDoc, steps: (StepDoc | undefined)[]): (RunEvent | undefined)[] {
-    const known = new Map<string, Fields>();
-    const events: (RunEvent | undefined)[] = [];
-    for (const entry of entries as Entry[]) {
-      for (const event of this.#eventsOf(entry, run, steps, known)) {
-        if (event !== undefined) this.#listen(event);
-        events.push(event);
-      }
-    }
-    return events;
-  }
-
-  #eventsOf(
-    entry: Entry,
-    run: RunDoc,
-    steps: (StepDoc | undefined)[],
-    known: Map<string, Fields>,
-  ): Iterable<RunEvent | undefined> {
-    if ("text" in entry) return textDeltas(entry);
-    if ("args" in entry) return argumentsDeltas(entry);
-    if ("step" in entry) {
-      const step = steps.find((each) => each?.id === entry.step);
-      return [step === undefined ? undefined : { event: entry.event, data: apiObject(step) }];
-    }
-    if ("set" in entry) {
-      const stored = { ...known.get(entry.id), ...entry.set };
-      const data = this.#filled(entry, stored);
-      for (const name of entry.gone ?? []) delete (data ?? stored)[name];
-      known.set(entry.id, data ?? stored);
-      if (data === undefined) return [undefined];
-      return [{ event: entry.event, data: data.object === "thread.run" ? withFixed(data, run) : data }];
-    }
-    return ["data" in entry ? entry : undefined];
-  }
-
-  /** Puts back what an entry only refers to; undefined if that was in a chunk that is missing. */
-  #filled({ id, told, calls }: ObjectEntry, data: Fields): Fields | undefined {
-    if (told !== undefined && Array.isArray(data.content)) {
-      const [part] = data.content;
-      const value = this.#textOf(id)?.slice(0, told);
-      return value === undefined ? undefined : { ...data, content: [{ ...part, text: { ...part.text, value } }] };
-    }
-    if (calls === undefined) return data;
-    const toolCalls = this.#calls?.flatMap(({ id, function: called }) => {
-      if (called === undefined) return [];
-      const { name, arguments: args } = called;
-      return [{ id, type: "function", function: { name, arguments: args } }];
-    });
-    return (
-      toolCalls && {
-        ...data,
-        required_action: { type: "submit_tool_outputs", submit_tool_outputs: { tool_calls: toolCalls } },
-      }
-    );
-  }
-
-  /** What has been told of a message's text. After a gap that is only known of messages that began after it. */
-  #textOf(id: string): string | undefined {
-    return this.#texts.get(id) ?? (this.#hasGap ? undefined : "");
-  }
-
-  #listen({ event, data }: RunEvent): void {
-    const { id } = data as { id: string };
-    if (event === "thread.message.created") this.#texts.set(id, "");
-    else if (event === "thread.run.step.created") this.#calls = [];
-    else if (event === "thread.message.delta") {
-      const text = this.#textOf(id);
-      if (text !== undefined) this.#texts.set(id, text + textIn(data as TextDelta));
-    } else if (event === "thread.run.step.delta") {
-      for (const piece of (data as CallDelta).delta.step_details.tool_calls) this.#hearCall(piece);
-    }
-  }
-
-  #hearCall(piece: CallPiece): void {
-    if (this.#calls === undefined) return;
-    const call = this.#calls[piece.index];
-    if (call === undefined) this.#calls[piece.index] = structuredClone(piece);
-    else if (call.function !== undefined) call.function.arguments += piece.function?.arguments ?? "";
-  }
-}
-
-/** In the order in which a run shows its fields. */
-function withFixed(data: Fields, run: RunDoc): Fields {
-  const fields = Object.entries(apiObject(run)).map(([name, value]) => [name, FIXED.has(name) ? value : data[name]]);
-  return Object.fromEntries(fields);
-}
-
-function* textDeltas({ id, text, lengths, opening }: TextEntry): Generator<RunEvent> {
-  for (const [index, value] of pieces(text, lengths).entries()) {
-    yield textDelta({ id }, value, opening && index === 0);
-  }
-}
-
-function* argumentsDeltas({ id, index, args, lengths }: ArgumentsEntry): Generator<RunEvent> {
-  for (const value of pieces(args, lengths)) {
-    const calls = [{ index, type: "function", function: { arguments: value } }];
-    const delta = { step_details: { type: "tool_calls", tool_calls: calls } };
-    yield { event: "thread.run.step.delta", data: { id, object: "thread.run.step.delta", delta } };
-  }
-}
 
 /** A text in pieces of these lengths. */
 export function pieces(text: string, lengths: number[]): string[] {

@@ -5,7 +5,7 @@
 import { sizeOf } from "../resources/limits.ts";
 import { isTerminal } from "../resources/run.ts";
 import type { EventsDoc, MessageDoc, RunDoc, StepDoc } from "../store/documents.ts";
-import { encodeEvents } from "./event-encoding.ts";
+import { encodeEvents, versionOf } from "./event-encoding.ts";
 import type { RunEvent } from "./events.ts";
 import { shortLogOf } from "./short-log.ts";
 
@@ -56,12 +56,14 @@ export function logged(
       return { run: { ...run, internal: { ...run.internal, log: counted, short_log: short } }, chunks: [] };
     }
   }
+  const entries = encodeEvents(events);
+  const v = versionOf(entries);
   const chunk: EventsDoc = {
     id: chunkId(run.id, log.chunks),
     pk: run.pk,
     kind: "events",
     ttl,
-    internal: { run: run.id, first: log.events, entries: encodeEvents(events) },
+    internal: { run: run.id, first: log.events, entries, ...(v !== undefined && { v }) },
   };
   const counted = { chunks: log.chunks + 1, events: log.events + events.length };
   return { run: { ...run, internal: { ...run.internal, log: counted } }, chunks: [chunk] };

@@ -1,6 +1,6 @@
 /** The events of a run, as the API streams them (docs/contract.md 4), and where they go. */
 import type { Annotation, AnnotationDelta, MessageContent } from "../resources/message.ts";
-import type { HostedToolCall } from "../resources/step.ts";
+import type { CodeOutput, HostedToolCall } from "../resources/step.ts";
 import { apiObject, type MessageDoc, type RunDoc, type StepDoc } from "../store/documents.ts";
 
 export interface RunEvent {
@@ -67,25 +67,28 @@ export function errorEvent(message: string): RunEvent {
 
 /**
  * The first delta of a text carries its annotations, empty if it is no citation; the others only text, or a whole
- * citation (docs/contract.md 4.1).
+ * citation (docs/contract.md 4.1). `index`: how many images come before the text.
  */
 export function textDelta(
   { id }: { id: string },
   value: string,
   first: boolean,
   annotation?: AnnotationDelta,
+  index = 0,
 ): RunEvent {
   const annotations = annotation === undefined ? [] : [annotation];
   const text = first || annotation !== undefined ? { value, annotations } : { value };
-  return {
-    event: "thread.message.delta",
-    data: {
-      id,
-      object: "thread.message.delta",
-      delta: { content: [{ index: 0, type: "text", text }] },
-    },
-  };
+  return messageDelta(id, { index, type: "text", text });
 }
+
+/** An image that code has drawn, before the text of its message. */
+export const imageDelta = ({ id }: { id: string }, index: number, fileId: string): RunEvent =>
+  messageDelta(id, { index, type: "image_file", image_file: { file_id: fileId } });
+
+const messageDelta = (id: string, part: object): RunEvent => ({
+  event: "thread.message.delta",
+  data: { id, object: "thread.message.delta", delta: { content: [part] } },
+});
 
 /** An annotation as a delta tells it. */
 export function annotationDelta(annotation: Annotation, index: number): AnnotationDelta {
@@ -108,21 +111,29 @@ export function callDelta(
       ? { name: piece.name ?? "", arguments: piece.arguments, output: null }
       : { arguments: piece.arguments },
   };
-  return {
-    event: "thread.run.step.delta",
-    data: {
-      id: step.id,
-      object: "thread.run.step.delta",
-      delta: { step_details: { type: "tool_calls", tool_calls: [call] } },
-    },
-  };
+  return stepDelta(step, call);
 }
 
 /** A call of a hosted tool, whole: clients hear of what came of it with its step (docs/contract.md 4.3). */
-export function hostedDelta(step: StepDoc, index: number, call: HostedToolCall): RunEvent {
-  const delta = { step_details: { type: "tool_calls", tool_calls: [{ index, ...call }] } };
-  return { event: "thread.run.step.delta", data: { id: step.id, object: "thread.run.step.delta", delta } };
-}
+export const hostedDelta = (step: StepDoc, index: number, call: HostedToolCall): RunEvent =>
+  stepDelta(step, { index, ...call });
+
+/** A piece of the code of a call. */
+export const inputDelta = (step: { id: string }, index: number, input: string): RunEvent =>
+  stepDelta(step, { index, type: "code_interpreter", code_interpreter: { input } });
+
+/** One output of a call's code. It comes once: clients put texts of the same place together. */
+export const outputDelta = (step: { id: string }, index: number, place: number, output: CodeOutput): RunEvent =>
+  stepDelta(step, { index, type: "code_interpreter", code_interpreter: { outputs: [{ index: place, ...output }] } });
+
+const stepDelta = ({ id }: { id: string }, call: object): RunEvent => ({
+  event: "thread.run.step.delta",
+  data: {
+    id,
+    object: "thread.run.step.delta",
+    delta: { step_details: { type: "tool_calls", tool_calls: [call] } },
+  },
+});
 
 /** The text of a message so far. */
 export const textOf = (content: MessageContent[]) =>

@@ -3,9 +3,21 @@ import type { RunDoc } from "../store/documents.ts";
 import { leaseDuration, reserveIds } from "./claim.ts";
 import type { Engine } from "./engine.ts";
 import { stepEvent } from "./events.ts";
-import { completedStep, continued } from "./lifecycle.ts";
+import { completedStep, continued, pending } from "./lifecycle.ts";
+import type { Outcome } from "./outcome.ts";
 import type { OwnedRun } from "./owned-run.ts";
-import { charged, endDriven, leave, leftovers, type Progress, whileAlive, withTokens, withWork } from "./settle.ts";
+import {
+  charged,
+  endDriven,
+  leave,
+  leftovers,
+  type Progress,
+  unfinished,
+  whileAlive,
+  withTokens,
+  withWork,
+} from "./settle.ts";
+import type { ThreadChanges } from "./tools/hosted-tool.ts";
 import { replayedTokens } from "./tools/passing.ts";
 import type { HostedWork } from "./tools/work.ts";
 import type { Turn } from "./turn.ts";
@@ -24,7 +36,7 @@ export async function goOn(
   const now = engine.now();
   const before = owned.run;
   const documents = await Promise.all(
-    turn.documents.map((doc) => {
+    unfinished(before, turn).map((doc) => {
       if (doc.kind === "message") return withTokens(doc, turn, replayedTokens(before));
       return doc.status === "in_progress" ? completedStep(doc, now) : doc;
     }),
@@ -36,11 +48,39 @@ export async function goOn(
     documents,
     leftovers: leftovers(before, documents),
     news: documents.flatMap((doc) =>
-      doc.id === turn.toolCalls?.step.id && doc.kind === "step" ? [stepEvent(doc, "completed")] : [],
+      doc.id === turn.toolCalls?.step.id && doc.kind === "step" ? [...turn.outputs, stepEvent(doc, "completed")] : [],
     ),
     thread: work.thread,
     patience: whileAlive(engine, before),
   });
   if (result === "written") return "goes-on";
   return result === "cancelling" ? endDriven(engine, owned, turn, { status: "cancelled" }) : leave(engine, owned);
+}
+
+/**
+ * One batch stores calls before they are done, and counts the model call: a driver that takes the run over does them
+ * instead of asking the model again. Answers with why the calls are not to be done, if so.
+ */
+export async function storeCalls(
+  engine: Engine,
+  owned: OwnedRun,
+  turn: Turn,
+  thread: ThreadChanges,
+): Promise<Outcome | undefined> {
+  const before = owned.run;
+  if (before.internal.pending !== undefined) return undefined;
+  turn.storeCalls();
+  const step = turn.toolCalls?.step;
+  if (step === undefined) throw new Error("a model call without calls has none to store");
+  const documents = await Promise.all(
+    turn.documents.map((doc) => (doc.kind === "message" ? withTokens(doc, turn, replayedTokens(before)) : doc)),
+  );
+  const result = await owned.write((run) => pending(charged(run, turn), step, turn.reply !== undefined), {
+    documents,
+    leftovers: leftovers(before, documents),
+    thread,
+    patience: whileAlive(engine, before),
+  });
+  if (result === "written") return undefined;
+  return result === "lost" ? { kind: "lost" } : { kind: "ending", ending: { status: "cancelled" } };
 }

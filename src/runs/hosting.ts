@@ -5,15 +5,24 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ModelTrouble } from "../model/trouble.ts";
 import type { RunError } from "../resources/run.ts";
-import type { DeletedThreadDoc, ThreadDoc } from "../store/documents.ts";
-import { StoreTrouble } from "../store/trouble.ts";
+import type { DeletedThreadDoc, StepDoc, ThreadDoc } from "../store/documents.ts";
+import { retryTrouble, StoreTrouble } from "../store/trouble.ts";
+import type { Marker } from "./citations.ts";
 import { MAX_HOSTED_TURNS } from "./context.ts";
 import type { Engine } from "./engine.ts";
+import { storeCalls } from "./go-on.ts";
 import type { Outcome } from "./outcome.ts";
 import type { OwnedRun } from "./owned-run.ts";
 import { beforeRetry } from "./retry.ts";
-import { logOf, SERVER_ERROR } from "./settle.ts";
-import { type AskedCall, type HostedTool, type HostedUse, type Readiness, ToolTrouble } from "./tools/hosted-tool.ts";
+import { logOf, SERVER_ERROR, whileAlive } from "./settle.ts";
+import {
+  type AskedCall,
+  type HostedTool,
+  type HostedUse,
+  type Readiness,
+  type ThreadChanges,
+  ToolTrouble,
+} from "./tools/hosted-tool.ts";
 import { Toolset } from "./tools/toolset.ts";
 import { type HostedWork, NO_WORK, together, workOf } from "./tools/work.ts";
 import type { Turn } from "./turn.ts";
@@ -69,6 +78,28 @@ export class Hosting {
     return { run, thread, room: Math.max(0, room) };
   };
 
+  /** What texts may cite of the calls in these steps, which are the run's. */
+  markers = (steps: StepDoc[]): Marker[] => this.toolset.markers(steps, this.#thread);
+
+  /** What the thread is to know, though the calls of the turn were not done to their end. */
+  get after(): ThreadChanges {
+    return Object.assign({}, ...this.toolset.tools.map((tool) => tool.after?.() ?? {}));
+  }
+
+  /**
+   * Makes files of what the message links, before the batch that ends the message: whoever reads it can download them.
+   * Throws `StoreTrouble`.
+   */
+  async keep(turn: Turn): Promise<void> {
+    const { linked } = turn;
+    const thread = this.#thread;
+    if (linked.length === 0 || thread === undefined) return;
+    const patience = whileAlive(this.#engine, this.#owned.run);
+    for (const tool of this.toolset.tools) {
+      await retryTrouble(async () => tool.keep?.(linked, this.#use(thread)), undefined, patience);
+    }
+  }
+
   /**
    * Has the calls of hosted tools done that the model has made, if any. Any outcome will do once `signal` is aborted.
    * What goes wrong is tried again here, where a client listens; else with the model call, by the run's next driver.
@@ -78,6 +109,10 @@ export class Hosting {
     const calls = [...turn.hostedCalls];
     if (calls.length === 0) return { kind: "calls", work: NO_WORK };
     if (turns >= MAX_HOSTED_TURNS) return { kind: "ending", ending: { status: "failed", error: TOO_MANY_TURNS } };
+    if (calls.some(([tool]) => tool.hasEffects)) {
+      const stopped = signal.aborted ? undefined : await this.#store(turn);
+      if (stopped !== undefined) return stopped;
+    }
     const works: HostedWork[] = [];
     for (const [tool, asked] of calls) {
       const done = await this.#patiently(() => this.#workOf(tool, asked, turn, signal), signal);
@@ -91,6 +126,26 @@ export class Hosting {
       kind: turn.toolCalls?.calls.length === 0 ? "hosted" : "calls",
       work: { ...work, passing: work.passing + written },
     };
+  }
+
+  /** Calls that must not be done twice without need are stored before they are done. */
+  async #store(turn: Turn): Promise<Outcome | undefined> {
+    const thread = this.#read();
+    const changes = Object.assign({}, ...this.toolset.tools.map((tool) => tool.before?.(this.#use(thread)) ?? {}));
+    this.#thread = { ...thread, internal: { ...thread.internal, ...changes } };
+    try {
+      await this.keep(turn);
+      return await storeCalls(this.#engine, this.#owned, turn, changes);
+    } catch (error) {
+      if (!(error instanceof StoreTrouble)) throw error;
+      logOf(this.#engine, this.#owned.run).warn("the model's calls could not be stored", { error });
+      return { kind: "store-trouble" };
+    }
+  }
+
+  #read(): ThreadDoc {
+    if (this.#thread === undefined) throw new Error("a hosted tool is called before its run's thread was read");
+    return this.#thread;
   }
 
   async #patiently(work: () => Promise<HostedWork | ModelTrouble>, signal: AbortSignal): Promise<HostedWork | Outcome> {
@@ -109,8 +164,7 @@ export class Hosting {
     turn: Turn,
     signal: AbortSignal,
   ): Promise<HostedWork | ModelTrouble> {
-    const thread = this.#thread;
-    if (thread === undefined) throw new Error("a hosted tool is called before its run's thread was read");
+    const thread = this.#read();
     try {
       const results = await tool.run(this.#use(thread), asked, signal);
       turn.finish(results.done);

@@ -95,11 +95,24 @@ export function renewed(run: RunDoc, now: number, leaseDuration: number): RunDoc
 }
 
 /**
+ * The model has written calls that must not be done twice without need: their step is stored, and the driver
+ * of the run does them, the first attempt of it. `hasReply`: a message has begun with the images that waited for one.
+ */
+export function pending(run: RunDoc, step: StepDoc, hasReply: boolean): RunDoc {
+  const { images = [], ...internal } = run.internal;
+  const left = hasReply ? [] : images;
+  return {
+    ...run,
+    internal: { ...internal, pending: "tools", open: [step.id], attempts: 1, ...(left.length > 0 && { images: left }) },
+  };
+}
+
+/**
  * Hosted tools have done what the model asked for: its next call begins, the first attempt of it, with ids of its own.
  * Times in milliseconds.
  */
 export function continued(run: RunDoc, reserved: ReservedIds, now: number, leaseDuration: number): RunDoc {
-  const { internal } = renewed(run, now, leaseDuration);
+  const { pending: _done, ...internal } = renewed(run, now, leaseDuration).internal;
   return {
     ...run,
     internal: { ...internal, reserved, last_seq: lastReserved(reserved), open: [], attempts: 1 },
@@ -130,7 +143,8 @@ export function paused(run: RunDoc, step: StepDoc, calls: FunctionToolCall[]): R
       })),
     },
   };
-  const internal = { ...run.internal, lease: null, reserved: null, open: [step.id], attempts: 0 };
+  const { pending: _done, ...before } = run.internal;
+  const internal = { ...before, lease: null, reserved: null, open: [step.id], attempts: 0 };
   if (run.expires_at !== null) internal.due = run.expires_at * 1000;
   return { ...run, status: "requires_action", required_action: requiredAction, internal };
 }
@@ -157,7 +171,7 @@ export function cancelling(run: RunDoc, now: number): RunDoc {
 export function ended(run: RunDoc, ending: Ending, now: number): RunDoc {
   assertMayBecome(run, ending.status);
   const at = toSeconds(now);
-  const { due: _due, ...internal } = run.internal;
+  const { due: _due, pending: _pending, images: _images, ...internal } = run.internal;
   return {
     ...run,
     status: ending.status,

@@ -23,7 +23,7 @@ export interface Changes {
   /** frees the thread with the same batch */
   unlocks?: boolean;
   /** what the same batch sets in `internal` of the thread's document */
-  thread?: Record<string, unknown>;
+  thread?: Record<string, unknown> | undefined;
   patience?: Patience | undefined;
 }
 

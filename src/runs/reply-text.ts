@@ -31,6 +31,12 @@ export class ReplyText {
     return this.#annotations.length;
   }
 
+  /** The files that it links, each once. */
+  get linked(): string[] {
+    const ids = this.#annotations.flatMap((each) => (each.type === "file_path" ? [each.file_path.file_id] : []));
+    return [...new Set(ids)];
+  }
+
   /** What clients have heard, as their message holds it. */
   get content(): MessageContent {
     return textContent(this.#told, [...this.#annotations]);

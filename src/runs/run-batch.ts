@@ -86,8 +86,7 @@ export class RunBatch {
       ...written.map((doc) => (stored.includes(doc.id) ? this.#patch(doc) : { put: this.#fitting(doc) })),
       ...chunks.map((doc): Write => ({ put: doc })),
       ...leftovers.filter((id) => !deleted.has(id)).map((id): Write => ({ delete: id })),
-      ...(this.#unlocks ? [unlockThread(run)] : []),
-      ...changesOfThread(run, this.#parts.thread),
+      ...(this.#unlocks ? [unlockThread(run, this.#parts.thread)] : changesOfThread(run, this.#parts.thread)),
     ];
     return { run, writes };
   }
@@ -125,8 +124,11 @@ export class RunBatch {
     const changed = goesOn ? CHANGED_OPEN_STEP : CHANGED[doc.kind];
     const names = this.#form === "bare" || this.#parts.sameContents === true ? changed : [...changed, LARGE[doc.kind]];
     const set = Object.fromEntries(names.map((name) => [`/${name}`, fields[name]]));
-    if (doc.kind === "message") set["/internal/tokens"] = doc.internal.tokens;
-    else set["/internal/usage"] = doc.internal.usage;
+    if (doc.kind === "message") {
+      set["/internal/tokens"] = doc.internal.tokens;
+      // Only messages that link what code has written have any.
+      if (doc.attachments.length > 0) set["/attachments"] = doc.attachments;
+    } else set["/internal/usage"] = doc.internal.usage;
     // What an earlier attempt's server had put into its calls goes away.
     if (goesOn) set["/internal/extras"] = doc.internal.extras ?? null;
     if (goesOn && doc.internal.hosted !== undefined) set["/internal/hosted"] = doc.internal.hosted;
@@ -155,16 +157,19 @@ const CHANGED = {
 const CHANGED_OPEN_STEP = ["created_at", "status", "completed_at", "usage"];
 const LARGE = { message: "content", step: "step_details" };
 
-function changesOfThread(run: RunDoc, changes: Record<string, unknown> = {}): Write[] {
-  const set = Object.fromEntries(Object.entries(changes).map(([name, value]) => [`/internal/${name}`, value]));
+const inThread = (changes: Record<string, unknown> = {}) =>
+  Object.fromEntries(Object.entries(changes).map(([name, value]) => [`/internal/${name}`, value]));
+
+function changesOfThread(run: RunDoc, changes?: Record<string, unknown>): Write[] {
+  const set = inThread(changes);
   return Object.keys(set).length === 0 ? [] : [{ patch: run.thread_id, set }];
 }
 
-/** Frees the thread of a run that has ended, for messages and runs. */
-export function unlockThread(run: RunDoc): Write {
+/** Frees the thread of a run that has ended, for messages and runs; with what else the thread is to know. */
+export function unlockThread(run: RunDoc, changes?: Record<string, unknown>): Write {
   return {
     patch: run.thread_id,
     condition: `c.internal.active_run = '${run.id}'`,
-    set: { "/internal/active_run": null, "/internal/last_seq": run.internal.last_seq },
+    set: { "/internal/active_run": null, "/internal/last_seq": run.internal.last_seq, ...inThread(changes) },
   };
 }

@@ -22,6 +22,7 @@ import {
   released,
 } from "./lifecycle.ts";
 import type { OwnedRun } from "./owned-run.ts";
+import type { ThreadChanges } from "./tools/hosted-tool.ts";
 import { replayedTokens } from "./tools/passing.ts";
 import type { HostedWork } from "./tools/work.ts";
 import type { Turn } from "./turn.ts";
@@ -38,12 +39,18 @@ export const SERVER_ERROR: RunError = { code: "server_error", message: "Sorry, s
 export type Progress = "driven" | "left";
 
 /** Ends the run with what the turn has written: one batch for run, steps, message and the thread's lock. */
-export async function endDriven(engine: Engine, owned: OwnedRun, turn: Turn, ending: Ending): Promise<Progress> {
+export async function endDriven(
+  engine: Engine,
+  owned: OwnedRun,
+  turn: Turn,
+  ending: Ending,
+  thread?: ThreadChanges,
+): Promise<Progress> {
   const now = engine.now();
   turn.endText();
   const toolTokens = replayedTokens(owned.run);
   const documents = await Promise.all(
-    turn.documents.map((doc) =>
+    unfinished(owned.run, turn).map((doc) =>
       doc.kind === "step"
         ? endedStep(doc, ending, now)
         : withTokens(endedReply(doc, turn, ending, now), turn, toolTokens),
@@ -56,15 +63,23 @@ export async function endDriven(engine: Engine, owned: OwnedRun, turn: Turn, end
     leftovers: leftovers(before, documents),
     news: endingEvents(before, end(before), unsettled(documents, turn)),
     unlocks: true,
+    thread,
     patience: whileAlive(engine, before),
   });
   if (result === "written") return "driven";
   // The cancel came first: it had been answered when this batch was refused.
   if (result === "cancelling" && ending.status !== "cancelled") {
-    return endDriven(engine, owned, turn, { status: "cancelled" });
+    return endDriven(engine, owned, turn, { status: "cancelled" }, thread);
   }
   return leave(engine, owned);
 }
+
+/**
+ * What the turn still has to write: all of it, or the step of its calls alone where the rest is stored for good. Its
+ * client may have deleted that message since.
+ */
+export const unfinished = ({ internal }: RunDoc, turn: Turn): (MessageDoc | StepDoc)[] =>
+  internal.pending === undefined ? turn.documents : turn.documents.filter(({ id }) => internal.open.includes(id));
 
 /** Another process drives the run now, or it is gone. */
 export function leave(engine: Engine, owned: OwnedRun): Progress {
@@ -77,13 +92,15 @@ export async function pauseRun(engine: Engine, owned: OwnedRun, turn: Turn, work
   const called = turn.toolCalls;
   if (called === undefined) throw new Error("a run pauses for function calls only");
   const documents = await Promise.all(
-    turn.documents.map((doc) => (doc.kind === "message" ? withTokens(doc, turn, replayedTokens(owned.run)) : doc)),
+    unfinished(owned.run, turn).map((doc) =>
+      doc.kind === "message" ? withTokens(doc, turn, replayedTokens(owned.run)) : doc,
+    ),
   );
   const pause = (run: RunDoc) => withWork(paused(charged(run, turn), called.step, called.calls), turn, work);
   const result = await owned.write(pause, {
     documents,
     leftovers: leftovers(owned.run, documents),
-    news: [runEvent(pause(owned.run), "requires_action")],
+    news: [...turn.outputs, runEvent(pause(owned.run), "requires_action")],
     thread: work.thread,
     patience: whileAlive(engine, owned.run),
   });
@@ -117,7 +134,8 @@ export async function releaseRun(
 ): Promise<Progress> {
   const due = engine.now() + delay;
   turn.endText();
-  const { documents } = turn;
+  // Calls that are to be done are stored already.
+  const documents = owned.run.internal.pending === undefined ? turn.documents : [];
   const release = (run: RunDoc) => {
     const next = released(withOpen(run, documents), due, reason !== "model");
     return reason === "files" ? { ...next, internal: { ...next.internal, waited: run.started_at } } : next;
@@ -144,6 +162,8 @@ export function settleTrouble(engine: Engine, owned: OwnedRun, turn: Turn, troub
  * replaces them.
  */
 export function withOpen(run: RunDoc, documents: { id: string }[]): RunDoc {
+  // No attempt replaces what is stored of a model call that is over.
+  if (run.internal.pending !== undefined) return run;
   const open = documents.map((doc) => doc.id);
   return { ...run, internal: { ...run.internal, open: [...new Set([...run.internal.open, ...open])] } };
 }
@@ -168,9 +188,10 @@ export function withToolTokens(run: RunDoc, tokens: number): RunDoc {
 export function withWork(run: RunDoc, turn: Turn, work: HostedWork): RunDoc {
   const next = withToolTokens(run, turn.usage.completion_tokens + work.tokens);
   if (work.turns === 0) return next;
-  const { passing_tokens: passed = 0, hosted_turns: turns = 0 } = next.internal;
-  const internal = { ...next.internal, passing_tokens: passed + work.passing, hosted_turns: turns + work.turns };
-  return { ...next, internal };
+  const { passing_tokens: passed = 0, hosted_turns: turns = 0, images: before = [], ...rest } = next.internal;
+  const images = [...(turn.reply === undefined ? before : []), ...work.images];
+  const counts = { passing_tokens: passed + work.passing, hosted_turns: turns + work.turns };
+  return { ...next, internal: { ...rest, ...counts, ...(images.length > 0 && { images }) } };
 }
 
 /** The engine's log, for entries about this run. */
@@ -184,9 +205,10 @@ const AFTER_EXPIRY = 60_000;
 export const whileAlive = (engine: Engine, run: RunDoc): Patience =>
   patienceWhile(() => !isExpired(run, engine.now() - AFTER_EXPIRY));
 
-/** The run with this model call on its account. */
+/** The run with this model call on its account, once. */
 export function charged(run: RunDoc, turn: Turn): RunDoc {
   const { internal } = run;
+  if (internal.pending !== undefined) return run;
   return {
     ...run,
     internal: { ...internal, turns: internal.turns + 1, usage: addUsage(internal.usage, turn.usage) },

@@ -74,7 +74,7 @@ function toldWhole(doc: StepDoc | MessageDoc, entries: Entry[], objects: Objects
 function deltasEntry(event: RunEvent, objects: Objects): DeltasEntry | undefined {
   const piece = textPiece(event);
   const of = piece === undefined ? -1 : objects.findIndex(({ id }) => id === piece.id);
-  return piece === undefined || of < 0 ? undefined : { of, lengths: piece.lengths };
+  return piece === undefined || piece.part !== undefined || of < 0 ? undefined : { of, lengths: piece.lengths };
 }
 
 function objectEntry({ event, data }: RunEvent, finals: Fields[], known: Map<number, Fields>): Entry | undefined {

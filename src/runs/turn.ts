@@ -6,12 +6,25 @@ import type { AnswerPiece, CallPiece, FinishReason, ReportedUsage } from "../mod
 import { NO_USAGE, type Usage } from "../resources/common.ts";
 import { randomId, seqOfMintedId } from "../resources/ids.ts";
 import { MAX_TOOL_CALLS, sizeOf } from "../resources/limits.ts";
+import { imageContent } from "../resources/message.ts";
 import { type FunctionToolCall, isFunctionCall, type StepDetails } from "../resources/step.ts";
 import type { MessageDoc, ReservedIds, RunDoc, StepDoc } from "../store/documents.ts";
 import type { SortedCall } from "./calls.ts";
 import type { Marker, TextPiece } from "./citations.ts";
 import { draftReply, draftStep } from "./drafts.ts";
-import { annotationDelta, callDelta, hostedDelta, messageEvent, type Sink, stepEvent, textDelta } from "./events.ts";
+import {
+  annotationDelta,
+  callDelta,
+  hostedDelta,
+  imageDelta,
+  inputDelta,
+  messageEvent,
+  outputDelta,
+  type RunEvent,
+  type Sink,
+  stepEvent,
+  textDelta,
+} from "./events.ts";
 import { jsonBytes } from "./json-size.ts";
 import { completedMessage, completedStep } from "./lifecycle.ts";
 import { ReplyText } from "./reply-text.ts";
@@ -31,6 +44,8 @@ export class Turn {
   #messageStep: StepDoc | undefined;
   #toolStep: StepDoc | undefined;
   #text = new ReplyText([]);
+  /** what the message begins with */
+  #images: readonly string[] = [];
   #markers: readonly Marker[] = [];
   #called: Called;
   #said = new SaidBytes();
@@ -86,6 +101,14 @@ export class Turn {
     this.#text = new ReplyText(markers);
   }
 
+  /** The model call is over, and its calls are stored in this step: they are to be done. */
+  restore(step: StepDoc): void {
+    this.#toolStep = step;
+    this.#called.restore(step);
+    this.finishReason = "stop";
+    this.usage = step.internal.usage;
+  }
+
   /** What comes behind a reason for the end may add to the answer, and changes the reason no more. */
   apply({ text, calls, finishReason, usage }: AnswerPiece): void {
     if (usage !== undefined) this.#reported = usage;
@@ -116,6 +139,7 @@ export class Turn {
     this.endText();
     if (!this.hasBegun) this.#openMessage();
     this.#completeArguments();
+    this.#called.close();
     if (this.#toolStep !== undefined) this.#completeReply();
     this.#settleContents();
     if (this.#toolStep !== undefined) this.#toolStep = this.#charged(this.#toolStep);
@@ -141,9 +165,26 @@ export class Turn {
     return this.#called.hosted;
   }
 
+  /** The calls are to be stored before they are done. */
+  storeCalls(): void {
+    this.#called.store();
+  }
+
   /** Hosted tools have done their calls. */
   finish(done: DoneCall[]): void {
     this.#called.finish(done);
+  }
+
+  /** What clients are to hear of what code has put out. */
+  get outputs(): RunEvent[] {
+    const step = this.#toolStep;
+    if (step === undefined) return [];
+    return this.#called.outputs.map(({ place, index, output }) => outputDelta(step, place, index, output));
+  }
+
+  /** The files that the text links. */
+  get linked(): string[] {
+    return this.#text.linked;
   }
 
   /** All documents of the turn as they are now. */
@@ -172,7 +213,7 @@ export class Turn {
     const told = annotation && annotationDelta(annotation, this.#text.citations);
     this.#text.tell(piece);
     if (told !== undefined) this.#said.add(sizeOf(told));
-    this.#sink(textDelta(message, value, first, told));
+    this.#sink(textDelta(message, value, first, told, this.#images.length));
   }
 
   /** A message that begins when there are calls already is listed behind them, as it was told. */
@@ -188,6 +229,8 @@ export class Turn {
     this.#message = message;
     this.#sink(messageEvent(message, "created"));
     this.#sink(messageEvent(message, "in_progress"));
+    this.#images = this.#run.internal.images ?? [];
+    for (const [index, id] of this.#images.entries()) this.#sink(imageDelta(message, index, id));
     return message;
   }
 
@@ -223,15 +266,24 @@ export class Turn {
     this.#said.add(CALL_BYTES);
     const { id } = this.#called.sorter.tell(call, place, () => randomId("call"));
     const hosted = this.#called.opened(call);
-    if (hosted !== undefined) this.#sink(hostedDelta(this.#toolStep, place, hosted));
-    else this.#sink(callDelta(this.#toolStep, place, { id, name: call.name, arguments: call.arguments }));
+    if (hosted === undefined) {
+      this.#sink(callDelta(this.#toolStep, place, { id, name: call.name, arguments: call.arguments }));
+      return;
+    }
+    this.#sink(hostedDelta(this.#toolStep, place, hosted));
+    this.#tellArguments(call, call.arguments);
   }
 
-  /** What the model writes for a hosted tool is not shown. */
+  /** What the model writes for a hosted tool is not shown, unless it is code. */
   #tellArguments(call: SortedCall, text: string): void {
     const { told } = call;
-    if (text === "" || told === undefined || this.#toolStep === undefined || this.#called.isHosted(call)) return;
-    this.#sink(callDelta(this.#toolStep, told.place, { arguments: text }));
+    if (text === "" || told === undefined || this.#toolStep === undefined) return;
+    if (!this.#called.isHosted(call)) {
+      this.#sink(callDelta(this.#toolStep, told.place, { arguments: text }));
+      return;
+    }
+    const code = this.#called.newCode(call, text);
+    if (code !== "") this.#sink(inputDelta(this.#toolStep, told.place, code));
   }
 
   /**
@@ -265,8 +317,7 @@ export class Turn {
 
   #settleContents(): void {
     if (this.#message?.status === "in_progress") {
-      const content = this.#text.isEmpty && this.finishReason === undefined ? [] : [this.#text.content];
-      this.#message = { ...this.#message, content };
+      this.#message = { ...this.#message, ...this.#contents };
     }
     if (this.#toolStep !== undefined) {
       const details = { type: "tool_calls" as const, tool_calls: this.#called.all };
@@ -274,6 +325,16 @@ export class Turn {
       const internal = { ...this.#toolStep.internal, ...(hosted.length > 0 && { hosted }) };
       this.#toolStep = { ...this.#toolStep, step_details: details, internal };
     }
+  }
+
+  /** A message is never without content once it is over, and has no empty text behind images. */
+  get #contents(): Pick<MessageDoc, "content" | "attachments"> {
+    const images = this.#images.map(imageContent);
+    const hasText = !this.#text.isEmpty || (this.finishReason !== undefined && images.length === 0);
+    return {
+      content: hasText ? [...images, this.#text.content] : images,
+      attachments: this.linked.map((id) => ({ file_id: id, tools: [{ type: "code_interpreter" }] })),
+    };
   }
 
   #charged(step: StepDoc): StepDoc {

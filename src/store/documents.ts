@@ -77,8 +77,30 @@ export type ThreadDoc = Thread &
       searches?: number;
       /** ids of snapshots that are in its partition, newest first */
       snapshots?: string[];
+      /** where its code runs; null: the next code gets a session of its own */
+      code_session?: CodeSessionState | null;
     }
   >;
+
+/** What a thread knows of the session that runs its code. Never shown, never logged: the id is all that protects it. */
+export interface CodeSessionState {
+  id: string;
+  /** what code has written, the newest last */
+  files: WrittenFile[];
+  /** whether code has run in it, or in one before it */
+  used?: true;
+}
+
+/** A file that code has written. Its bytes are kept for a day, and for good once a message has linked it. */
+export interface WrittenFile {
+  /** below the session's folder */
+  path: string;
+  /** the id of the file that it is, or becomes when a message links it */
+  id: string;
+  bytes: number;
+  /** when it was written, in milliseconds since 1970 */
+  at: number;
+}
 
 export type MessageDoc = Message &
   Stored<
@@ -176,6 +198,12 @@ export interface RunInternal extends Listed {
   waited?: number | null;
   /** finished model calls that called hosted tools */
   hosted_turns?: number;
+  /** the files of its assistant that code may use, as they were when it was created */
+  code_files?: string[];
+  /** the model has written calls whose step is stored; they are to be done before the model is asked again */
+  pending?: "tools";
+  /** files of images that its next message begins with */
+  images?: string[];
   /** how long the event log is */
   log: { chunks: number; events: number };
   /** the document that holds its instructions, tools and response format, if they are large */

@@ -5,7 +5,8 @@
  */
 
 import type { ToolResources } from "../resources/common.ts";
-import { filesNotFound, onlyOneOf, tooManyCodeFiles } from "../resources/errors.ts";
+import { filesNotFound, noSuchCodeFile, notForCode, onlyOneOf, tooManyCodeFiles } from "../resources/errors.ts";
+import type { FileObject } from "../resources/file.ts";
 import type { CreateMessageRequest } from "../resources/message.ts";
 import { MAX_CODE_FILES, type NewToolResources } from "../resources/tool-resources.ts";
 import type { ExpiresAfterActivity } from "../resources/vector-store.ts";
@@ -27,14 +28,32 @@ export interface Attachments {
   code: string[];
 }
 
-/** Throws the 404 of the first store that there is not. */
-export async function assertStoresExist(
-  { store }: StoreTools,
+/** Throws the 404 of the first store that there is not, or the 400 of a file that code cannot use. */
+export async function assertResourcesExist(
+  tools: StoreTools,
   tenant: string,
-  resources: ToolResources,
+  { file_search: search, code_interpreter: code }: ToolResources,
 ): Promise<void> {
-  const ids = resources.file_search?.vector_store_ids ?? [];
-  await Promise.all(ids.map((id) => readVectorStore(store, tenant, id)));
+  const stores = search?.vector_store_ids ?? [];
+  await Promise.all([
+    ...stores.map((id) => readVectorStore(tools.store, tenant, id)),
+    assertCodeFiles(tools, tenant, code?.file_ids ?? []),
+  ]);
+}
+
+/** What code may use: data, images, and what other code has written. */
+const CODE_PURPOSES: FileObject["purpose"][] = ["assistants", "assistants_output", "vision", "user_data"];
+
+async function assertCodeFiles({ store, now }: StoreTools, tenant: string, ids: string[]): Promise<void> {
+  if (ids.length === 0) return;
+  const files = await filesOf(store, tenant, ids, now());
+  for (const id of ids) {
+    const file = files.get(id);
+    if (file === undefined) throw noSuchCodeFile(id);
+    if (!CODE_PURPOSES.includes(file.purpose)) {
+      throw notForCode(file.purpose, "tool_resources.code_interpreter.file_ids");
+    }
+  }
 }
 
 /** Throws the contract's 404 for a file that there is not, or the 400 for one that its tool cannot use. */
@@ -53,6 +72,10 @@ export async function attachmentsOf(
   const found = await filesOf(store, tenant, ids, now());
   const missing = ids.filter((id) => !found.has(id));
   if (missing.length > 0) throw filesNotFound(missing);
+  for (const id of code) {
+    const { purpose = "assistants" } = found.get(id) ?? {};
+    if (!CODE_PURPOSES.includes(purpose)) throw notForCode(purpose, "attachments");
+  }
   await searchableFiles(store, tenant, search, "attachments", now());
   return { search, code };
 }
@@ -71,11 +94,12 @@ export async function createdResources(
   if (made !== undefined && named !== undefined) {
     throw onlyOneOf("tool_resources.file_search", "vector_stores", "vector_store_ids");
   }
+  await assertCodeFiles(tools, tenant, codeGiven?.file_ids ?? []);
   const resources: ToolResources = {};
   const codeFiles = withCodeFiles(codeGiven?.file_ids, code);
   if (codeFiles !== undefined) resources.code_interpreter = { file_ids: codeFiles };
   if (named !== undefined) {
-    await assertStoresExist(tools, tenant, { file_search: { vector_store_ids: [named] } });
+    await assertResourcesExist(tools, tenant, { file_search: { vector_store_ids: [named] } });
     await attachAll(tools, tenant, named, search);
   }
   const wantsStore = made !== undefined || (named === undefined && search.length > 0);

@@ -14,7 +14,8 @@ import { PURGE_GRACE, purgeWakeUp } from "./purge.ts";
 
 /**
  * Throws the contract's 404. A thread that was there and is gone when it is to be deleted counts as deleted: by a try
- * of this request whose answer got lost, or by another request. `now` in milliseconds.
+ * of this request whose answer got lost, or by another request. Answers with the id of the session of its code, if it
+ * has one. `now` in milliseconds.
  */
 export async function deleteThread(
   store: Store,
@@ -22,7 +23,7 @@ export async function deleteThread(
   tenant: string,
   threadId: string,
   now: number,
-): Promise<void> {
+): Promise<string | undefined> {
   const partition = store.thread(tenant, threadId);
   const due = now + PURGE_GRACE;
   const mark: DeletedThreadDoc = {
@@ -34,7 +35,7 @@ export async function deleteThread(
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const thread = await partition.read<ThreadDoc | DeletedThreadDoc>(threadId);
     if (thread?.kind !== "thread") {
-      if (attempt > 0) return;
+      if (attempt > 0) return undefined;
       throw noThreadFound(threadId);
     }
     const result = await writeMark(partition, thread, asNewAs(thread, mark));
@@ -42,7 +43,7 @@ export async function deleteThread(
     // If this fails, the sweep finds the mark.
     const wakeUp = purgeWakeUp(tenant, threadId, due);
     await wakeUps.sendAll([wakeUp]);
-    return;
+    return thread.internal.code_session?.id;
   }
   throw overloaded(1);
 }

@@ -28,7 +28,7 @@ export class NotServed {
   }
 }
 
-/** A run with one needs what the app does not have yet; to keep the tool in an assistant is no trouble. */
+/** What its code put out depends on files whose content no recording holds; to keep the tool in an assistant is no trouble. */
 function hostedTool({ answer }: Exchange): string | undefined {
   const tools = listAt(runOf(answer), "tools").map((tool) => textAt(tool, "type"));
   return tools.includes("code_interpreter") ? "runs with code_interpreter" : undefined;

@@ -53,39 +53,6 @@ describe("an image by its file", () => {
 describe("hosted tools", () => {
   const hosted = [{ type: "file_search" as const }, { type: "code_interpreter" as const }];
 
-  test("that are not served are kept by an assistant, and its runs go on without them; a header says so", async () => {
-    const { openai } = newTenant();
-    const { model: answering, thread } = await question(openai, [{ text: "Because." }]);
-    const { data: assistant, response } = await openai.beta.assistants
-      .create({ model: answering.name, tools: [...hosted, WEATHER] })
-      .withResponse();
-    expect(response.headers.get("x-threadkeep-warning")).toBe(
-      "not served yet, so runs go without it: code_interpreter",
-    );
-    const run = await openai.beta.threads.runs.createAndPoll(thread.id, { assistant_id: assistant.id }, POLL);
-    expect(run.status).toBe("completed");
-    const [request] = await answering.requests();
-    expect(request?.body).toMatchObject({
-      tools: [{ function: { name: "get_weather" } }, { function: { name: "file_search" } }],
-    });
-  });
-
-  test.each([
-    ["code_interpreter", { type: "code_interpreter" as const }, [...hosted, WEATHER]],
-    ["code_interpreter", "required" as const, [{ type: "code_interpreter" as const }]],
-  ])("%s cannot be forced: the run would end as if it had been used", async (tool, tool_choice, tools) => {
-    const { openai } = newTenant();
-    const { thread, run, model: answering } = await question(openai, []);
-    const request = { ...run, tools, tool_choice };
-    const message =
-      `Invalid 'tool_choice': the run would have to use ${tool}, which this deployment does not serve yet ` +
-      "(docs/compatibility.md). Without tool_choice it runs with its other tools.";
-    const expected = refused(400, message, "tool_choice", "not_served");
-    expect(await refusal(openai.beta.threads.runs.create(thread.id, request))).toEqual(expected);
-    expect(await refusal(openai.beta.threads.createAndRun({ ...request, stream: true }))).toEqual(expected);
-    expect(await answering.requests()).toEqual([]);
-  });
-
   test("beside functions, a required tool is one of the functions", async () => {
     const { openai } = newTenant();
     const { thread, run } = await question(openai, [
@@ -142,14 +109,15 @@ test("a createThreadAndRun that is refused leaves no thread behind", async () =>
     null,
     "invalid_thread",
   );
-  const forced = { assistant_id: speaking.id, tool_choice: { type: "code_interpreter" as const } };
+  const resources = { code_interpreter: { file_ids: ["file-none"] } };
+  const without = { assistant_id: speaking.id, tool_resources: resources };
   const createAndRun = openai.beta.threads.createAndRun.bind(openai.beta.threads);
   for (const stream of [false, true]) {
     expect(await refusal(createAndRun({ assistant_id: mute.id, stream }))).toEqual(nothing);
     expect(await refusal(createAndRun({ assistant_id: mute.id, thread: { messages: [] }, stream }))).toEqual(nothing);
     const assistantsOnly = { messages: [{ role: "assistant" as const, content: "Hi" }] };
     expect(await refusal(createAndRun({ assistant_id: mute.id, thread: assistantsOnly, stream }))).toEqual(nothing);
-    expect((await refusal(createAndRun({ ...forced, stream }))).status).toBe(400);
+    expect((await refusal(createAndRun({ ...without, stream }))).status).toBe(400);
     expect((await refusal(createAndRun({ assistant_id: "asst_none", stream }))).status).toBe(404);
   }
   const headers = { authorization: `Bearer ${tenant.key}` };

@@ -231,7 +231,7 @@ test("a forced function is forced once, or the run would never end", async () =>
   expect(second).not.toHaveProperty("tool_choice");
 });
 
-test("images by URL, formats and sampling reach the model; file_search does as a function, code_interpreter does not, yet", async () => {
+test("images by URL, formats and sampling reach the model; file_search and code_interpreter do as functions", async () => {
   const { openai } = newTenant();
   const answering = model();
   await answering.script([{ text: "{}" }]);
@@ -271,6 +271,7 @@ test("images by URL, formats and sampling reach the model; file_search does as a
     tools: [
       { type: "function", function: { name: "get_weather" } },
       { type: "function", function: { name: "file_search" } },
+      { type: "function", function: { name: "python" } },
     ],
   });
 });

@@ -39,7 +39,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   }
   // Set to a file's name to see what the servers say.
   const log = process.env.E2E_LOG ?? "quiet";
-  const keySeed = randomBytes(8).toString("hex");
+  const keySeed = randomBytes(6).toString("hex");
   // Arguments of the Cosmos DB server, such as "--consistency session --partitions 3".
   const cosmosArgs = process.env.E2E_COSMOS?.split(" ") ?? [];
   const stack = await startStack({
@@ -48,7 +48,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     cosmosArgs,
     blobs: true,
     // Tests leave sessions behind, and each takes 230 MB.
-    code: { maxSessions: 16, idle: 60 },
+    code: { isPrepared: true, maxSessions: 16, idle: 60 },
   });
   project.provide("stack", {
     origin: new URL(stack.baseUrl).origin,

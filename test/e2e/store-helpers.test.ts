@@ -55,7 +55,8 @@ test("a thread gets a store for a week, with the files of its messages", async (
 test("a message that is refused for its files leaves no store", async () => {
   const { openai } = newTenant();
   const file = await upload(openai, "one");
-  const file_ids = Array.from({ length: 20 }, (_, index) => `file-${index}`);
+  const others = await Promise.all(Array.from({ length: 20 }, (_, index) => upload(openai, `${index}`)));
+  const file_ids = others.map(({ id }) => id);
   const thread = await openai.beta.threads.create({ tool_resources: { code_interpreter: { file_ids } } });
   const tools = [{ type: "file_search" as const }, { type: "code_interpreter" as const }];
   const message = { role: "user" as const, content: "Look!", attachments: [{ file_id: file.id, tools }] };

@@ -1,3 +1,4 @@
+import { toFile } from "openai";
 import { expect, test } from "vitest";
 import { all, anId, aTime, newTenant, question, refusal, refused, until } from "./harness.ts";
 
@@ -11,12 +12,14 @@ test("a thread can be created with no body at all", async () => {
 });
 
 test("a thread keeps its metadata and tool resources", async () => {
-  const { beta, vectorStores } = newTenant().openai;
+  const { openai } = newTenant();
+  const { beta, vectorStores } = openai;
   const { threads } = beta;
+  const file = await openai.files.create({ file: await toFile(Buffer.from("1"), "1.csv"), purpose: "assistants" });
   const store = await vectorStores.create({ name: "Ada's" });
   const given = {
     metadata: { user: "ada" },
-    tool_resources: { code_interpreter: { file_ids: ["file-1"] }, file_search: { vector_store_ids: [store.id] } },
+    tool_resources: { code_interpreter: { file_ids: [file.id] }, file_search: { vector_store_ids: [store.id] } },
   };
 
   const thread = await threads.create(given);
@@ -53,9 +56,11 @@ test("messages that come with a thread keep their roles and metadata", async () 
 });
 
 test("modifying a thread replaces what is named and leaves the rest", async () => {
-  const { threads } = newTenant().azure.beta;
+  const { azure, openai } = newTenant();
+  const { threads } = azure.beta;
   const thread = await threads.create({ metadata: { a: "1", b: "2" } });
-  const tool_resources = { code_interpreter: { file_ids: ["file-1"] } };
+  const file = await openai.files.create({ file: await toFile(Buffer.from("1"), "1.csv"), purpose: "assistants" });
+  const tool_resources = { code_interpreter: { file_ids: [file.id] } };
 
   const withFiles = await threads.update(thread.id, { tool_resources });
   const withOtherMetadata = await threads.update(thread.id, { metadata: { c: "3" } });

@@ -1,6 +1,7 @@
 /** All rules that one thread must keep, by name. */
 import type { CheckOptions, Finding, Rule } from "./rule.ts";
 import { answersAsStepsSay } from "./rules/answers.ts";
+import { codeIsSound } from "./rules/code.ts";
 import { deletedAtOnce } from "./rules/deleted.ts";
 import { nothingOverdue } from "./rules/due.ts";
 import { logsTellTheTruth } from "./rules/event-log.ts";
@@ -25,6 +26,7 @@ export const RULES = {
   message: messagesAreWhole,
   answer: answersAsStepsSay,
   usage: usageAddsUp,
+  code: codeIsSound,
   order: everythingInOrder,
   events: logsTellTheTruth,
 } satisfies Record<string, Rule>;

@@ -19,9 +19,8 @@ export interface Section {
 const SERVED: State = { state: "served" };
 const served = (note: string): State => ({ state: "served", note });
 const echoed = (note: string): State => ({ state: "accepted and echoed only", note });
-const notYet = (note: string): State => ({ state: "not yet", note });
 
-const NO_CODE = "nothing runs code";
+const NEEDS_POOL = served("where CODE_SESSIONS_ENDPOINT is set; elsewhere kept and shown, and runs go without it");
 const PASSED_ON = served("passed on to the model");
 
 /** By name, or by method and path for those that are not served. */
@@ -200,9 +199,9 @@ export const SECTIONS: Section[] = [
       end_index: SERVED,
       file_citation: SERVED,
       "file_citation.file_id": SERVED,
-      "type: file_path": notYet(NO_CODE),
-      file_path: notYet(NO_CODE),
-      "file_path.file_id": notYet(NO_CODE),
+      "type: file_path": SERVED,
+      file_path: SERVED,
+      "file_path.file_id": SERVED,
     },
   },
   {
@@ -211,7 +210,7 @@ export const SECTIONS: Section[] = [
     fields: {
       file_id: served("a file that does not exist is refused"),
       tools: SERVED,
-      "tools[].type: code_interpreter": echoed(NO_CODE),
+      "tools[].type: code_interpreter": NEEDS_POOL,
       "tools[].type: file_search": SERVED,
     },
   },
@@ -316,7 +315,17 @@ export const SECTIONS: Section[] = [
       "function.name": SERVED,
       "function.arguments": SERVED,
       "function.output": SERVED,
-      "type: code_interpreter": notYet(NO_CODE),
+      "type: code_interpreter": SERVED,
+      code_interpreter: SERVED,
+      "code_interpreter.input": SERVED,
+      "code_interpreter.outputs": served(
+        "logs, then images; also for values and exceptions, which the original left out",
+      ),
+      "code_interpreter.outputs[].type: logs": SERVED,
+      "code_interpreter.outputs[].logs": served("up to 100,000 characters a call"),
+      "code_interpreter.outputs[].type: image": SERVED,
+      "code_interpreter.outputs[].image": SERVED,
+      "code_interpreter.outputs[].image.file_id": SERVED,
       "type: file_search": SERVED,
       file_search: SERVED,
       "file_search.ranking_options": SERVED,
@@ -342,7 +351,7 @@ export const SECTIONS: Section[] = [
       "function.description": PASSED_ON,
       "function.parameters": PASSED_ON,
       "function.strict": PASSED_ON,
-      "type: code_interpreter": echoed(NO_CODE),
+      "type: code_interpreter": NEEDS_POOL,
       "type: file_search": SERVED,
       file_search: SERVED,
       "file_search.max_num_results": SERVED,
@@ -359,15 +368,17 @@ export const SECTIONS: Section[] = [
       function: SERVED,
       "function.name": SERVED,
       "type: file_search": SERVED,
-      "type: code_interpreter": notYet(`refused: ${NO_CODE}`),
+      "type: code_interpreter": served("a run fails where no pool runs code"),
     },
   },
   {
     title: "Tool resources",
     schemas: ["ToolResources", "ToolResourcesRequest", "NewToolResourcesRequest"],
     fields: {
-      code_interpreter: echoed(NO_CODE),
-      "code_interpreter.file_ids": echoed("not checked to exist"),
+      code_interpreter: NEEDS_POOL,
+      "code_interpreter.file_ids": served(
+        "up to 20 that exist; one that is deleted later stays listed, and is passed over",
+      ),
       file_search: SERVED,
       "file_search.vector_store_ids": served("searched by runs"),
       "file_search.vector_stores": served("one, in the request that creates an assistant or a thread"),
@@ -603,10 +614,12 @@ export const SECTIONS: Section[] = [
       "delta.content[].text.annotations[].file_citation": SERVED,
       "delta.content[].text.annotations[].file_citation.file_id": SERVED,
       "delta.content[].text.annotations[].file_citation.quote": served("always empty"),
-      "delta.content[].text.annotations[].type: file_path": notYet(NO_CODE),
-      "delta.content[].text.annotations[].file_path": notYet(NO_CODE),
-      "delta.content[].text.annotations[].file_path.file_id": notYet(NO_CODE),
-      "delta.content[].type: image_file": notYet(NO_CODE),
+      "delta.content[].text.annotations[].type: file_path": SERVED,
+      "delta.content[].text.annotations[].file_path": SERVED,
+      "delta.content[].text.annotations[].file_path.file_id": SERVED,
+      "delta.content[].type: image_file": served("images that code has drawn, before the text"),
+      "delta.content[].image_file": SERVED,
+      "delta.content[].image_file.file_id": SERVED,
     },
   },
   {
@@ -626,7 +639,16 @@ export const SECTIONS: Section[] = [
       "delta.step_details.tool_calls[].function.name": SERVED,
       "delta.step_details.tool_calls[].function.arguments": SERVED,
       "delta.step_details.tool_calls[].function.output": SERVED,
-      "delta.step_details.tool_calls[].type: code_interpreter": notYet(NO_CODE),
+      "delta.step_details.tool_calls[].type: code_interpreter": SERVED,
+      "delta.step_details.tool_calls[].code_interpreter": SERVED,
+      "delta.step_details.tool_calls[].code_interpreter.input": SERVED,
+      "delta.step_details.tool_calls[].code_interpreter.outputs": SERVED,
+      "delta.step_details.tool_calls[].code_interpreter.outputs[].index": SERVED,
+      "delta.step_details.tool_calls[].code_interpreter.outputs[].type: logs": SERVED,
+      "delta.step_details.tool_calls[].code_interpreter.outputs[].logs": SERVED,
+      "delta.step_details.tool_calls[].code_interpreter.outputs[].type: image": SERVED,
+      "delta.step_details.tool_calls[].code_interpreter.outputs[].image": SERVED,
+      "delta.step_details.tool_calls[].code_interpreter.outputs[].image.file_id": SERVED,
       "delta.step_details.tool_calls[].type: file_search": SERVED,
       "delta.step_details.tool_calls[].file_search": SERVED,
       "delta.step_details.tool_calls[].file_search.ranking_options": SERVED,

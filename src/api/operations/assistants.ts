@@ -15,7 +15,7 @@ import { assertStorable } from "../../resources/limits.ts";
 import { type AssistantDoc, apiObject, assistantSort, catalogKey, isNewer } from "../../store/documents.ts";
 import type { Versioned } from "../../store/partition.ts";
 import type { Store } from "../../store/store.ts";
-import { assertStoresExist, createdResources } from "../../stores/resources.ts";
+import { assertResourcesExist, createdResources } from "../../stores/resources.ts";
 import { operation } from "../operation.ts";
 import { page, pageQuery } from "../paging.ts";
 
@@ -87,7 +87,7 @@ const modifyAssistant = operation({
   body: modifyAssistantRequest,
   response: assistantObject,
   handler: async ({ app, tenant, params, body }) => {
-    await assertStoresExist(app, tenant, body.tool_resources ?? {});
+    await assertResourcesExist(app, tenant, body.tool_resources ?? {});
     for (let attempt = 0; attempt < EDIT_ATTEMPTS; attempt++) {
       const stored = await readAssistantToUse(app.store, tenant, params.assistant_id);
       const assistant: Assistant = modifiedAssistant(apiObject(stored), body);

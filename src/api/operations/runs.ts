@@ -9,13 +9,12 @@ import {
   runObject,
   submitToolOutputsRequest,
 } from "../../resources/run.ts";
-import { assertChoosable } from "../../resources/tool-choice.ts";
 import * as commands from "../../runs/commands.ts";
 import { assertCreatable } from "../../runs/create.ts";
 import type { RunEvent } from "../../runs/events.ts";
 import { type NewRun, startRun, startStreamedRun } from "../../runs/start.ts";
 import { apiObject, type RunDoc, runSort } from "../../store/documents.ts";
-import { assertStoresExist } from "../../stores/resources.ts";
+import { assertResourcesExist } from "../../stores/resources.ts";
 import { attachToThread, resourcesOfThread } from "../../threads/attachments.ts";
 import { storeThread } from "../../threads/create.ts";
 import { draftThread } from "../../threads/draft.ts";
@@ -51,7 +50,6 @@ const createRun = operation({
   handler: async ({ app, tenant, params: { thread_id: threadId }, query, body, now, connection }) => {
     admit(app, tenant, body);
     const assistant = await readAssistantToUse(app.store, tenant, body.assistant_id);
-    assertChoosable(body.tool_choice, body.tools ?? assistant.tools);
     await assertImages(app, tenant, body.additional_messages ?? []);
     const isStale = commands.staleLock(app.engine, app.store.thread(tenant, threadId), threadId);
     await attachToThread(app, tenant, threadId, body.additional_messages ?? [], isStale);
@@ -73,10 +71,9 @@ const createThreadAndRun = operation({
     admit(app, tenant, body);
     // The assistant first: a wrong id must not leave a thread behind.
     const assistant = await readAssistantToUse(app.store, tenant, body.assistant_id);
-    assertChoosable(body.tool_choice, body.tools ?? assistant.tools);
     const { thread: threadRequest, tool_resources: toolResources, ...request } = body;
     await assertImages(app, tenant, threadRequest?.messages ?? []);
-    await assertStoresExist(app, tenant, toolResources ?? {});
+    await assertResourcesExist(app, tenant, toolResources ?? {});
     const { thread, messages } = await draftThread(tenant, threadRequest ?? {}, now);
     // A run that is refused must not leave a thread behind either.
     const { lifetime } = app.config.runs;

@@ -4,7 +4,7 @@ import { noThreadFound } from "../../resources/errors.ts";
 import { MAX_METADATA_BODY, MAX_THREAD_BODY } from "../../resources/limits.ts";
 import { createThreadRequest, deletedThreadObject, modifyThreadRequest, threadObject } from "../../resources/thread.ts";
 import { apiObject, type DeletedThreadDoc, type ThreadDoc, threadSort } from "../../store/documents.ts";
-import { assertStoresExist } from "../../stores/resources.ts";
+import { assertResourcesExist } from "../../stores/resources.ts";
 import { resourcesOfThread } from "../../threads/attachments.ts";
 import { storeThread } from "../../threads/create.ts";
 import * as threads from "../../threads/delete.ts";
@@ -61,7 +61,7 @@ const modifyThread = operation({
   maxBody: MAX_METADATA_BODY,
   response: threadObject,
   handler: async ({ app, tenant, params: { thread_id: id }, body }) => {
-    await assertStoresExist(app, tenant, body.tool_resources ?? {});
+    await assertResourcesExist(app, tenant, body.tool_resources ?? {});
     const partition = app.store.thread(tenant, id);
     const set: Record<string, unknown> = {};
     if (body.metadata !== undefined) set["/metadata"] = body.metadata;
@@ -81,7 +81,9 @@ const deleteThread = operation({
   path: "threads/{thread_id}",
   response: deletedThreadObject,
   handler: async ({ app, tenant, params: { thread_id: id }, now }) => {
-    await threads.deleteThread(app.store, app.wakeUps, tenant, id, now);
+    const session = await threads.deleteThread(app.store, app.wakeUps, tenant, id, now);
+    // Best effort: a session vanishes by itself.
+    if (session !== undefined) void app.code?.open({ id: session }).discard();
     return deleted(id, "thread.deleted");
   },
 });

@@ -1,7 +1,9 @@
 /** The calls of one model call: functions of the client's, and those of hosted tools with what came of them. */
-import type { FunctionToolCall, HostedToolCall, ToolCall } from "../../resources/step.ts";
-import type { HostedRecord, RunDoc } from "../../store/documents.ts";
+import type { CodeOutput, FunctionToolCall, HostedToolCall, ToolCall } from "../../resources/step.ts";
+import { isFunctionCall } from "../../resources/step.ts";
+import type { HostedRecord, RunDoc, StepDoc } from "../../store/documents.ts";
 import { CallSorter, type SortedCall } from "../calls.ts";
+import type { CodeStream } from "../code-stream.ts";
 import type { AskedCall, DoneCall, HostedTool } from "./hosted-tool.ts";
 import type { Toolset } from "./toolset.ts";
 
@@ -9,6 +11,9 @@ export class Called {
   readonly #run: RunDoc;
   readonly #toolset: Toolset;
   readonly #done = new Map<string, DoneCall>();
+  /** of the calls whose code clients see while it is written */
+  readonly #codes = new Map<SortedCall, CodeStream>();
+  #isStored = false;
   readonly sorter = new CallSorter();
 
   constructor(run: RunDoc, toolset: Toolset) {
@@ -16,9 +21,23 @@ export class Called {
     this.#toolset = toolset;
   }
 
-  /** A call that has its name and place, as clients hear of it first, if a hosted tool is to do it. */
-  opened({ name, told }: SortedCall): HostedToolCall | undefined {
-    return this.#toolset.named(name)?.opened(this.#run, told?.id ?? "");
+  /** A call that has its name and place, as clients know it so far, if a hosted tool is to do it. */
+  opened(call: SortedCall): HostedToolCall | undefined {
+    const code = this.#codes.get(call)?.code ?? "";
+    return this.#toolset.named(call.name)?.opened(this.#run, call.told?.id ?? "", code);
+  }
+
+  /** The code that clients are to see of a call now that its arguments go on with this; "" if they see none. */
+  newCode(call: SortedCall, text: string): string {
+    const code = this.#codes.get(call) ?? this.#toolset.named(call.name)?.reader?.();
+    if (code === undefined) return "";
+    this.#codes.set(call, code);
+    return code.push(text);
+  }
+
+  /** The arguments are whole: they count for more than what was shown of them. */
+  close(): void {
+    for (const [call, code] of this.#codes) code.close(call.arguments);
   }
 
   isHosted = ({ name }: SortedCall): boolean => this.#toolset.named(name) !== undefined;
@@ -45,12 +64,45 @@ export class Called {
     for (const each of done) this.#done.set(each.call.id, each);
   }
 
-  /** What the model is to read of the calls that are done. */
+  /** From now on the records hold what another driver needs to do the calls. */
+  store(): void {
+    this.#isStored = true;
+  }
+
+  /** What the model is to read of the calls that are done; once they are stored, of those as well that are not. */
   get records(): HostedRecord[] {
-    return [...this.hosted.values()].flat().flatMap((call) => {
-      const done = this.#done.get(call.id);
-      return done === undefined ? [] : [{ ...call, ...done.record }];
-    });
+    return [...this.hosted].flatMap(([tool, calls]) =>
+      calls.flatMap((call) => {
+        const done = this.#done.get(call.id);
+        if (done === undefined && !this.#isStored) return [];
+        // What the step shows of the call need not be stored twice.
+        const written = tool.written === undefined ? call.arguments : "";
+        return [{ ...call, arguments: written, ...done?.record }];
+      }),
+    );
+  }
+
+  /** What code has put out, with the places of its call and of the output. */
+  get outputs(): { place: number; index: number; output: CodeOutput }[] {
+    return this.all.flatMap((call, place) =>
+      call.type === "code_interpreter"
+        ? call.code_interpreter.outputs.map((output, index) => ({ place, index, output }))
+        : [],
+    );
+  }
+
+  /** The calls of a stored step, as they were when it was stored. Throws if there is one that no tool of today does. */
+  restore({ step_details: details, internal }: StepDoc): void {
+    this.#isStored = true;
+    for (const call of details.type === "tool_calls" ? details.tool_calls : []) {
+      const record = internal.hosted?.find(({ id }) => id === call.id);
+      const name = isFunctionCall(call) ? call.function.name : (record?.name ?? "");
+      const tool = this.#toolset.named(name);
+      if (!isFunctionCall(call) && tool === undefined) throw new Error(`a stored call of ${call.type} has no tool`);
+      const written = isFunctionCall(call) ? call.function.arguments : (tool?.written?.(call) ?? record?.arguments);
+      this.newCode(this.sorter.restore(call.id, name, written ?? ""), written ?? "");
+    }
+    this.close();
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import type { FileSearchTool } from "../../resources/common.ts";
 import type { RunError } from "../../resources/run.ts";
-import type { FileSearchResult, FileSearchToolCall } from "../../resources/step.ts";
+import type { FileSearchResult, FileSearchToolCall, HostedToolCall } from "../../resources/step.ts";
 import type { RunDoc, ThreadDoc } from "../../store/documents.ts";
 import { fileCitations } from "../citations.ts";
 import { isGpt35, queriesOf, rendered, UNREADABLE } from "./file-search-text.ts";
@@ -77,17 +77,23 @@ export function fileSearch(sources: SearchSources): HostedTool {
     type: "file_search",
     names: ["file_search", "file_search_files"],
     isReplayed: false,
+    hasEffects: false,
     offered: () => ({ description: DESCRIPTION, parameters: PARAMETERS }),
     opened: (run, id) => searchCall(run, id, []),
-    output: (call, record) => record.output ?? rendered(call.file_search.results, record.n ?? NUMBERS_APART),
+    output: (call, record) => record.output ?? rendered(resultsOf(call), record.n ?? NUMBERS_APART),
     markers: (calls) => (calls.length === 0 ? [] : [fileCitations((search, index) => fileOf(calls, search, index))]),
     readiness: (use, now) => readiness(sources, use, now),
     run: (use, calls, signal) => search(sources, use, calls, signal),
   };
 }
 
-const fileOf = (calls: PastCall[], search: number, index: number) =>
-  calls.find(({ record }) => record.n === search)?.call.file_search.results[index]?.file_id;
+const resultsOf = (call: HostedToolCall): FileSearchResult[] =>
+  call.type === "file_search" ? call.file_search.results : [];
+
+function fileOf(calls: PastCall[], search: number, index: number): string | undefined {
+  const past = calls.find(({ record }) => record.n === search);
+  return past && resultsOf(past.call)[index]?.file_id;
+}
 
 function searchCall(run: RunDoc, id: string, results: FileSearchResult[]): FileSearchToolCall {
   return { id, type: "file_search", file_search: { ranking_options: rankingOf(run), results } };

@@ -10,6 +10,7 @@ import type { RunError } from "../../resources/run.ts";
 import type { HostedToolCall } from "../../resources/step.ts";
 import type { HostedRecord, RunDoc, ThreadDoc } from "../../store/documents.ts";
 import type { Marker } from "../citations.ts";
+import type { CodeStream } from "../code-stream.ts";
 
 /** What a tool knows when it works: its run, and the thread as this driver has read it and changed it since. */
 export interface HostedUse {
@@ -44,8 +45,12 @@ export interface HostedResults {
   /** in the order of the calls */
   done: DoneCall[];
   /** what the batch that stores the results sets in `internal` of the thread's document */
-  thread: Partial<ThreadDoc["internal"]>;
+  thread: ThreadChanges;
+  /** files of images that the next message of the run begins with */
+  images?: string[];
 }
+
+export type ThreadChanges = Partial<ThreadDoc["internal"]>;
 
 /**
  * Whether a run may ask the model now.
@@ -60,16 +65,33 @@ export interface HostedTool {
   readonly names: readonly [string, string];
   /** whether later runs read its calls again */
   readonly isReplayed: boolean;
-  /** The function as the model is offered it. Pure. */
+  /**
+   * Whether it makes a difference to do a call twice: then calls are stored before they are done, and a driver that
+   * takes their run over does them instead of asking the model again.
+   */
+  readonly hasEffects: boolean;
+  /** The same tool with a memory of its own, for a tool that remembers something for one drive. */
+  forDrive?(): HostedTool;
+  /** The function as the model is offered it; asked when the tool is ready. */
   offered(run: RunDoc): Omit<FunctionDefinition, "name">;
-  /** A call before it is done: clients hear of it once its name is known. Pure. */
-  opened(run: RunDoc, id: string): HostedToolCall;
+  /** Follows the arguments of a call, for a tool whose code clients see while the model writes it. */
+  reader?(): CodeStream;
+  /** A call before it is done: clients hear of it once its name is known. `input`: its code so far. Pure. */
+  opened(run: RunDoc, id: string, input: string): HostedToolCall;
+  /** What the model wrote, for its next prompts; what is stored of it, unless the tool says otherwise. Pure. */
+  written?(call: HostedToolCall): string;
   /** What the model reads of a call that is done. Pure. */
   output(call: HostedToolCall, record: HostedRecord): string;
   /** What texts may cite of these calls, which are all of the run's. Pure. */
-  markers(calls: PastCall[]): Marker[];
+  markers(calls: PastCall[], thread: ThreadDoc | undefined): Marker[];
   /** Asked before the first model call of each drive. Throws `StoreTrouble`. */
   readiness(use: HostedUse, now: number): Promise<Readiness>;
+  /** What the batch that stores calls before they are done sets in the thread. Only of a tool that has effects. */
+  before?(use: HostedUse): ThreadChanges;
+  /** What the thread is to know, though the calls were not done to their end. */
+  after?(): ThreadChanges;
+  /** A message links these, which `markers` led to: they become files of the tenant's. Throws `StoreTrouble`. */
+  keep?(fileIds: string[], use: HostedUse): Promise<void>;
   /**
    * Does all its calls of one model call. Rejects with `ToolTrouble` or `StoreTrouble` for what may pass, and with
    * anything once `signal` is aborted. May be done again for the same calls, by another process as well.

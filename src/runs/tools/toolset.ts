@@ -1,7 +1,7 @@
 /** The hosted tools that a run may use, under the names that its model knows them by. Pure. */
 import type { ChatCompletionFunctionTool } from "openai/resources/chat/completions";
 import { isFunctionCall } from "../../resources/step.ts";
-import type { RunDoc, StepDoc } from "../../store/documents.ts";
+import type { RunDoc, StepDoc, ThreadDoc } from "../../store/documents.ts";
 import type { Marker } from "../citations.ts";
 import type { HostedTool, PastCall } from "./hosted-tool.ts";
 
@@ -15,7 +15,8 @@ export class Toolset {
     const owned = new Set(run.tools.flatMap((tool) => (tool.type === "function" ? [tool.function.name] : [])));
     for (const tool of hosted) {
       const [first, second] = tool.names;
-      if (run.tools.some(({ type }) => type === tool.type)) this.#byName.set(owned.has(first) ? second : first, tool);
+      if (!run.tools.some(({ type }) => type === tool.type)) continue;
+      this.#byName.set(owned.has(first) ? second : first, tool.forDrive?.() ?? tool);
     }
   }
 
@@ -37,10 +38,13 @@ export class Toolset {
     return [...this.#byName].find(([, tool]) => tool.type === type)?.[0];
   }
 
-  /** What a text may cite of the calls in these steps of the run. */
-  markers(steps: StepDoc[]): Marker[] {
+  /** What a text may cite of the calls in these steps of the run, and of what its thread knows. */
+  markers(steps: StepDoc[], thread?: ThreadDoc): Marker[] {
     const calls = steps.flatMap(pastCalls);
-    return this.tools.flatMap((tool) => tool.markers(calls.filter(({ call }) => call.type === tool.type)));
+    return this.tools.flatMap((tool) => {
+      const own = calls.filter(({ call }) => call.type === tool.type);
+      return tool.markers(own, thread);
+    });
   }
 
   get definitions(): ChatCompletionFunctionTool[] {

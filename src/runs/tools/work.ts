@@ -11,15 +11,17 @@ export interface HostedWork {
   passing: number;
   /** how many of these there are: 1, or 0 for a model call without hosted tools */
   turns: number;
+  /** files of images that the next message of the run begins with */
+  images: string[];
 }
 
-export const NO_WORK: HostedWork = { thread: {}, tokens: 0, passing: 0, turns: 0 };
+export const NO_WORK: HostedWork = { thread: {}, tokens: 0, passing: 0, turns: 0, images: [] };
 
 /** What came of the calls of one tool, or the sum of several. */
-export async function workOf(tool: HostedTool, { thread, done }: HostedResults): Promise<HostedWork> {
+export async function workOf(tool: HostedTool, { thread, done, images = [] }: HostedResults): Promise<HostedWork> {
   const counts = await Promise.all(done.map((each) => countTokens(outputOf(tool, each))));
   const tokens = counts.reduce((sum, count) => sum + count, 0);
-  return { thread, tokens, passing: tool.isReplayed ? 0 : tokens, turns: 1 };
+  return { thread, tokens, passing: tool.isReplayed ? 0 : tokens, turns: 1, images };
 }
 
 const outputOf = (tool: HostedTool, { call, record }: DoneCall) =>
@@ -31,6 +33,7 @@ export const together = (works: HostedWork[]): HostedWork =>
       thread: { ...a.thread, ...b.thread },
       tokens: a.tokens + b.tokens,
       passing: a.passing + b.passing,
+      images: [...a.images, ...b.images],
       turns: 1,
     }),
     NO_WORK,

@@ -13,7 +13,8 @@ import type { AssistantStream } from "openai-4/lib/AssistantStream";
 import { expect, inject, test } from "vitest";
 import type { Turn } from "../../../local/model/turn.ts";
 import { API_VERSION, all, anId, model, newTenant, POLL, until } from "../harness.ts";
-import { ENDLESS, OUTPUTS, TWO_CALLS, thrown, WEATHER } from "./openai-library.ts";
+import { codeStories } from "./openai-code.ts";
+import { ENDLESS, type Form, OUTPUTS, TWO_CALLS, thrown, WEATHER } from "./openai-library.ts";
 
 const { origin } = inject("stack");
 const { key } = newTenant();
@@ -282,3 +283,8 @@ test.for(FORMS)("$form: files and uploads are kept", async ({ client }) => {
   expect(await files.del(file.id)).toEqual({ id: file.id, object: "file", deleted: true });
   await expect(files.retrieve(file.id)).rejects.toBeInstanceOf(NotFoundError);
 });
+
+// The calls of this story are those of later versions, but for their types.
+codeStories(
+  FORMS.map(({ form, client }) => ({ form, connect: () => client as unknown as ReturnType<Form["connect"]> })),
+);

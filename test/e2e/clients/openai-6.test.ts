@@ -1,6 +1,7 @@
 import * as openai6 from "openai-6";
+import { codeStories } from "./openai-code.ts";
 import { fileStories } from "./openai-files.ts";
-import type { Library } from "./openai-library.ts";
+import { formsOf, type Library } from "./openai-library.ts";
 import { objectStories } from "./openai-objects.ts";
 import { runStories } from "./openai-runs.ts";
 import { storeStories } from "./openai-stores.ts";
@@ -14,3 +15,4 @@ runStories(library);
 streamStories(library);
 fileStories(library);
 storeStories(library);
+codeStories(formsOf(library));

@@ -1,5 +1,7 @@
 import * as library from "openai";
+import { codeStories } from "./openai-code.ts";
 import { fileStories } from "./openai-files.ts";
+import { formsOf } from "./openai-library.ts";
 import { objectStories } from "./openai-objects.ts";
 import { runStories } from "./openai-runs.ts";
 import { storeStories } from "./openai-stores.ts";
@@ -10,3 +12,4 @@ runStories(library);
 streamStories(library);
 fileStories(library);
 storeStories(library);
+codeStories(formsOf(library));

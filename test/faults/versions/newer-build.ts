@@ -80,7 +80,7 @@ const EDITS: Edit[] = [
     if (event === "${NOTED}") return { noted: data };`,
   },
   {
-    file: "runs/event-encoding.js",
+    file: "runs/event-decoding.js",
     from: 'return ["data" in entry ? entry : undefined];',
     to: `return ["noted" in entry ? { event: "${NOTED}", data: entry.noted } : "data" in entry ? entry : undefined];`,
   },

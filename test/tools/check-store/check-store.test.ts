@@ -97,6 +97,11 @@ const BROKEN: [what: string, rule: string, broken: Break][] = [
   ["an answer is missing", "answer", (t) => allDocs(t).filter((doc) => doc !== t.answer)],
   ["a run has answered twice", "answer", (t) => [...allDocs(t), ...secondAnswer(t).slice(0, 1)]],
   ["a second answer has a step of its own", "order", (t) => [...allDocs(t), ...secondAnswer(t)]],
+  [
+    "a run that has ended has calls to be done",
+    "code",
+    ({ run }) => void Object.assign(run.internal, { pending: "tools" }),
+  ],
   ["a step is missing", "answer", (t) => allDocs(t).filter((doc) => doc !== t.step)],
   [
     "a completed run ends with a function call",

@@ -6,7 +6,7 @@ import {
   Citations,
   citationOf,
   fileCitations,
-  LONGEST_MARKER,
+  LONGEST_CITATION,
   type Marker,
   MOST_ANNOTATIONS,
   type TextPiece,
@@ -100,7 +100,7 @@ test("20,000 splits: the same annotations, at their places, and not a character 
         pieces.push(...citations.push(text.slice(at, next)));
         const said = pieces.map(({ value }) => value).join("");
         expect(said + citations.held).toBe(text.slice(0, next));
-        expect(citations.held.length).toBeLessThanOrEqual(LONGEST_MARKER);
+        expect(citations.held.length).toBeLessThanOrEqual(LONGEST_CITATION);
         at = next;
       }
       pieces.push(...citations.end());
@@ -125,9 +125,9 @@ test("text that cannot become a marker is never held", () => {
 
 test("a marker without an end is held up to its longest, then told", () => {
   const citations = known();
-  const text = `【4:0†${"n".repeat(LONGEST_MARKER)}】`;
+  const text = `【4:0†${"n".repeat(LONGEST_CITATION)}】`;
   const pieces = Array.from(text).flatMap((letter) => citations.push(letter));
-  expect(pieces[0]?.value.length).toBe(LONGEST_MARKER + 1);
+  expect(pieces[0]?.value.length).toBe(LONGEST_CITATION + 1);
   expect([...pieces, ...citations.end()].map(({ value }) => value).join("")).toBe(text);
   expect(annotationsOf(pieces)).toEqual([]);
 });
@@ -135,7 +135,7 @@ test("a marker without an end is held up to its longest, then told", () => {
 test("names that would break a marker do not, however long or odd", () => {
   for (const name of ["a】b【c.pdf", "line\nbreak\r\n.txt", "x".repeat(5_000), "😀".repeat(200), "", "†:【4:1†y】"]) {
     const marker = citationOf(4, 3, name);
-    expect(marker.length).toBeLessThanOrEqual(LONGEST_MARKER);
+    expect(marker.length).toBeLessThanOrEqual(LONGEST_CITATION);
     expect(annotationsOf(whole(`so ${marker}`))).toMatchObject([
       { text: marker, file_citation: { file_id: "file-3" } },
     ]);
@@ -152,6 +152,7 @@ test("a text has so many annotations and no more", () => {
 /** Paths end where a character follows that is none of theirs. */
 const sandboxPaths: Marker = {
   opening: "s",
+  longest: 300,
   read(text, isAll) {
     const prefix = "sandbox:/mnt/data/";
     if (text.length < prefix.length && prefix.startsWith(text)) return "unfinished";

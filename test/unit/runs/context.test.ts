@@ -269,9 +269,20 @@ describe("a choice of a function", () => {
       message: "Invalid value for 'tool_choice': the run has no function 'get_wether' among its tools.",
     });
     expect(impossibleChoice({ ...run, tools: [{ type: "code_interpreter" }] })).toBeDefined();
+    const code = { type: "code_interpreter" as const };
+    expect(impossibleChoice(runDoc({ tool_choice: code }))?.code).toBe("invalid_prompt");
     expect(impossibleChoice(runDoc({ tool_choice: { type: "file_search" } }))?.message).toBe(
       "Invalid value for 'tool_choice': the run has no file_search among its tools.",
     );
+  });
+
+  test("of code where no pool runs any ends the run, as does one of any tool where there is no other", () => {
+    const code = { type: "code_interpreter" as const };
+    const off = { code: "server_error", message: "The code interpreter is not set up on this deployment." };
+    expect(impossibleChoice(runDoc({ tools: [code, CLOCK], tool_choice: code }))).toEqual(off);
+    expect(impossibleChoice(runDoc({ tools: [code], tool_choice: "required" }))).toEqual(off);
+    expect(impossibleChoice(runDoc({ tools: [code, CLOCK], tool_choice: "required" }))).toBeUndefined();
+    expect(impossibleChoice(runDoc({ tools: [code] }))).toBeUndefined();
   });
 
   test("that the run has, or that names none, is passed on", () => {

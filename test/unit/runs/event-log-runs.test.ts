@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { newThread } from "../../../src/resources/thread.ts";
-import { EventDecoder, encodeEvents } from "../../../src/runs/event-encoding.ts";
+import { EventDecoder } from "../../../src/runs/event-decoding.ts";
+import { encodeEvents } from "../../../src/runs/event-encoding.ts";
 import type { RunEvent } from "../../../src/runs/events.ts";
 import type { RunDoc } from "../../../src/store/documents.ts";
 import { CREATED, runDoc, THREAD } from "../documents.ts";

@@ -1,4 +1,5 @@
-import { EventDecoder, encodeEvents } from "../../../src/runs/event-encoding.ts";
+import { EventDecoder } from "../../../src/runs/event-decoding.ts";
+import { encodeEvents } from "../../../src/runs/event-encoding.ts";
 import type { RunEvent } from "../../../src/runs/events.ts";
 import type { RunDoc, StepDoc } from "../../../src/store/documents.ts";
 

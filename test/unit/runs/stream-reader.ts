@@ -36,8 +36,10 @@ export class StreamReader {
     const { step_details: details } = snapshotOf(this.#steps, id).object as unknown as RunStep;
     if (details.type !== "tool_calls") throw new Error(`step ${id} has no calls`);
     return details.tool_calls.map((call) => {
-      if (!isFunctionCall(call)) return { id: call.id, type: call.type, file_search: call.file_search };
-      return { id: call.id, type: call.type, function: call.function };
+      // Without the index.
+      if (isFunctionCall(call)) return { id: call.id, type: call.type, function: call.function };
+      if (call.type === "file_search") return { id: call.id, type: call.type, file_search: call.file_search };
+      return { id: call.id, type: call.type, code_interpreter: call.code_interpreter };
     });
   }
 

@@ -1,6 +1,6 @@
 /** The event log of a run tells without a gap what became of its objects. */
 import { isTerminal } from "../../../src/resources/run.ts";
-import { EventDecoder } from "../../../src/runs/event-encoding.ts";
+import { EventDecoder } from "../../../src/runs/event-decoding.ts";
 import { chunkId } from "../../../src/runs/event-log.ts";
 import { type RunEvent, textOf } from "../../../src/runs/events.ts";
 import { readShortLog } from "../../../src/runs/short-log.ts";

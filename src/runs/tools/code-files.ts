@@ -1,0 +1,125 @@
+/** Files on their way into a session and out of it. */
+import { LARGEST_FILE } from "../../code/dynamic-sessions.ts";
+import type { CellResult, ChangedFile, CodeSession, SessionFile } from "../../code/session.ts";
+import type { ToldFile } from "../../code/tool.ts";
+import { derivedId, seqOfMintedId } from "../../resources/ids.ts";
+import { MAX_IMAGE_BYTES } from "../../resources/image.ts";
+import type { CodeSessionState, FileDoc, RunDoc, WrittenFile } from "../../store/documents.ts";
+import type { CodeSources } from "./code-interpreter.ts";
+
+/** A file that code has made. */
+export interface GeneratedFile {
+  id: string;
+  filename: string;
+  bytes: number;
+}
+
+/** Of one call: what is beyond cannot be linked. */
+const MOST_FILES = 20;
+const LARGEST_WRITTEN = 25 * 1_048_576;
+const MOST_BYTES = 100 * 1_048_576;
+
+/** Written files that a thread remembers. */
+const MOST_REMEMBERED = 40;
+
+/** A path that is remembered. Characters. */
+const LONGEST_PATH = 250;
+
+/** Bytes that are no file's are deleted after a day (src/files/sweep.ts): before that nothing leads to them any more. */
+const LINKABLE = 20 * 3_600_000;
+
+const PNG = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+
+/** What code has made, in one turn of a run. */
+export class CodeFiles {
+  readonly #sources: CodeSources;
+  readonly #tenant: string;
+  /** the step of the calls: what a repetition makes gets the same ids */
+  readonly step: string;
+
+  constructor(sources: CodeSources, { id, internal: { tenant, reserved } }: RunDoc) {
+    if (reserved === null) throw new Error(`run ${id} has no reserved ids`);
+    this.#sources = sources;
+    this.#tenant = tenant;
+    this.step = reserved.toolStep;
+  }
+
+  /** Makes images files of the tenant's, and keeps the bytes of other files for a text that links them. */
+  async take(
+    session: CodeSession,
+    call: string,
+    result: Extract<CellResult, { kind: "done" }>,
+    signal: AbortSignal,
+  ): Promise<{ images: string[]; written: WrittenFile[]; lost: ChangedFile[] }> {
+    const images: string[] = [];
+    for (const [index, path] of result.images.entries()) {
+      const bytes = await session.read(path, MAX_IMAGE_BYTES, signal);
+      if (bytes === undefined || !PNG.equals(bytes.subarray(0, PNG.length))) continue;
+      const id = this.#idOf(call, `image ${index}`);
+      await this.#sources.save(this.#tenant, id, bytes, signal);
+      const filename = `${call.replace(/[^A-Za-z0-9_-]/g, "").slice(0, 100)}-${index}.png`;
+      await this.#sources.keep(this.#tenant, { id, filename, bytes: bytes.length });
+      images.push(id);
+    }
+    const written: WrittenFile[] = [];
+    const lost: ChangedFile[] = [];
+    let room = MOST_BYTES;
+    for (const file of result.files) {
+      const isFit = written.length < MOST_FILES && file.size > 0 && file.size <= Math.min(LARGEST_WRITTEN, room);
+      const bytes =
+        isFit && file.path.length <= LONGEST_PATH ? await session.read(file.path, LARGEST_WRITTEN, signal) : undefined;
+      if (bytes === undefined || bytes.length === 0) {
+        lost.push(file);
+        continue;
+      }
+      room -= bytes.length;
+      const id = this.#idOf(call, file.path);
+      await this.#sources.save(this.#tenant, id, bytes, signal);
+      written.push({ path: file.path, id, bytes: bytes.length, at: this.#sources.now() });
+    }
+    return { images, written, lost };
+  }
+
+  #idOf(call: string, name: string): string {
+    return derivedId("file", seqOfMintedId(this.step), JSON.stringify([call, name]));
+  }
+
+  /** The session's state once code has run in it, and has written these. The newest of a path counts. */
+  static added(state: CodeSessionState, written: WrittenFile[]): CodeSessionState {
+    const others = state.files.filter(({ path }) => !written.some((file) => file.path === path));
+    return { ...state, used: true, files: [...others, ...written].slice(-MOST_REMEMBERED) };
+  }
+
+  /** Those whose bytes are there. `now` in milliseconds. */
+  static linkable(files: WrittenFile[], now: number): (WrittenFile & { fileId: string })[] {
+    return files.filter(({ at }) => at > now - LINKABLE).map((file) => ({ ...file, fileId: file.id }));
+  }
+}
+
+/** What a session is to have: what clients have uploaded, and what its code had written before it was lost. */
+export function sessionFiles(
+  sources: CodeSources,
+  tenant: string,
+  uploads: FileDoc[],
+  written: WrittenFile[],
+): SessionFile[] {
+  const opened = (id: string) => (signal: AbortSignal) => sources.open(tenant, id, signal);
+  return [
+    ...uploads.map(({ id, filename, bytes }) => ({ path: id, alias: filename, bytes, open: opened(id) })),
+    ...written
+      .filter(({ path }) => !path.includes("/"))
+      .map(({ path, id, bytes }) => ({ path, bytes, restored: true, open: opened(id) })),
+  ];
+}
+
+/** What the model is told of uploaded files. The first of a name has it. */
+export function toldFiles(uploads: FileDoc[]): ToldFile[] {
+  const ids = new Set(uploads.map(({ id }) => id));
+  return uploads.map(({ id, filename, bytes }, index) => ({
+    path: id,
+    filename,
+    bytes,
+    isLinked: !ids.has(filename) && uploads.findIndex((file) => file.filename === filename) === index,
+    isTooLarge: bytes > LARGEST_FILE,
+  }));
+}

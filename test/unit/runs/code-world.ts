@@ -1,0 +1,106 @@
+/** The engine with the code_interpreter tool over a pool of the test's own. */
+import type { Turn } from "../../../local/model/turn.ts";
+import type { Tool } from "../../../src/resources/common.ts";
+import type { CreateRunRequest } from "../../../src/resources/run.ts";
+import { advance } from "../../../src/runs/advance.ts";
+import type { RunEvent } from "../../../src/runs/events.ts";
+import { driveStreamed, startStreamedRun } from "../../../src/runs/start.ts";
+import type { HostedTool } from "../../../src/runs/tools/hosted-tool.ts";
+import type { EventsDoc, RunDoc, StepDoc, ThreadDoc } from "../../../src/store/documents.ts";
+import { assistant } from "../documents.ts";
+import { silentLog } from "../silent-log.ts";
+import { type EngineWorld, startEngineWorld } from "./engine-world.ts";
+import { Library } from "./library.ts";
+import { decodeLog } from "./log-reader.ts";
+import { Sandbox } from "./sandbox.ts";
+import { FUNCTION, messagesOf, type Scene, stepsOf } from "./search-world.ts";
+import { StreamReader } from "./stream-reader.ts";
+
+export const CODE: Tool = { type: "code_interpreter" };
+export { FUNCTION };
+
+export const python = (code: string, id = "call_c"): Turn => ({
+  toolCalls: [{ id, name: "python", arguments: { code } }],
+});
+
+export class CodeWorld {
+  readonly base: EngineWorld;
+  /** of the scene that was asked for last: one test at a time */
+  sandbox: Sandbox;
+  library: Library;
+
+  // biome-ignore lint/style/useConsistentMemberAccessibility: a constructor has no #private form.
+  private constructor(base: EngineWorld, sandbox: Sandbox, library: Library) {
+    this.base = base;
+    this.sandbox = sandbox;
+    this.library = library;
+  }
+
+  static async start(): Promise<CodeWorld> {
+    const current = (): CodeWorld => world;
+    // Each drive gets the tool of the present scene.
+    const code: HostedTool = Object.assign(new Sandbox().tool, { forDrive: () => current().sandbox.tool.forDrive() });
+    const library = new Library();
+    const search: HostedTool = { ...library.tool, forDrive: () => current().library.tool };
+    const world = new CodeWorld(
+      await startEngineWorld({ RUN_LEASE: "5" }, silentLog, [code, search]),
+      new Sandbox(),
+      library,
+    );
+    return world;
+  }
+
+  stop = (): Promise<void> => this.base.stop();
+
+  async ask(turns: Turn[], tools: Tool[] = [CODE]): Promise<Scene> {
+    this.sandbox = new Sandbox();
+    this.library = new Library();
+    const asked = await this.base.question(turns);
+    return { asked, answering: assistant({ model: `model-${asked.tenant}`, tools }) };
+  }
+
+  /** A streamed run, to its pause or end. */
+  async stream({ asked, answering }: Scene, request: Partial<CreateRunRequest> = {}, changes: object = {}) {
+    const events: RunEvent[] = [];
+    const reader = new StreamReader();
+    const { engine } = this.base;
+    const streamed = await startStreamedRun(engine, asked.newRun(request, { assistant: answering, ...changes }));
+    await driveStreamed(engine, streamed, (event) => {
+      events.push(structuredClone(event));
+      reader.read(event);
+    });
+    const run = await asked.read(streamed.run.id);
+    return { events, names: events.map(({ event }) => event), run, reader };
+  }
+
+  /** A background run, driven once. */
+  async work({ asked, answering }: Scene) {
+    const { run, job } = await asked.start({}, { assistant: answering });
+    await advance(this.base.engine, job);
+    return { job, run: await asked.read(run.id) };
+  }
+}
+
+export async function threadOf({ asked }: Scene): Promise<ThreadDoc> {
+  const thread = await asked.partition.read<ThreadDoc>(asked.threadId);
+  if (thread === undefined) throw new Error("the thread is gone");
+  return thread;
+}
+
+/** What the event log of a run tells to who reads it now. */
+export async function logOf(scene: Scene, run: RunDoc): Promise<RunEvent[]> {
+  const chunks: unknown[][] = [];
+  for (let number = 0; number < run.internal.log.chunks; number++) {
+    const chunk = await scene.asked.partition.read<EventsDoc>(`${run.id}:events:${number}`);
+    if (chunk === undefined) throw new Error(`chunk ${number} is gone`);
+    chunks.push(chunk.internal.entries);
+  }
+  return decodeLog(chunks, run, await stepsOf(scene, run.id));
+}
+
+export const codeCalls = (step: StepDoc | undefined) => {
+  if (step?.step_details.type !== "tool_calls") throw new Error("the step has no calls");
+  return step.step_details.tool_calls.flatMap((call) => (call.type === "code_interpreter" ? call : []));
+};
+
+export { messagesOf, type Scene, stepsOf };
