@@ -56,7 +56,7 @@ export const BREAKS: Break[] = [
     edit("store/writes.ts", "if (write.ifMatch === undefined) return", "if (true) return"),
   ]),
   of(0, "a run that ends does not free its thread", [
-    edit("runs/run-batch.ts", "...(this.#unlocks ? [unlockThread(run)] : []),", ""),
+    edit("runs/run-batch.ts", "...(this.#unlocks ? [unlockThread(run, this.#parts.thread)]", "...(this.#unlocks ? []"),
   ]),
   of(0, "the answer is not in the batch that ends the run", [
     edit(
@@ -134,14 +134,14 @@ export const BREAKS: Break[] = [
   of(
     2,
     "the batch that ends a run is tried for as long as a client waits, not for as long as the run lives",
-    [edit("runs/settle.ts", "    unlocks: true,\n    patience: whileAlive(engine, before),", "    unlocks: true,")],
+    [edit("runs/settle.ts", "    thread,\n    patience: whileAlive(engine, before),", "    thread,")],
     OUTAGES,
   ),
   of(2, "the batch that pauses a run is not tried for longer than a client waits", [
     edit(
       "runs/settle.ts",
-      'news: [runEvent(pause(owned.run), "requires_action")],\n    patience: whileAlive(engine, owned.run),',
-      'news: [runEvent(pause(owned.run), "requires_action")],',
+      "thread: work.thread,\n    patience: whileAlive(engine, owned.run),",
+      "thread: work.thread,",
     ),
   ]),
   of(
@@ -212,8 +212,8 @@ export const BREAKS: Break[] = [
     [
       edit(
         "runs/drive.ts",
-        "outcome = await converse(engine, owned, turn, stop.signal, window);",
-        `outcome = await converse(engine, owned, turn, stop.signal, window);
+        'if (outcome.kind === "calls") outcome = await hosting.work(turn, stop.signal);',
+        `if (outcome.kind === "calls") outcome = await hosting.work(turn, stop.signal);
     if (stop.signal.aborted) outcome = stop.signal.reason as Outcome;`,
       ),
       edit(
