@@ -129,8 +129,16 @@ param privateNetwork bool = false
 @description('A deleted vault, and its name, stays for a week and cannot be purged.')
 param purgeProtection bool = false
 
-@description('Create a pool of sandboxes for code. No version of the app uses it yet.')
-param codeSessions bool = false
+@description('Create a pool of sandboxes, in which the code interpreter runs. Without one that tool is not offered.')
+param codeSessions bool = true
+
+@description('Region of the pool, if the app\'s own has none.')
+param codeSessionsLocation string = ''
+
+@description('Sandboxes at once, at the most: bounds their cost. A run that finds all taken tries again.')
+@minValue(5)
+@maxValue(600)
+param codeSessionsMaximum int = 100
 
 @description('Address that gets a mail for each alert. Empty: alerts on metrics only, shown in the portal.')
 param alertEmail string = ''
@@ -297,9 +305,11 @@ module model 'modules/model.bicep' = if (deploysModel) {
 module sessions 'modules/code-sessions.bicep' = if (codeSessions) {
   scope: group
   params: {
+    developer: developer
     identityId: identityId
     identityPrincipalId: identity.outputs.principalId
-    location: location
+    location: empty(codeSessionsLocation) ? location : codeSessionsLocation
+    maximumSessions: codeSessionsMaximum
     name: 'sp${token}'
     tags: tags
   }
@@ -355,6 +365,7 @@ module app 'modules/function-app.bicep' = {
       // A file of 512 MB and what surrounds it in its request: the host's own limit is 100 MB.
       FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: '545259520'
       API_KEYS: '@Microsoft.KeyVault(SecretUri=${vault.outputs.apiKeysSecretUri})'
+      CODE_SESSIONS_ENDPOINT: sessions.?outputs.endpoint ?? ''
       COSMOS_DATABASE: cosmos.outputs.database
       COSMOS_ENDPOINT: cosmos.outputs.endpoint
       EMBEDDING_API_VERSION: embeddingApiVersion

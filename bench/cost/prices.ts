@@ -25,6 +25,8 @@ export const PRICES = {
   perGigabyteSecond: 0.000026,
   /** the same, for an instance that is kept ready, while it has nothing to do */
   perReadyGigabyteSecond: 0.000004,
+  /** Container Apps, a session for code, in whole hours from its first use to its end */
+  perSessionHour: 0.03,
 };
 
 /** What a month includes. */

@@ -1,5 +1,8 @@
 import { roles } from 'roles.bicep'
-import { tagsType } from 'types.bicep'
+import { developerType, tagsType } from 'types.bicep'
+
+@description('Who may run code beside the app.')
+param developer developerType?
 
 @description('Resource id of the app\'s identity.')
 param identityId string
@@ -9,6 +12,9 @@ param identityPrincipalId string
 
 @description('Region.')
 param location string
+
+@description('Sessions at once, at the most.')
+param maximumSessions int
 
 @description('Name of the pool: letters and digits.')
 param name string
@@ -28,11 +34,12 @@ resource pool 'Microsoft.App/sessionPools@2025-07-01' = {
   properties: {
     poolManagementType: 'Dynamic'
     containerType: 'PythonLTS'
-    scaleConfiguration: { maxConcurrentSessions: 50 }
+    scaleConfiguration: { maxConcurrentSessions: maximumSessions }
     dynamicPoolConfiguration: {
       lifecycleConfiguration: {
         lifecycleType: 'Timed'
-        cooldownPeriodInSeconds: 600
+        // As in Azure OpenAI's own code interpreter. Azure bills whole hours of a session, so less would save little.
+        cooldownPeriodInSeconds: 1800
       }
     }
     // A model writes the code: it must reach nothing outside.
@@ -47,6 +54,16 @@ resource appExecutes 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     roleDefinitionId: sessionExecutor
     principalId: identityPrincipalId
     principalType: 'ServicePrincipal'
+  }
+}
+
+resource developerExecutes 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (developer != null) {
+  name: guid(pool.id, developer.?principalId ?? '', sessionExecutor)
+  scope: pool
+  properties: {
+    roleDefinitionId: sessionExecutor
+    principalId: developer.?principalId ?? ''
+    principalType: developer.?principalType
   }
 }
 

@@ -19,4 +19,6 @@ param cosmosCapacity = 'autoscale'
 param cosmosMaxThroughput = 4000
 param purgeProtection = true
 param codeSessions = true
+param codeSessionsLocation = 'northeurope'
+param codeSessionsMaximum = 20
 param alertEmail = 'ops@example.com'

@@ -1,93 +1,47 @@
-/** The driver's second half, in Python: runs a cell as Jupyter does, and keeps its result in a ledger. */
+/** The driver's last part, in Python: runs a cell as Jupyter does, and keeps its result in a ledger. */
 export const DRIVER_CELLS = String.raw`
 def run_code(source, name):
     """The value of the last expression, and whether it is to be shown."""
-    tree = compile(source, name, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | ast.PyCF_ONLY_AST | state["futures"], dont_inherit=True)
-    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    try:
+        body, ending, shown = compile_cell(source, name)
+    except SyntaxError as error:
+        # What is found only in the tree comes without its line.
+        if error.text is None and error.filename == name and error.lineno:
+            error.text = linecache.getline(name, error.lineno)
+        raise
+    if (body.co_flags | getattr(ending, "co_flags", 0)) & COROUTINE:
+        return wait_for(evaluate_waiting(body, ending)), shown
+    eval(body, space.__dict__)
+    return None if ending is None else eval(ending, space.__dict__), shown
+
+
+def compile_cell(source, name):
+    """All statements but a last expression, and that expression; nothing runs if either is wrong."""
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | state["futures"]
+    tree = compile(source, name, "exec", flags | ast.PyCF_ONLY_AST, dont_inherit=True)
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
     body = compile(tree, name, "exec", flags, dont_inherit=True)
     state["futures"] |= body.co_flags & ANNOTATIONS
-    flags |= state["futures"]
-    if last is not None:
-        ending = compile(ast.Expression(last.value), name, "eval", flags, dont_inherit=True)
-    evaluate(body)
     if last is None:
-        return None, False
-    return evaluate(ending), not is_silent(source, last)
+        return body, None, False
+    ending = compile(ast.Expression(last.value), name, "eval", flags | state["futures"], dont_inherit=True)
+    return body, ending, not is_silent(source, last)
 
 
-def evaluate(code):
-    value = eval(code, space.__dict__)
-    return wait_for(value) if code.co_flags & COROUTINE else value
+async def evaluate_waiting(*codes):
+    value = None
+    for code in codes:
+        if code is not None:
+            value = eval(code, space.__dict__)
+            if code.co_flags & COROUTINE:
+                value = await value
+    return value if codes[-1] is not None else None
 
 
 def is_silent(source, last):
     """Whether a semicolon follows the last expression."""
     line = source.split("\n")[last.end_lineno - 1].encode()
     return line[last.end_col_offset :].lstrip().startswith(b";")
-
-
-def show(value, images):
-    """As Jupyter does it: a picture if the value can make one, else its repr."""
-    if value is None:
-        return
-    space.__dict__["_"] = value
-    png = picture(value)
-    if png is None:
-        log.say(repr(value))
-    else:
-        images.append(png)
-
-
-def picture(value):
-    figure = getattr(sys.modules.get("matplotlib.figure"), "Figure", None)
-    if isinstance(figure, type) and isinstance(value, figure):
-        return None if is_open_figure(value) else drawn(value)
-    if isinstance(value, type) or getattr(type(value), "_repr_png_", None) is None:
-        return None
-    data = value._repr_png_()
-    if isinstance(data, tuple):
-        data = data[0]
-    if isinstance(data, str):
-        data = base64.b64decode(data)
-    return bytes(data) if isinstance(data, (bytes, bytearray)) else None
-
-
-def is_open_figure(figure):
-    plt = sys.modules.get("matplotlib.pyplot")
-    return plt is not None and any(plt.figure(number) is figure for number in plt.get_fignums())
-
-
-def drawn(figure):
-    file = io.BytesIO()
-    figure.savefig(file, format="png", bbox_inches="tight")
-    return file.getvalue()
-
-
-def take_figures(images):
-    """Those of matplotlib that are open, in the order of their numbers; closes them."""
-    plt = sys.modules.get("matplotlib.pyplot")
-    if plt is None or not hasattr(plt, "get_fignums"):
-        return
-    for number in plt.get_fignums():
-        if len(images) < MOST_IMAGES:
-            images.append(drawn(plt.figure(number)))
-    plt.close("all")
-
-
-class Backend(types.ModuleType):
-    """Of matplotlib: draws as "agg" does; "show" takes the figures, so that what is drawn later is another one."""
-
-    def __getattr__(self, name):
-        if name != "FigureCanvas":
-            raise AttributeError(name)
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-        return FigureCanvasAgg
-
-    @staticmethod
-    def show(*_, **__):
-        take_figures(state["images"])
 
 
 def explain(error):
@@ -143,6 +97,27 @@ def changed(before):
     return files[:MOST_FILES]
 
 
+def is_taken(path):
+    """Whether a pool takes all names of the path."""
+    *folders, name = path.split("/")
+    return all(set(sign for sign in each if not sign.isalnum()) <= signs
+               for each, signs in [(name, NAME_SIGNS), *((folder, NAME_SIGNS - {"."}) for folder in folders)])
+
+
+def name_again(key, files):
+    """Gives files a second name that a pool takes, where their own is none."""
+    for number, file in enumerate(files[:MOST_RENAMED]):
+        if is_taken(file["path"]):
+            continue
+        at = key + "-file-" + str(number)
+        target = os.path.join(ROOT, KEPT, at)
+        try:
+            os.link(os.path.join(ROOT, file["path"]), target)
+        except (OSError, AttributeError):  # Pyodide has no such links
+            os.symlink(os.path.join(ROOT, file["path"]), target)
+        file["at"] = KEPT + "/" + at
+
+
 def link(links):
     """Second names of files, where they are free."""
     for name, target in links.items():
@@ -189,8 +164,10 @@ def keep(key, answer, images):
         name = key + "-" + str(number) + ".png"
         write(os.path.join(base, name), data)
         answer["images"].append(KEPT + "/" + name)
+    name_again(key, answer["files"])
     write(os.path.join(base, key + ".json"), json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace"))
-    state["ledgers"].append([key + ".json"] + [os.path.basename(path) for path in answer["images"]])
+    places = answer["images"] + [file["at"] for file in answer["files"] if "at" in file]
+    state["ledgers"].append([key + ".json"] + [os.path.basename(path) for path in places])
     while len(state["ledgers"]) > MOST_LEDGERS:
         for name in state["ledgers"].pop(0):
             try:
@@ -233,10 +210,12 @@ def execute(key, source, links):
     try:
         keep(key, answer, images)
     except OSError as error:
+        # What fits into the line, then.
+        logs = answer["logs"].encode("ascii", "backslashreplace").decode()
+        logs = logs if len(logs) <= 1_000 else logs[:1_000] + "…"
+        answer["logs"] = logs + "\n[the session could not keep this result: " + str(error.strerror) + "]"
         answer["images"] = []
-        note = "\n[the session's disk took no more: " + str(error.strerror) + "]"
-        answer["logs"] = answer["logs"][:1500].encode("ascii", "backslashreplace")[:1500].decode() + note
-        answer["files"] = answer["files"][:5]
+        answer["files"] = [file for file in answer["files"][:5] if len(file["path"]) < 100 and "at" not in file]
     return answer
 
 
@@ -262,12 +241,13 @@ def begin(old):
     space.__dict__.update(__builtins__=builtins)
     for name in ("__loader__", "__package__", "__spec__"):
         space.__dict__[name] = None
+    space.__dict__["display"] = display
     state = {"cell": 0, "fresh": True, "futures": 0, "loop": None, "images": [], "ledgers": []}
     os.makedirs(ROOT, exist_ok=True)
     os.chdir(ROOT)
-    sys.modules["_threadkeep_figures"] = Backend("_threadkeep_figures")
-    os.environ["MPLBACKEND"] = "module://_threadkeep_figures"
+    sys.meta_path.append(Backend)
+    os.environ["MPLBACKEND"] = "module://" + Backend.NAME
     if "matplotlib" in sys.modules:
-        sys.modules["matplotlib"].use("module://_threadkeep_figures")
+        sys.modules["matplotlib"].use(os.environ["MPLBACKEND"])
     warnings.filterwarnings("ignore", message=".*non-interactive")
 `;

@@ -1,6 +1,6 @@
-/** The driver's first half, in Python: takes what a cell writes, wherever it writes it. */
+/** The driver's first part, in Python: takes what a cell writes, wherever it writes it. */
 export const DRIVER_OUTPUT = String.raw`
-import ast, base64, builtins, io, json, linecache, os, stat, sys, time, traceback, types, warnings
+import ast, base64, builtins, importlib.machinery, io, json, linecache, os, stat, sys, time, traceback, types, warnings
 
 DRIVER, KEPT = "<threadkeep>", "_threadkeep"
 MOST_TEXT = 1_000_000     # characters of what a cell wrote
@@ -8,6 +8,8 @@ MOST_IMAGES = 20
 MOST_FILES = 1_000        # of the changed ones, in the answer
 MOST_ENTRIES = 10_000     # of the folder, that are looked at
 MOST_LEDGERS = 40         # calls whose results stay in the session
+MOST_RENAMED = 100
+NAME_SIGNS = set(" -_.@$&=;,#%^()")   # in names of files, beside letters and digits
 LONGEST_LINE = 3_500      # characters of the answer; longer ones are read from the ledger
 HAS_PROCESSES = sys.platform != "emscripten"
 COROUTINE = 0x80          # inspect.CO_COROUTINE
@@ -108,12 +110,17 @@ class Redirected:
         builtins.input = no_input
         sys.modules["__main__"] = space
         self.loop = leave_loop()
+        self.publisher = publisher()
+        if self.publisher is not None:
+            self.publisher.register_hook(take_display)
 
     def __exit__(self, *_):
         sys.settrace(None)
         sys.setprofile(None)
         sys.setrecursionlimit(max(self.limit, sys.getrecursionlimit()))
         enter_loop(self.loop)
+        if self.publisher is not None:
+            self.publisher.unregister_hook(take_display)
         for stream in list(streams.values()):
             try:
                 stream.flush()
@@ -149,6 +156,13 @@ def no_input(prompt="", /):
     raise EOFError("EOF when reading a line")
 
 
+def publisher():
+    """Of what a Jupyter kernel displays beside the streams."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    found = getattr(shell, "display_pub", None)
+    return found if hasattr(found, "register_hook") else None
+
+
 def leave_loop():
     """In a kernel, cells run within its event loop. Code of the user's may run one itself."""
     events = sys.modules.get("asyncio.events")
@@ -165,6 +179,21 @@ def enter_loop(loop):
 
 
 def wait_for(coroutine):
+    """What the coroutine gives or raises. Its exception takes no way through the loop, which would add to it."""
+    value, error = run_loop(outcome(coroutine))
+    if error is not None:
+        raise error
+    return value
+
+
+async def outcome(coroutine):
+    try:
+        return await coroutine, None
+    except BaseException as error:
+        return None, error
+
+
+def run_loop(coroutine):
     if not HAS_PROCESSES:
         from pyodide.ffi import run_sync
 

@@ -2,11 +2,11 @@
  * Sessions of Azure Container Apps, or of the local server that speaks the same interface: the only client of either.
  * Azure documents the interface at https://learn.microsoft.com/azure/container-apps/sessions-code-interpreter.
  */
-import { z } from "zod";
 import type { Config } from "../config.ts";
+import { endingOf, executed, listing, metadata, parse } from "./answers.ts";
 import { answerIn, type DoneCell, execution, isPlain, LEDGER_FOLDER, ledgerEntry, ledgerKey } from "./driver.ts";
 import { fileBody, Gone } from "./file-body.ts";
-import { garbage, isGone, Pool, type PoolAnswer, type PoolRequest, refusal } from "./pool.ts";
+import { garbage, isGone, Pool, type PoolRequest, refusal } from "./pool.ts";
 import type { CellCall, CellResult, CodeSession, CodeSessions, Prepared, SessionFile, SessionRef } from "./session.ts";
 
 const MEGABYTE = 1_048_576;
@@ -16,38 +16,33 @@ const SECOND = 1_000;
 export const LARGEST_FILE = 128 * MEGABYTE - 4_096;
 export const LARGEST_SESSION = 1_024 * MEGABYTE;
 
-const UPLOADS_AT_ONCE = 4;
-const MOST_PAGES = 20;
+/** The characters of names that Azure's pools take for an upload. */
+const TAKEN_PATH = /^[\p{L}\p{N} \-_.@$&=;,#%^()/]+$/u;
 
-/** What an execution may take beside its code: a session must be found, and one that runs already must end. */
-const ALLOWANCE = 40 * SECOND;
-const PATIENCE = 30 * SECOND;
-const METADATA_PATIENCE = 5 * SECOND;
-const DISCARD_PATIENCE = 5 * SECOND;
+const UPLOADS_AT_ONCE = 4;
+const MOST_PAGES = 100;
+
+/** How long requests may take. Milliseconds. */
+export interface Patience {
+  /** what an execution may take beside its code: a session must be found, and an execution under way there must end */
+  allowance: number;
+  /** other requests about a session, beside the time for their bytes */
+  usual: number;
+  metadata: number;
+  discard: number;
+}
+
+const PATIENCE: Patience = { allowance: 40 * SECOND, usual: 30 * SECOND, metadata: 5 * SECOND, discard: 5 * SECOND };
+
 /** After this, the list of libraries is asked for again if it did not come. */
 const METADATA_PAUSE = 600 * SECOND;
-/** Milliseconds for the bytes of a file, beside the usual ones: at least 1 MB a second. */
-const transfer = (bytes: number) => PATIENCE + bytes / 1_000;
+/** Milliseconds for the bytes of a file: it comes with 1 MB a second at least. */
+const transfer = (bytes: number) => Math.ceil(bytes / 1_000);
 
 /** Characters of either stream in an answer. */
 const STREAM_LENGTH = 4_096;
 /** A million characters of logs, written in JSON. */
 const LARGEST_LEDGER = 16 * MEGABYTE;
-
-const listing = z.object({
-  value: z.array(z.object({ name: z.string(), type: z.string() })).max(10_000),
-  nextLink: z.string().nullish(),
-});
-
-const text = z.string().nullish();
-const executed = z.object({
-  status: z.string(),
-  error: z.object({ error: z.object({ code: text, message: text }).nullish(), code: text, message: text }).nullish(),
-  result: z.object({ stdout: text, stderr: text }).nullish(),
-});
-type Executed = z.output<typeof executed>;
-
-const metadata = z.object({ preInstalledPackages: z.array(z.object({ name: z.string() })).max(10_000) });
 
 export type SessionSettings = Pick<Config, "managedIdentityClientId" | "hasIdentityEndpoint"> & {
   code: NonNullable<Config["code"]>;
@@ -55,15 +50,17 @@ export type SessionSettings = Pick<Config, "managedIdentityClientId" | "hasIdent
 
 export class DynamicSessions implements CodeSessions {
   readonly #pool: Pool;
+  readonly #patience: Patience;
   #packages: Promise<readonly string[]> | undefined;
   #packagesAskedAt = 0;
 
-  constructor(settings: SessionSettings) {
+  constructor(settings: SessionSettings, patience: Partial<Patience> = {}) {
     this.#pool = new Pool(settings.code, settings);
+    this.#patience = { ...PATIENCE, ...patience };
   }
 
   open({ id }: SessionRef): CodeSession {
-    return new DynamicSession(this.#pool, id);
+    return new DynamicSession(this.#pool, id, this.#patience);
   }
 
   packages(): Promise<readonly string[]> {
@@ -76,7 +73,7 @@ export class DynamicSessions implements CodeSessions {
   }
 
   async #askForPackages(): Promise<readonly string[]> {
-    const timeout = METADATA_PATIENCE;
+    const timeout = this.#patience.metadata;
     const request: PoolRequest = { method: "GET", template: "/metadata", timeout, mostBytes: 4 * MEGABYTE };
     try {
       const { preInstalledPackages } = parse(metadata, request, await this.#pool.send(request));
@@ -91,12 +88,16 @@ export class DynamicSessions implements CodeSessions {
 class DynamicSession implements CodeSession {
   readonly #pool: Pool;
   readonly #identifier: string;
+  readonly #patience: Patience;
   /** second names of files, and what they lead to */
   #links: Record<string, string> = {};
+  /** other paths of files that code wrote, where their own are none that the pool takes */
+  readonly #places = new Map<string, string>();
 
-  constructor(pool: Pool, identifier: string) {
+  constructor(pool: Pool, identifier: string, patience: Patience) {
     this.#pool = pool;
     this.#identifier = identifier;
+    this.#patience = patience;
   }
 
   async prepare(files: readonly SessionFile[], signal: AbortSignal): Promise<Prepared> {
@@ -128,9 +129,9 @@ class DynamicSession implements CodeSession {
 
   async read(path: string, maxBytes: number, signal: AbortSignal): Promise<Uint8Array | undefined> {
     if (!isPlain(path)) return undefined;
-    const { name, query } = this.#place(path);
+    const { name, query } = this.#place(this.#places.get(path) ?? path);
     const template = "/files/{name}/content";
-    const timeout = transfer(maxBytes);
+    const timeout = this.#patience.usual + transfer(maxBytes);
     const request: PoolRequest = { method: "GET", template, name, query, timeout, mostBytes: maxBytes };
     const answer = await this.#pool.send(request, signal);
     // 400: a name that the pool does not take, though a file in the session has it.
@@ -140,7 +141,7 @@ class DynamicSession implements CodeSession {
   }
 
   async discard(): Promise<void> {
-    const timeout = DISCARD_PATIENCE;
+    const timeout = this.#patience.discard;
     const query = { identifier: this.#identifier };
     await this.#pool
       .send({ method: "DELETE", template: "/session", query, timeout, mostBytes: 65_536 })
@@ -161,19 +162,29 @@ class DynamicSession implements CodeSession {
       template: "/executions",
       query: { identifier: this.#identifier },
       body,
-      timeout: timeout * SECOND + ALLOWANCE,
+      timeout: timeout * SECOND + this.#patience.allowance,
       mostBytes: MEGABYTE,
     };
     const answer = await this.#pool.send(request, signal);
     const outcome = parse(executed, request, answer);
     const told = answerIn(outcome.result?.stdout ?? "", key);
-    if (told?.kind === "done") return told;
+    if (told?.kind === "done") return this.#found(told);
     const ending = told === undefined ? endingOf(outcome) : "lost";
     if (ending === "timeout") return { kind: "timeout" };
     if (ending === "aborted") throw refusal(request, { ...answer, status: 503 });
+    if (ending !== "lost") return { kind: "died", reason: ending };
     const entry = await this.#ledger(key, signal);
-    if (entry !== undefined) return { ...entry, repeated: told?.repeated ?? entry.repeated };
-    return { kind: "died", reason: ending === "memory" ? "memory" : "crash" };
+    if (entry === undefined) return { kind: "died", reason: "crash" };
+    return this.#found({ ...entry, repeated: told?.repeated ?? entry.repeated });
+  }
+
+  #found(result: DoneCell): CellResult {
+    const files = result.files.map(({ path, size, at }) => {
+      if (at === undefined) this.#places.delete(path);
+      else this.#places.set(path, at);
+      return { path, size };
+    });
+    return { ...result, files };
   }
 
   async #ledger(key: string, signal: AbortSignal): Promise<DoneCell | undefined> {
@@ -190,8 +201,8 @@ class DynamicSession implements CodeSession {
         method: "GET",
         template: "/files",
         query,
-        timeout: PATIENCE,
-        mostBytes: 8 * MEGABYTE,
+        timeout: this.#patience.usual,
+        mostBytes: 32 * MEGABYTE,
       };
       const answer = await this.#pool.send(request, signal);
       if (isGone(answer.bytes)) return names;
@@ -206,19 +217,18 @@ class DynamicSession implements CodeSession {
 
   /** Throws what `open` of the file threw, as it was. */
   async #upload(file: SessionFile, signal: AbortSignal): Promise<"done" | "too large" | "missing"> {
-    if (!isPlain(file.path)) return "missing";
+    if (!isPlain(file.path) || !TAKEN_PATH.test(file.path)) return "missing";
     const { name, query } = this.#place(file.path);
     const body = fileBody(name, file.bytes, () => file.open(signal));
-    const timeout = transfer(file.bytes);
+    const timeout = this.#patience.usual + transfer(file.bytes);
     const request: PoolRequest = { method: "POST", template: "/files", query, body, timeout, mostBytes: MEGABYTE };
     const answer = await this.#pool.send(request, signal).catch((error) => {
+      signal.throwIfAborted();
       if (body.failure instanceof Gone) return "missing" as const;
       throw body.failure ?? error;
     });
     if (answer === "missing") return "missing";
     if (answer.status === 413) return "too large";
-    // A name that the pool does not take.
-    if (answer.status === 400 && !isGone(answer.bytes)) return "missing";
     if (answer.status < 200 || answer.status >= 300) throw refusal(request, answer);
     return "done";
   }
@@ -228,32 +238,6 @@ class DynamicSession implements CodeSession {
     const name = parts.pop() ?? "";
     const folder = parts.join("/");
     return { name, query: { identifier: this.#identifier, ...(folder !== "" && { path: folder }) } };
-  }
-}
-
-/** How an execution ended that did not bring the driver's line. The words are those of Azure's service. */
-function endingOf({ status, error, result }: Executed): "timeout" | "aborted" | "memory" | "lost" {
-  const { code, message } = error?.error ?? error ?? {};
-  const words = `${code ?? ""} ${message ?? ""} ${result?.stderr ?? ""}`;
-  if (/^succe/i.test(status)) return "lost";
-  if (/timed? ?out/i.test(words)) return "timeout";
-  // It waited for another execution, which failed.
-  if (/execution aborted/i.test(words)) return "aborted";
-  return /memory|kernel restarted|killed/i.test(words) ? "memory" : "lost";
-}
-
-function parse<T>(form: z.ZodType<T>, request: PoolRequest, answer: PoolAnswer): T {
-  if (answer.status !== 200) throw refusal(request, answer);
-  const parsed = form.safeParse(jsonOf(answer.bytes));
-  if (!parsed.success) throw garbage(request, answer);
-  return parsed.data;
-}
-
-function jsonOf(bytes: Buffer | undefined): unknown {
-  try {
-    return JSON.parse(bytes?.toString() ?? "");
-  } catch {
-    return undefined;
   }
 }
 

@@ -11,12 +11,11 @@ type Bytes = AsyncIterable<Uint8Array>;
 
 export class Gone extends Error {}
 
-/** `read` opens the file; again for a request that must be repeated. */
+/** `name` has no quotes and no line ends. `read` opens the file; again for a request that must be repeated. */
 export function fileBody(name: string, bytes: number, read: () => Promise<Bytes | undefined>): FileBody {
   const boundary = `threadkeep-${randomBytes(18).toString("base64url")}`;
-  const shown = name.replace(/["\r\n]/g, (sign) => encodeURIComponent(sign));
   const head = Buffer.from(
-    `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="${shown}"\r\n` +
+    `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="${name}"\r\n` +
       "Content-Type: application/octet-stream\r\n\r\n",
   );
   const tail = Buffer.from(`\r\n--${boundary}--\r\n`);

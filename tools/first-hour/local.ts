@@ -34,7 +34,7 @@ export async function localQueueSettings(controlUrl: string, queue: string): Pro
 
 /** The stack must have been started with `localSettings`. */
 export function localPlace(stack: Stack): PlaceOptions {
-  const { cosmos, serviceBus, model, processes } = stack;
+  const { cosmos, serviceBus, model, codeSessions, processes } = stack;
   const config = readConfig({
     API_KEYS: `${LOCAL_TENANT}:${stack.apiKey}`,
     COSMOS_ENDPOINT: cosmos.endpoint,
@@ -42,6 +42,8 @@ export function localPlace(stack: Stack): PlaceOptions {
     ServiceBusConnection: serviceBus.connectionString,
     MODEL_ENDPOINT: model.baseUrl,
     MODEL_KEY: model.key,
+    CODE_SESSIONS_ENDPOINT: codeSessions?.endpoint,
+    CODE_SESSIONS_KEY: codeSessions?.key,
   });
   const surroundings: Surroundings = {
     share: SHARE,

@@ -9,11 +9,13 @@ Checks what Threadkeep relies on, against a real account, and prints what was ex
   --target local   start the local servers with the app, check them, stop them (needs "npm run build")
   --target azure   check a deployed app, with the app's own settings in the environment:
                    COSMOS_ENDPOINT, COSMOS_KEY, COSMOS_DATABASE, ServiceBusConnection (or
-                   ServiceBusConnection__fullyQualifiedNamespace), MODEL_ENDPOINT
+                   ServiceBusConnection__fullyQualifiedNamespace), MODEL_ENDPOINT, and for
+                   the code interpreter CODE_SESSIONS_ENDPOINT
   --app URL        the deployed app, as an OpenAI client takes it, with /v1 (or the variable THREADKEEP_URL)
   --key KEY        its API key (THREADKEEP_KEY, or the first of API_KEYS that is no digest)
   --model NAME     a model that it serves (gpt-4o-mini)
-  --write          also do what creates documents, runs and wake-ups: up to 300 short model calls and 100,000 RU
+  --write          also do what creates documents, runs and wake-ups: up to 300 short model calls, 100,000 RU,
+                   and some ten sessions for code ($0.03 each)
   --by-hand        also wait for what only you can do (deploy, block the account): it says when
   --only A,B       these checks only, by their numbers
   --json           one JSON object instead of the table

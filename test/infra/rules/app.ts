@@ -90,6 +90,23 @@ export const APP: Rule[] = [
       IN_VAULT.test(API_KEYS) && [MODEL_KEY, EMBEDDING_KEY].every((key) => key === "" || IN_VAULT.test(key)),
     { API_KEYS: "default:tk-0123456789abcdef" },
   ),
+  {
+    rule: "the app calls the pool of sandboxes that is created, without a key",
+    holds: ({ settings, outputs }) =>
+      isFilled(settings.CODE_SESSIONS_ENDPOINT) &&
+      settings.CODE_SESSIONS_ENDPOINT === outputs.CODE_SESSIONS_ENDPOINT &&
+      settings.CODE_SESSIONS_KEY === undefined,
+    mistake: (snapshot) => {
+      snapshot.settings = { ...snapshot.settings, CODE_SESSIONS_ENDPOINT: "" };
+    },
+  },
+  every(
+    "code may use its session for long enough between two messages, and not for ever",
+    TYPES.sessionPool,
+    "properties.dynamicPoolConfiguration.lifecycleConfiguration.cooldownPeriodInSeconds",
+    within(300, 3600),
+    86_400,
+  ),
   every("references are read as the app's identity", TYPES.site, "properties.keyVaultReferenceIdentity", isFilled, ""),
   everyIs("the package is in a container", TYPES.site, `${STORAGE}.type`, "blobContainer"),
   everyIs("the package is read by identity", TYPES.site, `${STORAGE}.authentication.type`, "UserAssignedIdentity"),

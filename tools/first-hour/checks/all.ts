@@ -1,6 +1,7 @@
 /** The checks in the order in which they are done: by their numbers. */
 import type { Check } from "../check.ts";
 import { accountChecks } from "./account.ts";
+import { codeChecks } from "./code.ts";
 import { contentChecks } from "./content.ts";
 import { documentChecks } from "./documents.ts";
 import { httpChecks } from "./http.ts";
@@ -18,4 +19,5 @@ export const CHECKS: Check[] = [
   ...runChecks,
   ...troubleChecks,
   ...httpChecks,
+  ...codeChecks,
 ].toSorted((a, b) => a.number - b.number);

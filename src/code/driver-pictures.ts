@@ -1,0 +1,89 @@
+/** The driver's second part, in Python: shows values as Jupyter does, and takes figures. */
+export const DRIVER_PICTURES = String.raw`
+def show(value, images):
+    """As Jupyter does it: a picture if the value can make one, else its repr."""
+    if value is None:
+        return
+    space.__dict__["_"] = value
+    png = picture(value)
+    if png is None:
+        log.say(repr(value))
+    else:
+        images.append(png)
+
+
+def display(*values, **_):
+    """As in Jupyter, where code need not import it."""
+    for value in values:
+        png = picture(value)
+        if png is None:
+            log.say(repr(value) + "\n")
+        else:
+            state["images"].append(png)
+
+
+def take_display(message):
+    """What IPython's own display publishes, in a kernel. It is not sent anywhere else."""
+    data = message["content"]["data"]
+    if "image/png" in data:
+        state["images"].append(base64.b64decode(data["image/png"]))
+    else:
+        log.say(str(data.get("text/plain", "")) + "\n")
+
+
+def picture(value):
+    figure = getattr(sys.modules.get("matplotlib.figure"), "Figure", None)
+    if isinstance(figure, type) and isinstance(value, figure):
+        return None if is_open_figure(value) else drawn(value)
+    if isinstance(value, type) or getattr(type(value), "_repr_png_", None) is None:
+        return None
+    data = value._repr_png_()
+    if isinstance(data, tuple):
+        data = data[0]
+    if isinstance(data, str):
+        data = base64.b64decode(data)
+    return bytes(data) if isinstance(data, (bytes, bytearray)) else None
+
+
+def is_open_figure(figure):
+    plt = sys.modules.get("matplotlib.pyplot")
+    return plt is not None and any(plt.figure(number) is figure for number in plt.get_fignums())
+
+
+def drawn(figure):
+    file = io.BytesIO()
+    figure.savefig(file, format="png", bbox_inches="tight")
+    return file.getvalue()
+
+
+def take_figures(images):
+    """Those of matplotlib that are open, in the order of their numbers; closes them."""
+    plt = sys.modules.get("matplotlib.pyplot")
+    if plt is None or not hasattr(plt, "get_fignums"):
+        return
+    for number in plt.get_fignums():
+        if len(images) < MOST_IMAGES:
+            images.append(drawn(plt.figure(number)))
+    plt.close("all")
+
+
+class Backend:
+    """Of matplotlib: draws as "agg" does; "show" takes the figures, so that what is drawn later is another one."""
+
+    NAME = "_threadkeep_figures"
+
+    @classmethod
+    def find_spec(cls, name, *_):
+        return importlib.machinery.ModuleSpec(name, cls) if name == cls.NAME else None
+
+    @staticmethod
+    def create_module(spec):
+        return None
+
+    @staticmethod
+    def exec_module(module):
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        module.FigureCanvas = FigureCanvasAgg
+        module.show = lambda *_, **__: take_figures(state["images"])
+`;

@@ -1,0 +1,174 @@
+/** The code interpreter as the model sees it: a function that runs Python. Everything here is pure. */
+import { type ChangedFile, ROOT } from "./session.ts";
+
+/** What models know it as; the second if the run has a function of the first's name. */
+export const toolName = (functions: readonly string[]): "python" | "code_interpreter" =>
+  functions.includes("python") ? "code_interpreter" : "python";
+
+/** A file that the model is told of. */
+export interface ToldFile {
+  /** in the session's folder */
+  path: string;
+  filename: string;
+  bytes: number;
+  /** whether `/mnt/data/<filename>` leads to it, too */
+  isLinked: boolean;
+  isTooLarge: boolean;
+}
+
+export interface ToolSettings {
+  name: string;
+  /** seconds of a call */
+  timeout: number;
+  /** names of libraries, as the pool tells them; empty if it did not */
+  packages: readonly string[];
+  files: readonly ToldFile[];
+}
+
+/** The function that a model call offers. Not `strict`, which not every endpoint knows. */
+export const codeTool = (settings: ToolSettings) => ({
+  type: "function" as const,
+  function: {
+    name: settings.name,
+    description: description(settings),
+    parameters: {
+      type: "object",
+      properties: { code: { type: "string" } },
+      required: ["code"],
+      additionalProperties: false,
+    },
+  },
+});
+
+function description({ timeout, packages, files }: ToolSettings): string {
+  const known = knownPackages(packages);
+  const sentences = [
+    "Runs Python in a session that keeps variables between calls of this conversation. You get what the code prints, " +
+      "the value of its last expression, or the traceback.",
+    `At most ${timeout} s a call; no internet; no pip.`,
+    "Matplotlib figures are shown to the user by themselves.",
+    `Write files for the user to ${ROOT} and link them as [name](sandbox:${ROOT}/name).`,
+    ...(known.length > 0 ? [`Available: the standard library, ${known.join(", ")}.`] : []),
+  ];
+  return [sentences.join(" "), ...fileList(files)].join("\n");
+}
+
+/** Libraries that code of models uses; a pool has hundreds more that they depend on. By the names of their packages. */
+const USUAL_PACKAGES = [
+  ..."numpy pandas matplotlib scipy scikit-learn sympy seaborn statsmodels pillow openpyxl xlrd xlsxwriter".split(" "),
+  ..."python-docx python-pptx pypdf pypdf2 pdfplumber reportlab beautifulsoup4 lxml requests networkx plotly".split(
+    " ",
+  ),
+  ..."opencv-python opencv-python-headless tabulate pyyaml nltk numba shapely geopandas pyarrow".split(" "),
+];
+
+function knownPackages(packages: readonly string[]): string[] {
+  const available = new Set(packages.map((name) => name.toLowerCase().replaceAll("_", "-")));
+  return USUAL_PACKAGES.filter((name) => available.has(name));
+}
+
+/** Of all files' names; more are there without being told. Characters. */
+const LONGEST_LIST = 4_000;
+
+/** One line a file: its paths, what the user calls it and its size. */
+export function fileList(files: readonly ToldFile[]): string[] {
+  const lines: string[] = [];
+  let length = 0;
+  for (const [index, file] of files.entries()) {
+    const line = fileLine(file);
+    length += line.length;
+    if (length > LONGEST_LIST) return [...lines, `- and ${files.length - index} more in ${ROOT}`];
+    lines.push(line);
+  }
+  return lines.length > 0 ? ["Files:", ...lines] : [];
+}
+
+function fileLine({ path, filename, bytes, isLinked, isTooLarge }: ToldFile): string {
+  const name = JSON.stringify(filename.slice(0, 200).toWellFormed());
+  if (isTooLarge) return `- ${name}, ${size(bytes)}: too large for the session`;
+  // A name that would break the line is not one that the model could use.
+  const link = isLinked && !/\p{C}/u.test(filename) ? `, also ${ROOT}/${filename}` : "";
+  return path === filename
+    ? `- ${ROOT}/${path} (${size(bytes)})`
+    : `- ${ROOT}/${path} (${name}, ${size(bytes)})${link}`;
+}
+
+function size(bytes: number): string {
+  if (bytes < 1_000) return `${bytes} bytes`;
+  if (bytes < 1_000_000) return `${Math.round(bytes / 1_000)} kB`;
+  return `${Math.round(bytes / 1_000_000)} MB`;
+}
+
+/** Characters of logs in a step: it must stay within 1 MB with all its calls. */
+const LONGEST_LOGS = 100_000;
+
+/** Characters of logs that the model reads. */
+const READ_HEAD = 8_000;
+const READ_TAIL = 8_000;
+
+export type CodeOutput = { type: "logs"; logs: string } | { type: "image"; image: { file_id: string } };
+
+/** The outputs of a call as clients see them: logs, if there are any, then figures in the order drawn. */
+export function outputsOf(logs: string, imageFileIds: readonly string[]): CodeOutput[] {
+  const head = (LONGEST_LOGS * 4) / 5;
+  const shown = shortened(logs, head, LONGEST_LOGS - head);
+  const images = imageFileIds.map((file_id) => ({ type: "image" as const, image: { file_id } }));
+  return shown === "" ? images : [{ type: "logs", logs: shown }, ...images];
+}
+
+/** The beginning and the end of a text that is longer than both, and how much is missing between. */
+export function shortened(text: string, head: number, tail: number): string {
+  if (text.length <= head + tail) return text;
+  const [first, last] = [text.slice(0, head), text.slice(-tail)].map(withoutHalves);
+  const missing = text.length - (first?.length ?? 0) - (last?.length ?? 0);
+  return `${first}\n… ${missing} characters left out …\n${last}`;
+}
+
+/** Without half a surrogate pair at either end. */
+const withoutHalves = (text: string) => text.replace(/^[\udc00-\udfff]/, "").replace(/[\ud800-\udbff]$/, "");
+
+export interface ReadResult {
+  logs: string;
+  /** how many figures the user sees */
+  images: number;
+  /** that the user can have by a link, by their paths in the session's folder */
+  files: readonly ChangedFile[];
+  /** more that could not be kept */
+  lost: readonly ChangedFile[];
+  /** whether variables of earlier calls are gone */
+  restarted: boolean;
+}
+
+/** What the model reads of a call that ran. */
+export function readResult({ logs, images, files, lost, restarted }: ReadResult): string {
+  const notes = [
+    ...(restarted ? ["[session restarted: earlier variables are gone]"] : []),
+    ...(images > 0 ? [`[${images === 1 ? "1 image was" : `${images} images were`} shown to the user]`] : []),
+    ...(files.length > 0 ? [`[files: ${told(files)}]`] : []),
+    ...(lost.length > 0 ? [`[too many or too large to be linked: ${told(lost)}]`] : []),
+  ];
+  const text = shortened(logs, READ_HEAD, READ_TAIL);
+  if (text === "" && notes.length === 0) return NO_OUTPUT;
+  return [...(text === "" ? [] : [text.replace(/\n$/, "")]), ...notes].join("\n");
+}
+
+const MOST_TOLD = 20;
+
+function told(files: readonly ChangedFile[]): string {
+  const names = files.slice(0, MOST_TOLD).map((file) => `${ROOT}/${file.path} (${size(file.size)})`);
+  const rest = files.length - names.length;
+  return names.join(", ") + (rest > 0 ? ` and ${rest} more` : "");
+}
+
+const NO_OUTPUT = "[no output]";
+
+/** The only output of a call that brought no code. */
+export const NO_CODE = "No code was given.";
+
+const RESTARTED = "The session was restarted: variables are gone, files you were given are back.";
+
+/** In place of logs, for the user and the model alike. */
+export const timedOut = (seconds: number) => `Timed out after ${seconds} s. ${RESTARTED}`;
+
+export const died = (reason: "memory" | "crash") =>
+  `${reason === "memory" ? "The code used too much memory." : "The code crashed Python."} ${RESTARTED}`;
