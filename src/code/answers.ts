@@ -3,7 +3,7 @@ import { z } from "zod";
 import { garbage, type PoolAnswer, type PoolRequest, refusal } from "./pool.ts";
 
 export const listing = z.object({
-  value: z.array(z.object({ name: z.string(), type: z.string() })).max(10_000),
+  value: z.array(z.object({ name: z.string(), type: z.string() })).max(100_000),
   nextLink: z.string().nullish(),
 });
 

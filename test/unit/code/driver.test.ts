@@ -116,12 +116,38 @@ describe.each(PYTHONS)("in %s", (python) => {
     expect(await run(kernel, code, { links })).toMatchObject({ logs: "('a,b', 'mine', False)", files: [] });
   });
 
+  test("a file whose name a pool does not take can be had under another one", async () => {
+    const code = `import os
+os.makedirs('v1.2', exist_ok=True)
+for name in ("it's.csv", 'v1.2/x.csv', 'plain (1).csv', 'ä.b'): open(name, 'w').write(name)`;
+    const result = await run(kernel, code);
+    expect(result?.files.map(({ path: each, at }) => [each, at !== undefined])).toEqual([
+      ["it's.csv", true],
+      ["plain (1).csv", false],
+      ["v1.2/x.csv", true],
+      ["ä.b", false],
+    ]);
+    for (const { path: own, at = own } of result?.files ?? [])
+      expect(await readFile(path.join(kernel.folder, at), "utf8")).toBe(own);
+  });
+
   test("what processes and libraries write past Python stands in its place", async () => {
     const code =
       "import os, sys\nprint('1')\nos.system('echo 2; echo 3 >&2')\nprint('4')\nos.write(1, b'5')\nos.system('')";
     expect(await run(kernel, code)).toMatchObject({ logs: "1\n2\n3\n4\n5\n0" });
     expect(await run(kernel, "sys.__stdout__.write('under'); print(file=sys.__stderr__)")).toMatchObject({
       logs: "under\n",
+    });
+  });
+
+  test("a result that the session cannot keep is told in short", async () => {
+    await withKernel(python, async (own) => {
+      const code = "import os, shutil\nshutil.rmtree('_threadkeep', True)\nopen('_threadkeep', 'w').close()\n";
+      const note = "[the session could not keep this result: File exists]";
+      expect(await run(own, `${code}print('still')`)).toMatchObject({ logs: `still\n\n${note}`, failed: false });
+      const long = await run(own, `open('ä' * 90, 'w').close()\nprint('\\\\é' * 5000)`);
+      expect(long?.logs.length).toBeLessThan(1_100);
+      expect(long?.logs.endsWith(note)).toBe(true);
     });
   });
 
