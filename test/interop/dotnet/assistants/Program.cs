@@ -9,6 +9,7 @@ MessageChecks.AddTo(checks, app);
 PagingChecks.AddTo(checks, app);
 RunChecks.AddTo(checks, app);
 ToolChecks.AddTo(checks, app);
+SearchChecks.AddTo(checks, app);
 StreamChecks.AddTo(checks, app);
 StreamEndChecks.AddTo(checks, app);
 RefusalChecks.AddTo(checks, app);
