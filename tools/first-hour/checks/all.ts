@@ -3,6 +3,7 @@ import type { Check } from "../check.ts";
 import { accountChecks } from "./account.ts";
 import { contentChecks } from "./content.ts";
 import { documentChecks } from "./documents.ts";
+import { fileChecks } from "./files.ts";
 import { httpChecks } from "./http.ts";
 import { priceChecks } from "./prices.ts";
 import { queueChecks } from "./queue.ts";
@@ -18,4 +19,5 @@ export const CHECKS: Check[] = [
   ...runChecks,
   ...troubleChecks,
   ...httpChecks,
+  ...fileChecks,
 ].toSorted((a, b) => a.number - b.number);
