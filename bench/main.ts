@@ -12,13 +12,26 @@ import { coldStart } from "./measurements/cold-start.ts";
 import { cost } from "./measurements/cost.ts";
 import { fairnessSize } from "./measurements/fairness-size.ts";
 import { growth } from "./measurements/growth.ts";
+import { ingestion } from "./measurements/ingestion.ts";
 import { streams } from "./measurements/streams.ts";
 import { throughput } from "./measurements/throughput.ts";
 import { ttft } from "./measurements/ttft.ts";
 import { uploads } from "./measurements/uploads.ts";
 import { type Options, readOptions, USAGE } from "./options.ts";
 
-const MEASUREMENTS = [ttft, background, throughput, cost, capacity, growth, streams, fairnessSize, uploads, coldStart];
+const MEASUREMENTS = [
+  ttft,
+  background,
+  throughput,
+  cost,
+  capacity,
+  growth,
+  streams,
+  fairnessSize,
+  uploads,
+  ingestion,
+  coldStart,
+];
 
 const options = optionsOrExit();
 if (options.writeDocs) writeDocs(readResults(options.json));
