@@ -13,6 +13,7 @@ import { coldStart } from "./measurements/cold-start.ts";
 import { cost } from "./measurements/cost.ts";
 import { fairnessSize } from "./measurements/fairness-size.ts";
 import { growth } from "./measurements/growth.ts";
+import { ingestion } from "./measurements/ingestion.ts";
 import { streams } from "./measurements/streams.ts";
 import { throughput } from "./measurements/throughput.ts";
 import { ttft } from "./measurements/ttft.ts";
@@ -29,6 +30,7 @@ const MEASUREMENTS = [
   streams,
   fairnessSize,
   uploads,
+  ingestion,
   coldStart,
   codeSessions,
 ];

@@ -36,6 +36,8 @@ export class AppClient {
   readonly #signal: AbortSignal;
   readonly #threads = new Set<string>();
   readonly #assistants = new Set<string>();
+  readonly #files = new Set<string>();
+  readonly #vectorStores = new Set<string>();
   readonly #creating = new Set<Promise<unknown>>();
   /** Runs created so far. */
   runs = 0;
@@ -88,6 +90,31 @@ export class AppClient {
     const settled: Promise<unknown> = creating.catch(() => {}).finally(() => this.#creating.delete(settled));
     this.#creating.add(settled);
     return creating;
+  }
+
+  /** A file of these words. */
+  async upload(filename: string, text: string): Promise<string> {
+    const body = new FormData();
+    body.set("purpose", "assistants");
+    body.set("file", new Blob([text]), filename);
+    this.#signal.throwIfAborted();
+    const response = await fetch(`${this.url}/files`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${this.#key}` },
+      signal: AbortSignal.timeout(LONGEST_REQUEST),
+      body,
+    });
+    const answer = await response.text();
+    if (response.status !== 200) throw new Error(`POST /files: ${response.status} ${answer.slice(0, 200)}`);
+    const { id } = object.parse(JSON.parse(answer));
+    this.#files.add(id);
+    return id;
+  }
+
+  /** A vector store with one file, in small chunks. */
+  async vectorStore(file: string): Promise<string> {
+    const small = { type: "static", static: { max_chunk_size_tokens: 100, chunk_overlap_tokens: 0 } };
+    return this.#create("/vector_stores", { file_ids: [file], chunking_strategy: small }, this.#vectorStores);
   }
 
   /** A thread with these messages of its user. */
@@ -186,12 +213,14 @@ export class AppClient {
     });
   }
 
-  /** Deletes every thread and assistant that was created here. */
+  /** Deletes everything that was created here. */
   async deleteAll(): Promise<void> {
     await Promise.all(this.#creating);
     const paths = [
       ...[...this.#threads].map((id) => `/threads/${id}`),
       ...[...this.#assistants].map((id) => `/assistants/${id}`),
+      ...[...this.#vectorStores].map((id) => `/vector_stores/${id}`),
+      ...[...this.#files].map((id) => `/files/${id}`),
     ];
     const unknown = await this.#deletePaths(paths);
     if (unknown.length === 0) return;

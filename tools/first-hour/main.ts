@@ -28,7 +28,7 @@ async function check(options: Options): Promise<number> {
   let stack: Stack | undefined;
   try {
     const key = randomBytes(16).toString("hex");
-    stack = await startStack({ env: localSettings(key), code: {}, signal: stopped.signal });
+    stack = await startStack({ env: localSettings(key), blobs: true, code: {}, signal: stopped.signal });
     return await checkPlace(localPlace(stack), options);
   } finally {
     await stack?.stop();

@@ -4,6 +4,7 @@ import { accountChecks } from "./account.ts";
 import { codeChecks } from "./code.ts";
 import { contentChecks } from "./content.ts";
 import { documentChecks } from "./documents.ts";
+import { fileChecks } from "./files.ts";
 import { httpChecks } from "./http.ts";
 import { priceChecks } from "./prices.ts";
 import { queueChecks } from "./queue.ts";
@@ -20,4 +21,5 @@ export const CHECKS: Check[] = [
   ...troubleChecks,
   ...httpChecks,
   ...codeChecks,
+  ...fileChecks,
 ].toSorted((a, b) => a.number - b.number);

@@ -10,6 +10,7 @@ PagingChecks.AddTo(checks, app);
 RunChecks.AddTo(checks, app);
 ToolChecks.AddTo(checks, app);
 CodeChecks.AddTo(checks, app);
+SearchChecks.AddTo(checks, app);
 StreamChecks.AddTo(checks, app);
 StreamEndChecks.AddTo(checks, app);
 RefusalChecks.AddTo(checks, app);

@@ -1,7 +1,10 @@
 using System.ClientModel;
 using System.ClientModel.Primitives;
 using System.Reflection;
+using OpenAI;
 using OpenAI.Assistants;
+using OpenAI.Files;
+using OpenAI.VectorStores;
 
 namespace Threadkeep.Interop;
 
@@ -18,6 +21,30 @@ public static class Clients
             new ApiKeyCredential(key),
             new AssistantClientOptions { Endpoint = new Uri(origin, "/v1"), RetryPolicy = new ClientRetryPolicy(0) }
         );
+
+    public static (OpenAIFileClient Files, VectorStoreClient Stores) ConnectFiles(Uri origin, string key)
+    {
+        var endpoint = new Uri(origin, "/v1");
+        var options = new OpenAIClientOptions { Endpoint = endpoint, RetryPolicy = new ClientRetryPolicy(0) };
+        var client = new OpenAIClient(new ApiKeyCredential(key), options);
+        return (client.GetOpenAIFileClient(), client.GetVectorStoreClient());
+    }
+
+    /// <summary>A store with these files, once they are read; how many could be, and how many could not.</summary>
+    public static async Task<(string Store, int Completed, int Failed)> StoreOfAsync(
+        VectorStoreClient stores,
+        IReadOnlyList<string> files
+    )
+    {
+        VectorStore store = await stores.CreateVectorStoreAsync();
+        VectorStoreFileBatch batch = await stores.AddFileBatchToVectorStoreAsync(store.Id, files);
+        while (batch.Status == VectorStoreFileBatchStatus.InProgress)
+        {
+            await Task.Delay(30);
+            batch = await stores.GetVectorStoreFileBatchAsync(store.Id, batch.BatchId);
+        }
+        return (store.Id, batch.FileCounts.Completed, batch.FileCounts.Failed);
+    }
 
     public static async IAsyncEnumerable<StreamingUpdate> StreamAsync(
         AssistantClient client,
