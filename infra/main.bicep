@@ -129,13 +129,13 @@ param privateNetwork bool = false
 @description('A deleted vault, and its name, stays for a week and cannot be purged.')
 param purgeProtection bool = false
 
-@description('Create a pool of sandboxes, in which the code interpreter runs. Without one the app does not offer that tool.')
+@description('Create a pool of sandboxes, in which the code interpreter runs. Without one that tool is not offered.')
 param codeSessions bool = true
 
 @description('Region of the pool, if the app\'s own has none.')
 param codeSessionsLocation string = ''
 
-@description('Sandboxes at once, at the most: bounds what they can cost. A run that finds all taken waits and tries again.')
+@description('Sandboxes at once, at the most: bounds their cost. A run that finds all taken tries again.')
 @minValue(5)
 @maxValue(600)
 param codeSessionsMaximum int = 100

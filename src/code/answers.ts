@@ -3,7 +3,7 @@ import { z } from "zod";
 import { garbage, type PoolAnswer, type PoolRequest, refusal } from "./pool.ts";
 
 export const listing = z.object({
-  value: z.array(z.object({ name: z.string(), type: z.string() })).max(10_000),
+  value: z.array(z.object({ name: z.string(), type: z.string() })).max(100_000),
   nextLink: z.string().nullish(),
 });
 
@@ -17,7 +17,7 @@ type Executed = z.output<typeof executed>;
 
 export const metadata = z.object({ preInstalledPackages: z.array(z.object({ name: z.string() })).max(10_000) });
 
-/** How an execution ended that did not bring the driver's line. The words are those of Azure's and the local service. */
+/** How an execution ended without the driver's line. The words are those of Azure's and of the local service. */
 export function endingOf({ status, error, result }: Executed): "timeout" | "aborted" | "memory" | "crash" | "lost" {
   const { code, message } = error?.error ?? error ?? {};
   const words = `${code ?? ""} ${message ?? ""} ${result?.stderr ?? ""}`;

@@ -97,6 +97,27 @@ def changed(before):
     return files[:MOST_FILES]
 
 
+def is_taken(path):
+    """Whether a pool takes all names of the path."""
+    *folders, name = path.split("/")
+    return all(set(sign for sign in each if not sign.isalnum()) <= signs
+               for each, signs in [(name, NAME_SIGNS), *((folder, NAME_SIGNS - {"."}) for folder in folders)])
+
+
+def name_again(key, files):
+    """Gives files a second name that a pool takes, where their own is none."""
+    for number, file in enumerate(files[:MOST_RENAMED]):
+        if is_taken(file["path"]):
+            continue
+        at = key + "-file-" + str(number)
+        target = os.path.join(ROOT, KEPT, at)
+        try:
+            os.link(os.path.join(ROOT, file["path"]), target)
+        except (OSError, AttributeError):  # Pyodide has no such links
+            os.symlink(os.path.join(ROOT, file["path"]), target)
+        file["at"] = KEPT + "/" + at
+
+
 def link(links):
     """Second names of files, where they are free."""
     for name, target in links.items():
@@ -143,8 +164,10 @@ def keep(key, answer, images):
         name = key + "-" + str(number) + ".png"
         write(os.path.join(base, name), data)
         answer["images"].append(KEPT + "/" + name)
+    name_again(key, answer["files"])
     write(os.path.join(base, key + ".json"), json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace"))
-    state["ledgers"].append([key + ".json"] + [os.path.basename(path) for path in answer["images"]])
+    places = answer["images"] + [file["at"] for file in answer["files"] if "at" in file]
+    state["ledgers"].append([key + ".json"] + [os.path.basename(path) for path in places])
     while len(state["ledgers"]) > MOST_LEDGERS:
         for name in state["ledgers"].pop(0):
             try:
@@ -187,10 +210,12 @@ def execute(key, source, links):
     try:
         keep(key, answer, images)
     except OSError as error:
+        # What fits into the line, then.
+        logs = answer["logs"].encode("ascii", "backslashreplace").decode()
+        logs = logs if len(logs) <= 1_000 else logs[:1_000] + "…"
+        answer["logs"] = logs + "\n[the session could not keep this result: " + str(error.strerror) + "]"
         answer["images"] = []
-        note = "\n[the session's disk took no more: " + str(error.strerror) + "]"
-        answer["logs"] = answer["logs"][:1500].encode("ascii", "backslashreplace")[:1500].decode() + note
-        answer["files"] = answer["files"][:5]
+        answer["files"] = [file for file in answer["files"][:5] if len(file["path"]) < 100 and "at" not in file]
     return answer
 
 

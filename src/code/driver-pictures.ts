@@ -68,7 +68,7 @@ def take_figures(images):
 
 
 class Backend:
-    """A backend of matplotlib: draws as "agg" does; "show" takes the figures, so that what is drawn later is another."""
+    """Of matplotlib: draws as "agg" does; "show" takes the figures, so that what is drawn later is another one."""
 
     NAME = "_threadkeep_figures"
 

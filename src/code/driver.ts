@@ -10,7 +10,7 @@ import { z } from "zod";
 import { DRIVER_CELLS } from "./driver-cells.ts";
 import { DRIVER_OUTPUT } from "./driver-output.ts";
 import { DRIVER_PICTURES } from "./driver-pictures.ts";
-import { type CellResult, ROOT } from "./session.ts";
+import { type CellResult, type ChangedFile, ROOT } from "./session.ts";
 
 /** Where the driver keeps results, in the session's folder. */
 export const LEDGER_FOLDER = "_threadkeep";
@@ -65,7 +65,7 @@ const entry = z.object({
   call: z.string(),
   logs: z.string().max(LONGEST_LOGS),
   images: z.array(path).max(20),
-  files: z.array(z.object({ path, size: count })).max(1_000),
+  files: z.array(z.object({ path, size: count, at: path.optional() })).max(1_000),
   failed: z.boolean(),
   fresh: z.boolean(),
   repeated: z.boolean(),
@@ -74,7 +74,10 @@ const entry = z.object({
 
 const pointer = z.object({ call: z.string(), ledger: z.literal(true), repeated: z.boolean() });
 
-export type DoneCell = Extract<CellResult, { kind: "done" }>;
+/** `at`: where a file can be read whose own path has names that a pool does not take. */
+export interface DoneCell extends Omit<Extract<CellResult, { kind: "done" }>, "files"> {
+  files: (ChangedFile & { at?: string | undefined })[];
+}
 
 /**
  * What the driver's line in `stdout` says: the result, or that it is in the ledger. Undefined if there is no such line,
@@ -100,8 +103,9 @@ function doneOf(value: unknown, key: string): DoneCell | undefined {
   const parsed = entry.safeParse(value);
   if (!parsed.success || parsed.data.call !== key) return undefined;
   const { call: _, ...result } = parsed.data;
-  const images = result.images.filter((image) => image.startsWith(`${LEDGER_FOLDER}/`) && isPlain(image));
-  return { kind: "done", ...result, images, files: result.files.filter((file) => isPlain(file.path)) };
+  const isOfLedger = (place: string) => place.startsWith(`${LEDGER_FOLDER}/`) && isPlain(place);
+  const files = result.files.filter((file) => isPlain(file.path) && (file.at === undefined || isOfLedger(file.at)));
+  return { kind: "done", ...result, images: result.images.filter(isOfLedger), files };
 }
 
 /** Whether a path stays in the session's folder. */

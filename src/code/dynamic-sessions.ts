@@ -20,7 +20,7 @@ export const LARGEST_SESSION = 1_024 * MEGABYTE;
 const TAKEN_PATH = /^[\p{L}\p{N} \-_.@$&=;,#%^()/]+$/u;
 
 const UPLOADS_AT_ONCE = 4;
-const MOST_PAGES = 20;
+const MOST_PAGES = 100;
 
 /** How long requests may take. Milliseconds. */
 export interface Patience {
@@ -91,6 +91,8 @@ class DynamicSession implements CodeSession {
   readonly #patience: Patience;
   /** second names of files, and what they lead to */
   #links: Record<string, string> = {};
+  /** other paths of files that code wrote, where their own are none that the pool takes */
+  readonly #places = new Map<string, string>();
 
   constructor(pool: Pool, identifier: string, patience: Patience) {
     this.#pool = pool;
@@ -127,7 +129,7 @@ class DynamicSession implements CodeSession {
 
   async read(path: string, maxBytes: number, signal: AbortSignal): Promise<Uint8Array | undefined> {
     if (!isPlain(path)) return undefined;
-    const { name, query } = this.#place(path);
+    const { name, query } = this.#place(this.#places.get(path) ?? path);
     const template = "/files/{name}/content";
     const timeout = this.#patience.usual + transfer(maxBytes);
     const request: PoolRequest = { method: "GET", template, name, query, timeout, mostBytes: maxBytes };
@@ -166,14 +168,23 @@ class DynamicSession implements CodeSession {
     const answer = await this.#pool.send(request, signal);
     const outcome = parse(executed, request, answer);
     const told = answerIn(outcome.result?.stdout ?? "", key);
-    if (told?.kind === "done") return told;
+    if (told?.kind === "done") return this.#found(told);
     const ending = told === undefined ? endingOf(outcome) : "lost";
     if (ending === "timeout") return { kind: "timeout" };
     if (ending === "aborted") throw refusal(request, { ...answer, status: 503 });
     if (ending !== "lost") return { kind: "died", reason: ending };
     const entry = await this.#ledger(key, signal);
     if (entry === undefined) return { kind: "died", reason: "crash" };
-    return { ...entry, repeated: told?.repeated ?? entry.repeated };
+    return this.#found({ ...entry, repeated: told?.repeated ?? entry.repeated });
+  }
+
+  #found(result: DoneCell): CellResult {
+    const files = result.files.map(({ path, size, at }) => {
+      if (at === undefined) this.#places.delete(path);
+      else this.#places.set(path, at);
+      return { path, size };
+    });
+    return { ...result, files };
   }
 
   async #ledger(key: string, signal: AbortSignal): Promise<DoneCell | undefined> {
@@ -191,7 +202,7 @@ class DynamicSession implements CodeSession {
         template: "/files",
         query,
         timeout: this.#patience.usual,
-        mostBytes: 8 * MEGABYTE,
+        mostBytes: 32 * MEGABYTE,
       };
       const answer = await this.#pool.send(request, signal);
       if (isGone(answer.bytes)) return names;

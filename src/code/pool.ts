@@ -170,7 +170,7 @@ function noAnswer(request: PoolRequest, reason: unknown): CodeTrouble {
 }
 
 const ROLE =
-  "the app's identity needs the role Azure ContainerApps Session Executor on the pool, which may take minutes to arrive";
+  "the app's identity needs the role Azure ContainerApps Session Executor on the pool (new ones take minutes)";
 
 /** What the status of an answer means that is not the one hoped for. */
 export function refusal(request: PoolRequest, { status, headers, bytes }: PoolAnswer): CodeTrouble {

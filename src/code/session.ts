@@ -11,7 +11,7 @@ export const ROOT = "/mnt/data";
 export interface CodeSessions {
   /** The session of a thread, which need not exist yet. Makes no request. */
   open(ref: SessionRef): CodeSession;
-  /** Names of the libraries that code may import; asked once a process, empty if the pool did not tell. Never throws. */
+  /** Names of the libraries that code may import, asked for once; empty if the pool did not tell. Never throws. */
   packages(): Promise<readonly string[]>;
 }
 
@@ -82,7 +82,7 @@ export interface CellCall {
 export type CellResult =
   | {
       kind: "done";
-      /** what the code printed, then the value of its last expression, then its traceback; at most 1,000,000 characters */
+      /** what the code printed, then the value of its last expression or its traceback; some 1,000,000 characters */
       logs: string;
       /** paths of PNG files for `read`, in the order drawn; at most 20 */
       images: string[];
@@ -108,7 +108,7 @@ export interface ChangedFile {
   size: number;
 }
 
-/** The pool of sessions did not do what it was asked. The message is for the log: it has no id and no word of a user's. */
+/** The pool of sessions did not do what it was asked. The message is for the log: no id, and no word of a user's. */
 export class CodeTrouble extends Error {
   /** Whether the same may work later. If not, it never will until an operator changes something. */
   readonly retryable: boolean;

@@ -7,8 +7,8 @@ import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
 
 /**
- * Executes what it is sent, line by line, and answers with what was written to Python's output. As in a real kernel, the
- * answers take a way of their own, which code finds only if it looks for it.
+ * Executes what it is sent, line by line, and answers with what was written to Python's output. As in a real kernel,
+ * the answers take a way of their own, which code finds only if it looks for it.
  */
 const KERNEL = `
 import binascii, io, os, sys

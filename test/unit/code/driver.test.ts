@@ -116,12 +116,38 @@ describe.each(PYTHONS)("in %s", (python) => {
     expect(await run(kernel, code, { links })).toMatchObject({ logs: "('a,b', 'mine', False)", files: [] });
   });
 
+  test("a file whose name a pool does not take can be had under another one", async () => {
+    const code = `import os
+os.makedirs('v1.2', exist_ok=True)
+for name in ("it's.csv", 'v1.2/x.csv', 'plain (1).csv', 'ä.b'): open(name, 'w').write(name)`;
+    const result = await run(kernel, code);
+    expect(result?.files.map(({ path: each, at }) => [each, at !== undefined])).toEqual([
+      ["it's.csv", true],
+      ["plain (1).csv", false],
+      ["v1.2/x.csv", true],
+      ["ä.b", false],
+    ]);
+    for (const { path: own, at = own } of result?.files ?? [])
+      expect(await readFile(path.join(kernel.folder, at), "utf8")).toBe(own);
+  });
+
   test("what processes and libraries write past Python stands in its place", async () => {
     const code =
       "import os, sys\nprint('1')\nos.system('echo 2; echo 3 >&2')\nprint('4')\nos.write(1, b'5')\nos.system('')";
     expect(await run(kernel, code)).toMatchObject({ logs: "1\n2\n3\n4\n5\n0" });
     expect(await run(kernel, "sys.__stdout__.write('under'); print(file=sys.__stderr__)")).toMatchObject({
       logs: "under\n",
+    });
+  });
+
+  test("a result that the session cannot keep is told in short", async () => {
+    await withKernel(python, async (own) => {
+      const code = "import os, shutil\nshutil.rmtree('_threadkeep', True)\nopen('_threadkeep', 'w').close()\n";
+      const note = "[the session could not keep this result: File exists]";
+      expect(await run(own, `${code}print('still')`)).toMatchObject({ logs: `still\n\n${note}`, failed: false });
+      const long = await run(own, `open('ä' * 90, 'w').close()\nprint('\\\\é' * 5000)`);
+      expect(long?.logs.length).toBeLessThan(1_100);
+      expect(long?.logs.endsWith(note)).toBe(true);
     });
   });
 
@@ -167,34 +193,18 @@ describe.each(PYTHONS)("in %s", (python) => {
   });
 });
 
-/** What code does to its interpreter, and then either the result of the next cell or that there was none. */
-const HOSTILE = [
-  "import builtins\nfor name in ('open', 'len', 'str', 'isinstance', 'repr', 'sorted', 'max'): setattr(builtins, name, None)",
-  "import builtins\nbuiltins.__import__ = None",
-  "import builtins\nvars(builtins).clear()",
-  "import json\njson.dumps = json.loads = lambda *a, **k: '{}'",
-  "import json\njson.JSONEncoder.encode = lambda *a: 'not json'",
-  "import os\nfor name in dir(os):\n    if not name.startswith('_'): setattr(os, name, None)",
+/** What code may do to its interpreter, after which cells run as before. */
+const HARMLESS = [
   "import sys\nsys.stdout = sys.stderr = None",
   "import sys\nsys.stdout = sys.__stdout__ = 5",
-  "import sys\nsys.modules.clear()",
   "import sys\nsys.modules['_threadkeep'] = None",
-  "import sys\nsys.modules['_threadkeep'].run = print",
-  "import sys\nsys.modules['_threadkeep'].log = None",
-  "import sys\nsys.modules['_threadkeep'].state.clear()",
-  "import sys\nsys.modules['_threadkeep'].space = None",
   "import sys\nsys.setrecursionlimit(60)",
   "import sys\nsys.settrace(lambda *a: 1 / 0)",
   "import sys\nsys.setprofile(lambda *a: 1 / 0)",
-  "import linecache, traceback\nlinecache.cache = None\ntraceback.TracebackException = None",
-  "import time\ntime.perf_counter = None",
   "import warnings\nwarnings.warn = warnings.filterwarnings = None",
-  "import io\nio.TextIOWrapper = io.StringIO = None",
   "import shutil\nshutil.rmtree('_threadkeep')",
   "import shutil, os\nshutil.rmtree(os.getcwd())",
   "import os\nos.close(1)",
-  "import os\nos.closerange(0, 50)",
-  "import gc\nfor o in gc.get_objects():\n    if type(o) is dict and 'ledgers' in o: o.clear()",
   "globals().clear()",
   "class E(Exception):\n    def __str__(self): raise SystemExit\n    __repr__ = __str__\nraise E",
   "class V:\n    def __repr__(self): raise KeyboardInterrupt\nV()",
@@ -209,15 +219,43 @@ const HOSTILE = [
   "raise ExceptionGroup('g', [ValueError(1), ExceptionGroup('h', [KeyError(2)])])",
 ];
 
+/** And what it may not: the next cell has no answer, so its session is thrown away. */
+const DEADLY = [
+  "import builtins\nfor name in ('open', 'len', 'str', 'isinstance', 'repr', 'max'): setattr(builtins, name, None)",
+  "import builtins\nbuiltins.__import__ = None",
+  "import builtins\nvars(builtins).clear()",
+  "import json\njson.dumps = json.loads = lambda *a, **k: '{}'",
+  "import json\njson.JSONEncoder.encode = lambda *a: 'not json'",
+  "import os\nfor name in dir(os):\n    if not name.startswith('_'): setattr(os, name, None)",
+  "import sys\nsys.modules.clear()",
+  "import sys\nsys.modules['_threadkeep'].run = print",
+  "import sys\nsys.modules['_threadkeep'].log = None",
+  "import sys\nsys.modules['_threadkeep'].state.clear()",
+  "import sys\nsys.modules['_threadkeep'].space = None",
+  "import linecache, traceback\nlinecache.cache = None\ntraceback.TracebackException = None",
+  "import time\ntime.perf_counter = None",
+  "import io\nio.TextIOWrapper = io.StringIO = None",
+  "import os\nos.closerange(0, 50)",
+  "import gc\nfor o in gc.get_objects():\n    if type(o) is dict and 'ledgers' in o: o.clear()",
+];
+
 describe.each(PYTHONS.slice(0, 1))("code that turns against its interpreter, in %s", (python) => {
-  test.concurrent.each(HOSTILE)("%s", async (code) => {
+  const cellAfter = async (code: string) => {
+    let next: DoneCell | undefined;
     await withKernel(python, async (kernel) => {
       await run(kernel, "x = 1");
       await run(kernel, code);
-      const executed = await run(kernel, "print('right'); 6 * 7");
-      // Never a wrong answer, and never one without what was printed.
-      if (executed !== undefined && !executed.failed) expect(executed.logs).toBe("right\n42");
+      next = await run(kernel, "print('right'); 6 * 7");
     });
+    return next;
+  };
+
+  test.concurrent.each(HARMLESS)("without harm: %s", async (code) => {
+    expect(await cellAfter(code)).toMatchObject({ failed: false, logs: "right\n42" });
+  });
+
+  test.concurrent.each(DEADLY)("and breaks it: %s", async (code) => {
+    expect(await cellAfter(code)).toBeUndefined();
   });
 
   test("an end of the process is no answer", async () => {

@@ -10,7 +10,9 @@ type Behaviour = (request: IncomingMessage, response: ServerResponse, body: Buff
 
 const IDENTIFIER = "0123456789abcdef-the-secret";
 const NEVER = new AbortController().signal;
-const PATIENCE = { allowance: 0, usual: 400, metadata: 400, discard: 400 };
+/** Milliseconds. The shorter one for those that wait for nothing. */
+const LITTLE = 400;
+const MUCH = 10_000;
 
 let server: Server;
 let elsewhere: Server;
@@ -47,14 +49,14 @@ afterAll(() => {
 const portOf = (of: Server) => (of.address() as AddressInfo).port;
 const elsewhereUrl = () => `http://127.0.0.1:${portOf(elsewhere)}/files`;
 
-function opened(next: Behaviour, key: string | undefined = "the-key") {
+function opened(next: Behaviour, patience = MUCH) {
   behaviour = next;
   asked = [];
   visits = 0;
-  const code = { endpoint: `http://127.0.0.1:${portOf(server)}/subscriptions/s/pools/p/`, key, timeout: 60 };
+  const code = { endpoint: `http://127.0.0.1:${portOf(server)}/subscriptions/s/pools/p/`, key: "the-key", timeout: 60 };
   const sessions = new DynamicSessions(
     { code, managedIdentityClientId: undefined, hasIdentityEndpoint: false },
-    PATIENCE,
+    { allowance: patience - 1_000, usual: patience, metadata: patience, discard: patience },
   );
   return { sessions, session: sessions.open({ id: IDENTIFIER }) };
 }
@@ -140,7 +142,6 @@ const MISDEEDS: [what: string, behaviour: Behaviour, retryable: boolean, details
       fill();
     },
     true,
-    { status: 200 },
   ],
   ["breaks the protocol", (request) => void request.socket.end("HTTP/1.1 what\r\n\r\n"), true],
   ["is full", status(404), true, { status: 404, code: "SomeCode", hint: expect.stringContaining("full") }],
@@ -166,21 +167,21 @@ const MISDEEDS: [what: string, behaviour: Behaviour, retryable: boolean, details
 ];
 
 test.each(MISDEEDS)("an execution whose pool %s is trouble", async (_, misdeed, retryable, details = {}) => {
-  const { session } = opened(misdeed);
+  const { session } = opened(misdeed, LITTLE);
   const error = await trouble(session.run(CALL, NEVER));
   expect(error).toMatchObject({ retryable, details: { request: "POST /executions", ...details } });
   expect(visits).toBe(0);
 });
 
 test.each(MISDEEDS)("a listing whose pool %s is trouble", async (_, misdeed, retryable, details = {}) => {
-  const { session } = opened(misdeed);
+  const { session } = opened(misdeed, LITTLE);
   const error = await trouble(session.prepare([file("f")], NEVER));
   expect(error).toMatchObject({ retryable, details: { request: "GET /files", ...details } });
   expect(visits).toBe(0);
 });
 
 test.each(MISDEEDS)("no misdeed makes anything of the libraries or of the end of a session: %s", async (_, misdeed) => {
-  const { sessions, session } = opened(misdeed);
+  const { sessions, session } = opened(misdeed, LITTLE);
   expect(await sessions.packages()).toEqual([]);
   await session.discard();
 });
@@ -274,11 +275,24 @@ test.each<[what: string, change: object]>([
 test("paths that leave the session's folder are left out of a result", async () => {
   const files = ["ok.txt", "../up", "/etc/passwd", "a/../b", ".", "a//b", "out/ok"].map((path) => ({ path, size: 1 }));
   const images = ["_threadkeep/a.png", "../a.png", "other/a.png", "_threadkeep/../../a.png"];
-  const { session } = opened(executed(`noise\n${JSON.stringify({ ...RESULT, files, images })}\n`));
+  const elsewhere = ["../up", "other/x"].map((at) => ({ path: "x", size: 1, at }));
+  const result = { ...RESULT, files: [...files, ...elsewhere], images };
+  const { session } = opened(executed(`noise\n${JSON.stringify(result)}\n`));
   expect(await session.run(CALL, NEVER)).toMatchObject({
     files: [{ path: "ok.txt" }, { path: "out/ok" }],
     images: ["_threadkeep/a.png"],
   });
+});
+
+test("a file whose name is none for the pool is read where the driver has put it", async () => {
+  const files = [{ path: "it's.csv", size: 1, at: "_threadkeep/k-file-0" }];
+  const { session } = opened((request, response) => {
+    if (request.method === "POST") executed(JSON.stringify({ ...RESULT, files }))(request, response);
+    else response.end("x");
+  });
+  expect(await session.run(CALL, NEVER)).toMatchObject({ files: [{ path: "it's.csv", size: 1 }] });
+  await session.read("it's.csv", 10, NEVER);
+  expect(asked[1]).toBe("GET /subscriptions/s/pools/p/files/k-file-0/content");
 });
 
 test("pages of a listing are followed on the pool's own server, and not without end", async () => {
@@ -294,7 +308,7 @@ test("pages of a listing are followed on the pool's own server, and not without 
     json(request.method === "GET" ? { value: [], nextLink: own(1) } : {})(request, response);
   });
   expect(await endless.session.prepare([], NEVER)).toMatchObject({ fresh: true });
-  expect(asked.length).toBe(20);
+  expect(asked.length).toBe(100);
 
   const foreign = opened((request, response) => json({ value: [], nextLink: elsewhereUrl() })(request, response));
   expect(await trouble(foreign.session.prepare([], NEVER))).toMatchObject({ retryable: true });
