@@ -1,6 +1,7 @@
-// `npm run demo`: two conversations with the real app on local servers, through the unmodified `openai` client.
+// `npm run demo`: three conversations with the real app on local servers, through the unmodified `openai` client.
 
 import OpenAI from "openai";
+import { readTable, tellCode } from "./demo-code.ts";
 import { readManual, tellCitations } from "./demo-files.ts";
 import { startStack } from "./stack.ts";
 
@@ -8,8 +9,8 @@ const MODEL = process.env.DEMO_MODEL ?? "gpt-4o-mini";
 const MODEL_DELAYS = { firstTokenMs: 300, tokenMs: 30 };
 
 const opened = performance.now();
-console.log("Starting Cosmos DB, Service Bus, blobs, the model and the Functions host on free ports …");
-const stack = await startStack({ modelDelays: MODEL_DELAYS, blobs: true });
+console.log("Starting Cosmos DB, Service Bus, blobs, the model, sandboxes and the Functions host on free ports …");
+const stack = await startStack({ modelDelays: MODEL_DELAYS, blobs: true, code: { packages: "fetch" } });
 const model = stack.model.isSimulated ? "simulated model" : stack.model.baseUrl;
 console.log(`Ready after ${since(opened)}: ${stack.baseUrl} (${model})\n`);
 
@@ -17,6 +18,7 @@ try {
   const client = new OpenAI({ baseURL: stack.baseUrl, apiKey: stack.apiKey });
   await converse(client);
   await search(client);
+  await calculate(client);
 } catch (error) {
   console.error(`\n${error instanceof Error ? error.message : error}`);
   process.exitCode = 1;
@@ -59,6 +61,14 @@ async function search(client: OpenAI): Promise<void> {
   const thread = await client.beta.threads.create();
   await ask(client, thread.id, assistantId, "What do the files say about frost?");
   await tellCitations(client, thread.id);
+}
+
+/** Code that the model writes and the app runs: locally in Pyodide, whose charts are matplotlib's if that can be had. */
+async function calculate(client: OpenAI): Promise<void> {
+  const assistantId = await readTable(client, MODEL);
+  const thread = await client.beta.threads.create();
+  await ask(client, thread.id, assistantId, "Draw a chart of the pumps by region, and write the totals to a file.");
+  await tellCode(client, thread.id);
 }
 
 async function ask(client: OpenAI, threadId: string, assistantId: string, question: string): Promise<void> {

@@ -1,5 +1,6 @@
 import type { ChatCompletionFunctionTool, ChatCompletionToolMessageParam } from "openai/resources/chat/completions";
 import { type ChatMessage, type ChatRequest, forcedFunction, functionTools, imagesOf, textOf } from "./chat-request.ts";
+import { codeFor, isAboutCode, isPython, linksIn } from "./code.ts";
 import { exampleValue, type Schema } from "./example-value.ts";
 import { findingIn, isAboutFiles, isSearch } from "./file-search.ts";
 import type { Turn } from "./turn.ts";
@@ -8,8 +9,8 @@ const LONGEST_QUOTE = 400;
 
 /**
  * What the model does when no script says otherwise: it calls a function that the user names or the tool choice forces,
- * searches files that the user asks about, says what the functions returned, and otherwise answers in a way that shows
- * which message it read.
+ * searches files that the user asks about, writes code where it is to calculate or to draw, says what the functions
+ * returned, and otherwise answers in a way that shows which message it read.
  */
 export function defaultTurn(request: ChatRequest): Turn {
   const called = functionsToCall(request);
@@ -38,13 +39,25 @@ function functionsToCall(request: ChatRequest): ChatCompletionFunctionTool[] {
 function toolsNamedBy(message: ChatMessage | undefined, tools: ChatCompletionFunctionTool[]) {
   const text = message ? textOf(message) : "";
   const words = new Set(text.match(/[A-Za-z0-9_-]+/g));
-  return tools.filter((tool) => words.has(tool.function.name) || (isSearch(tool) && isAboutFiles(text)));
+  return tools.filter((tool) => words.has(tool.function.name) || isMeant(tool, text));
 }
+
+const isMeant = (tool: ChatCompletionFunctionTool, text: string) =>
+  (isSearch(tool) && isAboutFiles(text)) || (isPython(tool) && isAboutCode(text));
 
 function callOf(tool: ChatCompletionFunctionTool, { messages }: ChatRequest) {
   if (isSearch(tool)) {
     const message = lastUserMessage(messages);
     return { name: tool.function.name, arguments: { queries: [message ? quoteOf(textOf(message)) : "anything"] } };
+  }
+  if (
+    isPython(tool) &&
+    tool.function.parameters?.properties instanceof Object &&
+    "code" in tool.function.parameters.properties
+  ) {
+    const message = lastUserMessage(messages);
+    const code = codeFor(message ? textOf(message) : "", tool.function.description ?? "");
+    return { name: tool.function.name, arguments: { code } };
   }
   const schema = (tool.function.parameters ?? { type: "object" }) as Schema;
   return { name: tool.function.name, arguments: JSON.stringify(exampleValue(schema) ?? {}) };
@@ -74,6 +87,8 @@ function toolResultsText(messages: ChatMessage[], results: ChatCompletionToolMes
   const lines = results.map((result) => {
     const finding = findingIn(textOf(result), question);
     if (finding !== undefined) return `It has found in the files: ${finding}`;
+    const links = linksIn(textOf(result));
+    if (links !== undefined) return `It has run code, which has written ${links}.`;
     return `${names.get(result.tool_call_id) ?? result.tool_call_id} returned: ${quoteOf(textOf(result))}`;
   });
   return `This is a simulated model. ${lines.join("\n")}`;

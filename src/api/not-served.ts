@@ -30,7 +30,7 @@ export function refusalOfPath(path: string): ApiError {
 
 const isForCode = ({ tools }: { tools: { type: string }[] }) => tools.some(({ type }) => type === "code_interpreter");
 
-/** The header for an answer with something in it that is kept and shown, and that runs go without: no pool runs code. */
+/** The header for an answer with something that is kept and shown, and that runs go without as no pool runs code. */
 export function warningOf(answer: object): Record<string, string> {
   const tools: unknown = Reflect.get(answer, "tools");
   const attachments: unknown = Reflect.get(answer, "attachments");

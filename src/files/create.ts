@@ -36,8 +36,8 @@ export function fileDoc(tenant: string, file: FileToCreate, bytes: number, creat
 }
 
 /**
- * Makes a file of bytes that are in its blob already, and that code has made. May be repeated: one that is there, or was
- * deleted since, stays as it is. `now` in milliseconds.
+ * Makes a file of bytes that are in its blob already, and that code has made. May be repeated: one that is there, or
+ * was deleted since, stays as it is. `now` in milliseconds.
  */
 export async function createGenerated(
   store: Store,

@@ -1,18 +1,27 @@
-/** Documents of what a run begins to write, in progress. Pure; `now` in milliseconds. */
+/** Documents of what a run begins to write, in progress. `now` in milliseconds. */
 import { NO_USAGE, toSeconds } from "../resources/common.ts";
 import { seqOfMintedId } from "../resources/ids.ts";
 import { newReply } from "../resources/message.ts";
-import { newStep, type StepDetails } from "../resources/step.ts";
+import { type StepDetails, newStep as stepOf } from "../resources/step.ts";
 import { type MessageDoc, messageSort, type RunDoc, type StepDoc, stepSort } from "../store/documents.ts";
+import { type Sink, stepEvent } from "./events.ts";
 import { replayedTokens } from "./tools/passing.ts";
 
 export function draftStep(run: RunDoc, id: string, details: StepDetails, now: number): StepDoc {
   return {
-    ...newStep(run, id, details, toSeconds(now)),
+    ...stepOf(run, id, details, toSeconds(now)),
     pk: run.pk,
     kind: "step",
     internal: { sort: stepSort(run.id, seqOfMintedId(id)), usage: NO_USAGE },
   };
+}
+
+/** A step that clients hear of. */
+export function newStep(run: RunDoc, id: string, details: StepDetails, now: number, sink: Sink): StepDoc {
+  const step = draftStep(run, id, details, now);
+  sink(stepEvent(step, "created"));
+  sink(stepEvent(step, "in_progress"));
+  return step;
 }
 
 /** `isHosted`: whether hosted tools are among those of the run. `place`: in a prompt, if not its own. */

@@ -4,30 +4,16 @@
  */
 import type { AnswerPiece, CallPiece, FinishReason, ReportedUsage } from "../model/pieces.ts";
 import { NO_USAGE, type Usage } from "../resources/common.ts";
-import { randomId, seqOfMintedId } from "../resources/ids.ts";
-import { MAX_TOOL_CALLS, sizeOf } from "../resources/limits.ts";
-import { imageContent } from "../resources/message.ts";
+import { randomId } from "../resources/ids.ts";
+import { MAX_TOOL_CALLS } from "../resources/limits.ts";
 import { type FunctionToolCall, isFunctionCall, type StepDetails } from "../resources/step.ts";
 import type { MessageDoc, ReservedIds, RunDoc, StepDoc } from "../store/documents.ts";
 import type { SortedCall } from "./calls.ts";
-import type { Marker, TextPiece } from "./citations.ts";
-import { draftReply, draftStep } from "./drafts.ts";
-import {
-  annotationDelta,
-  callDelta,
-  hostedDelta,
-  imageDelta,
-  inputDelta,
-  messageEvent,
-  outputDelta,
-  type RunEvent,
-  type Sink,
-  stepEvent,
-  textDelta,
-} from "./events.ts";
+import type { Marker } from "./citations.ts";
+import { newStep } from "./drafts.ts";
+import { callDelta, hostedDelta, inputDelta, outputDelta, type RunEvent, type Sink } from "./events.ts";
 import { jsonBytes } from "./json-size.ts";
-import { completedMessage, completedStep } from "./lifecycle.ts";
-import { ReplyText } from "./reply-text.ts";
+import { Reply } from "./reply.ts";
 import { completeUsage } from "./reported-usage.ts";
 import { CALL_BYTES, SaidBytes } from "./said-bytes.ts";
 import { Called } from "./tools/called.ts";
@@ -40,15 +26,11 @@ export class Turn {
   readonly #sink: Sink;
   readonly #now: () => number;
   readonly #toolset: Toolset;
-  #message: MessageDoc | undefined;
-  #messageStep: StepDoc | undefined;
   #toolStep: StepDoc | undefined;
-  #text = new ReplyText([]);
-  /** what the message begins with */
-  #images: readonly string[] = [];
   #markers: readonly Marker[] = [];
   #called: Called;
   #said = new SaidBytes();
+  #reply: Reply;
   #reported: ReportedUsage | undefined;
   finishReason: FinishReason | undefined;
   /** what the call used, once it is closed */
@@ -61,16 +43,22 @@ export class Turn {
     this.#now = now;
     this.#toolset = toolset;
     this.#called = new Called(run, toolset);
+    this.#reply = this.#newReply();
+  }
+
+  #newReply(): Reply {
+    const [run, ids, sink, now] = [this.#run, this.#ids, this.#sink, this.#now];
+    return new Reply({ run, ids, sink, now, isHosted: !this.#toolset.isEmpty }, this.#said, this.#markers);
   }
 
   /** Whether the model has said anything yet. */
   get hasBegun(): boolean {
-    return this.#message !== undefined || this.#toolStep !== undefined;
+    return this.#reply.hasBegun || this.#toolStep !== undefined;
   }
 
   /** Of all that clients have heard so far. Bytes of JSON. */
   get size(): number {
-    return this.#said.bytes - jsonBytes(this.#text.held);
+    return this.#said.bytes - jsonBytes(this.#reply.held);
   }
 
   /**
@@ -86,8 +74,8 @@ export class Turn {
     this.finishReason = undefined;
     this.#reported = undefined;
     this.#called = new Called(this.#run, this.#toolset);
-    this.#text = new ReplyText(this.#markers);
     this.#said = new SaidBytes();
+    this.#reply = this.#newReply();
   }
 
   /** The call is stopped at the bound. */
@@ -98,7 +86,7 @@ export class Turn {
   /** What the text of this call may cite. Before its first piece. */
   cite(markers: readonly Marker[]): void {
     this.#markers = markers;
-    this.#text = new ReplyText(markers);
+    this.#reply = this.#newReply();
   }
 
   /** The model call is over, and its calls are stored in this step: they are to be done. */
@@ -112,7 +100,7 @@ export class Turn {
   /** What comes behind a reason for the end may add to the answer, and changes the reason no more. */
   apply({ text, calls, finishReason, usage }: AnswerPiece): void {
     if (usage !== undefined) this.#reported = usage;
-    if (text !== "") this.#addText(text);
+    if (text !== "") this.#reply.add(text, this.#toolStep !== undefined);
     if (calls.length > 0) {
       this.#called.sorter.nextChunk();
       for (const piece of calls) this.#addCall(piece);
@@ -127,7 +115,7 @@ export class Turn {
 
   /** All that the model has said, for counting it. */
   get words(): string[] {
-    return [this.#text.whole, ...this.#called.sorter.told.map((call) => `${call.name}${call.arguments}`)];
+    return [this.#reply.whole, ...this.#called.sorter.told.map((call) => `${call.name}${call.arguments}`)];
   }
 
   /**
@@ -137,25 +125,24 @@ export class Turn {
   close(counted: Usage = NO_USAGE): void {
     this.usage = completeUsage(this.#reported, counted);
     this.endText();
-    if (!this.hasBegun) this.#openMessage();
+    if (!this.hasBegun) this.#reply.open(false);
     this.#completeArguments();
     this.#called.close();
-    if (this.#toolStep !== undefined) this.#completeReply();
-    this.#settleContents();
+    if (this.#toolStep !== undefined) this.#reply.complete(true);
+    this.#settleCalls();
+    // The usage of a call that does both goes to the calls' step.
     if (this.#toolStep !== undefined) this.#toolStep = this.#charged(this.#toolStep);
-    else if (this.#messageStep !== undefined) this.#messageStep = this.#charged(this.#messageStep);
+    else this.#reply.charge((step) => this.#charged(step));
   }
 
   /** Message and step of the text, if there was any, with what has come so far. */
   get reply(): { message: MessageDoc; step: StepDoc } | undefined {
-    this.#settleContents();
-    if (this.#message === undefined || this.#messageStep === undefined) return undefined;
-    return { message: this.#message, step: this.#messageStep };
+    return this.#reply.documents(this.finishReason !== undefined);
   }
 
   /** The step of the calls, if there are any, and those of them that the client is to answer. */
   get toolCalls(): { step: StepDoc; calls: FunctionToolCall[] } | undefined {
-    this.#settleContents();
+    this.#settleCalls();
     if (this.#toolStep === undefined) return undefined;
     return { step: this.#toolStep, calls: this.#called.all.filter(isFunctionCall) };
   }
@@ -184,54 +171,19 @@ export class Turn {
 
   /** The files that the text links. */
   get linked(): string[] {
-    return this.#text.linked;
+    return this.#reply.linked;
   }
 
   /** All documents of the turn as they are now. */
   get documents(): (MessageDoc | StepDoc)[] {
-    this.#settleContents();
-    return [this.#messageStep, this.#message, this.#toolStep].filter((doc) => doc !== undefined);
+    const { message, step } = this.reply ?? {};
+    this.#settleCalls();
+    return [step, message, this.#toolStep].filter((doc) => doc !== undefined);
   }
 
   /** No more text comes, for now at least: what was held back is text. */
   endText(): void {
-    for (const piece of this.#text.end()) this.#tellText(piece);
-  }
-
-  /** A message that was completed when calls began takes no more: no model is known to go on with it. */
-  #addText(piece: string): void {
-    if (this.#message !== undefined && this.#message.status !== "in_progress") return;
-    const taken = this.#said.take(piece);
-    if (taken !== "") for (const each of this.#text.push(taken)) this.#tellText(each);
-  }
-
-  /** What a citation adds to its message is bounded with the text. */
-  #tellText(piece: TextPiece): void {
-    const message = this.#message ?? this.#openMessage();
-    const first = this.#text.isEmpty;
-    const { value, annotation } = piece;
-    const told = annotation && annotationDelta(annotation, this.#text.citations);
-    this.#text.tell(piece);
-    if (told !== undefined) this.#said.add(sizeOf(told));
-    this.#sink(textDelta(message, value, first, told, this.#images.length));
-  }
-
-  /** A message that begins when there are calls already is listed behind them, as it was told. */
-  #openMessage(): MessageDoc {
-    const { message: early, lateMessage, lateMessageStep } = this.#ids;
-    const isLate = this.#toolStep !== undefined && lateMessage !== undefined && lateMessageStep !== undefined;
-    const id = isLate ? lateMessage : early;
-    const stepId = isLate ? lateMessageStep : this.#ids.messageStep;
-    const step = this.#newStep(stepId, { type: "message_creation", message_creation: { message_id: id } });
-    const place = isLate ? { prompt_seq: seqOfMintedId(early) } : {};
-    const message = draftReply(this.#run, id, this.#now(), !this.#toolset.isEmpty, place);
-    this.#messageStep = step;
-    this.#message = message;
-    this.#sink(messageEvent(message, "created"));
-    this.#sink(messageEvent(message, "in_progress"));
-    this.#images = this.#run.internal.images ?? [];
-    for (const [index, id] of this.#images.entries()) this.#sink(imageDelta(message, index, id));
-    return message;
+    this.#reply.end(this.#toolStep !== undefined);
   }
 
   /** Clients hear of a call when its name is known. */
@@ -257,8 +209,9 @@ export class Turn {
     if (call.name === "") return;
     if (this.#toolStep === undefined) {
       this.endText();
-      this.#completeReply();
-      this.#toolStep = this.#newStep(this.#ids.toolStep, { type: "tool_calls", tool_calls: [] });
+      this.#reply.complete(this.finishReason !== undefined);
+      const none: StepDetails = { type: "tool_calls", tool_calls: [] };
+      this.#toolStep = newStep(this.#run, this.#ids.toolStep, none, this.#now(), this.#sink);
     }
     const place = this.#called.sorter.told.length;
     call.serverId = this.#said.take(call.serverId);
@@ -298,43 +251,12 @@ export class Turn {
     }
   }
 
-  /** Text that came before function calls is a finished message; the usage of the call goes to the calls' step. */
-  #completeReply(): void {
-    if (this.#message?.status !== "in_progress" || this.#messageStep === undefined) return;
-    this.#settleContents();
-    this.#message = completedMessage(this.#message, this.#now());
-    this.#messageStep = completedStep(this.#messageStep, this.#now());
-    this.#sink(messageEvent(this.#message, "completed"));
-    this.#sink(stepEvent(this.#messageStep, "completed"));
-  }
-
-  #newStep(id: string, details: StepDetails): StepDoc {
-    const step = draftStep(this.#run, id, details, this.#now());
-    this.#sink(stepEvent(step, "created"));
-    this.#sink(stepEvent(step, "in_progress"));
-    return step;
-  }
-
-  #settleContents(): void {
-    if (this.#message?.status === "in_progress") {
-      this.#message = { ...this.#message, ...this.#contents };
-    }
-    if (this.#toolStep !== undefined) {
-      const details = { type: "tool_calls" as const, tool_calls: this.#called.all };
-      const hosted = this.#called.records;
-      const internal = { ...this.#toolStep.internal, ...(hosted.length > 0 && { hosted }) };
-      this.#toolStep = { ...this.#toolStep, step_details: details, internal };
-    }
-  }
-
-  /** A message is never without content once it is over, and has no empty text behind images. */
-  get #contents(): Pick<MessageDoc, "content" | "attachments"> {
-    const images = this.#images.map(imageContent);
-    const hasText = !this.#text.isEmpty || (this.finishReason !== undefined && images.length === 0);
-    return {
-      content: hasText ? [...images, this.#text.content] : images,
-      attachments: this.linked.map((id) => ({ file_id: id, tools: [{ type: "code_interpreter" }] })),
-    };
+  #settleCalls(): void {
+    if (this.#toolStep === undefined) return;
+    const details = { type: "tool_calls" as const, tool_calls: this.#called.all };
+    const hosted = this.#called.records;
+    const internal = { ...this.#toolStep.internal, ...(hosted.length > 0 && { hosted }) };
+    this.#toolStep = { ...this.#toolStep, step_details: details, internal };
   }
 
   #charged(step: StepDoc): StepDoc {

@@ -1,17 +1,33 @@
 /** Files on their way into a session and out of it. */
 import { LARGEST_FILE } from "../../code/dynamic-sessions.ts";
-import type { CellResult, ChangedFile, CodeSession, SessionFile } from "../../code/session.ts";
+import type { CellResult, ChangedFile, CodeSession, CodeSessions, SessionFile } from "../../code/session.ts";
 import type { ToldFile } from "../../code/tool.ts";
 import { derivedId, seqOfMintedId } from "../../resources/ids.ts";
 import { MAX_IMAGE_BYTES } from "../../resources/image.ts";
 import type { CodeSessionState, FileDoc, RunDoc, WrittenFile } from "../../store/documents.ts";
-import type { CodeSources } from "./code-interpreter.ts";
 
 /** A file that code has made. */
 export interface GeneratedFile {
   id: string;
   filename: string;
   bytes: number;
+}
+
+/** Where code runs, and where its files come from and go to. All of it throws `StoreTrouble` for what may pass. */
+export interface CodeSources {
+  sessions: CodeSessions;
+  /** of one call, in seconds */
+  timeout: number;
+  /** milliseconds since 1970 */
+  now: () => number;
+  /** The tenant's files of these ids, by id, without those that are gone. */
+  files(tenant: string, ids: string[]): Promise<Map<string, FileDoc>>;
+  /** The bytes of a file; undefined if they are gone. */
+  open(tenant: string, fileId: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined>;
+  /** Stores bytes that are no file yet: they are kept for a day. May be repeated. */
+  save(tenant: string, fileId: string, bytes: Uint8Array, signal: AbortSignal): Promise<void>;
+  /** Makes a file of stored bytes. May be repeated. */
+  keep(tenant: string, file: GeneratedFile): Promise<void>;
 }
 
 /** Of one call: what is beyond cannot be linked. */
@@ -25,7 +41,7 @@ const MOST_REMEMBERED = 40;
 /** A path that is remembered. Characters. */
 const LONGEST_PATH = 250;
 
-/** Bytes that are no file's are deleted after a day (src/files/sweep.ts): before that nothing leads to them any more. */
+/** Bytes that are no file are deleted after a day (src/files/sweep.ts): before that nothing leads to them any more. */
 const LINKABLE = 20 * 3_600_000;
 
 const PNG = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);

@@ -4,14 +4,14 @@
  */
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type CellResult, type CodeSession, type CodeSessions, CodeTrouble } from "../../code/session.ts";
+import { type CellResult, type CodeSession, CodeTrouble } from "../../code/session.ts";
 import { codeTool, died, NO_CODE, timedOut } from "../../code/tool.ts";
 import type { CodeToolCall, HostedToolCall } from "../../resources/step.ts";
 import type { CodeSessionState, FileDoc, HostedRecord, RunDoc, ThreadDoc } from "../../store/documents.ts";
 import type { Marker } from "../citations.ts";
 import { CodeStream, codeOf } from "../code-stream.ts";
 import { fileLinks } from "../file-links.ts";
-import { CodeFiles, type GeneratedFile, sessionFiles, toldFiles } from "./code-files.ts";
+import { CodeFiles, type CodeSources, sessionFiles, toldFiles } from "./code-files.ts";
 import { callOf, type Done, Readable } from "./code-outputs.ts";
 import {
   type AskedCall,
@@ -24,23 +24,6 @@ import {
   type ThreadChanges,
   ToolTrouble,
 } from "./hosted-tool.ts";
-
-/** Where code runs, and where its files come from and go to. All of it throws `StoreTrouble` for what may pass. */
-export interface CodeSources {
-  sessions: CodeSessions;
-  /** of one call, in seconds */
-  timeout: number;
-  /** milliseconds since 1970 */
-  now: () => number;
-  /** The tenant's files of these ids, by id, without those that are gone. */
-  files(tenant: string, ids: string[]): Promise<Map<string, FileDoc>>;
-  /** The bytes of a file; undefined if they are gone. */
-  open(tenant: string, fileId: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined>;
-  /** Stores bytes that are no file yet: they are kept for a day. May be repeated. */
-  save(tenant: string, fileId: string, bytes: Uint8Array, signal: AbortSignal): Promise<void>;
-  /** Makes a file of stored bytes. May be repeated. */
-  keep(tenant: string, file: GeneratedFile): Promise<void>;
-}
 
 /** How long before the end of its run the code is to end. Seconds. */
 const BEFORE_EXPIRY = 2;

@@ -7,7 +7,7 @@ import { createGenerated } from "../../files/create.ts";
 import type { Store } from "../../store/store.ts";
 import { StoreTrouble } from "../../store/trouble.ts";
 import { filesOf } from "../../stores/files.ts";
-import type { CodeSources } from "./code-interpreter.ts";
+import type { CodeSources } from "./code-files.ts";
 
 /**
  * `store` reads with the account's freshness: other instances receive files. `timeout` of one call in seconds, `now` in

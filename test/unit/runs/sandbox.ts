@@ -7,8 +7,8 @@ import type {
   Prepared,
   SessionFile,
 } from "../../../src/code/session.ts";
-import type { GeneratedFile } from "../../../src/runs/tools/code-files.ts";
-import { CodeInterpreter, type CodeSources } from "../../../src/runs/tools/code-interpreter.ts";
+import type { CodeSources, GeneratedFile } from "../../../src/runs/tools/code-files.ts";
+import { CodeInterpreter } from "../../../src/runs/tools/code-interpreter.ts";
 import type { FileDoc } from "../../../src/store/documents.ts";
 
 type Done = Extract<CellResult, { kind: "done" }>;
