@@ -242,6 +242,9 @@ def begin(old):
     for name in ("__loader__", "__package__", "__spec__"):
         space.__dict__[name] = None
     space.__dict__["display"] = display
+    for name in ("exit", "quit"):  # a kernel has none
+        if not hasattr(builtins, name):
+            space.__dict__[name] = sys.exit
     state = {"cell": 0, "fresh": True, "futures": 0, "loop": None, "images": [], "ledgers": []}
     os.makedirs(ROOT, exist_ok=True)
     os.chdir(ROOT)

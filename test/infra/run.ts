@@ -10,6 +10,8 @@ import path from "node:path";
 import { isDeepStrictEqual, parseArgs } from "node:util";
 import { type Answer, type Bicep, findBicep } from "./bicep.ts";
 import { packageOf } from "./package.ts";
+import { TYPES } from "./rules/rule.ts";
+import { Snapshot } from "./snapshot.ts";
 
 const ROOT = path.join(import.meta.dirname, "../..");
 const INFRA = path.join(ROOT, "infra");
@@ -73,6 +75,20 @@ function refusals(bicep: Bicep, infra: string): Check[] {
   });
 }
 
+/** An option that leaves a resource out leaves its setting empty, too. */
+function leftOut(bicep: Bicep, infra: string): Check {
+  const file = path.join(infra, "snapshots/without.bicepparam");
+  const options = "param chatModel = 'm'\nparam codeSessions = false";
+  writeFileSync(
+    file,
+    `using '../main.bicep'\nparam environmentName = 'w'\nparam location = 'swedencentral'\n${options}\n`,
+  );
+  const { text, ok } = bicep.snapshot(file);
+  const snapshot = ok ? new Snapshot(read(file.replace(/\.bicepparam$/, ".snapshot.json"))) : undefined;
+  const isLeftOut = snapshot?.of(TYPES.sessionPool).length === 0 && snapshot.settings.CODE_SESSIONS_ENDPOINT === "";
+  return { name: "no pool of sandboxes without CODE_SESSIONS", trouble: isLeftOut ? "" : `There is one: ${text}` };
+}
+
 function difference(infra: string, snapshot: string): string {
   const given = readSnapshot(path.join(infra, snapshot));
   const kept = readSnapshot(path.join(INFRA, snapshot));
@@ -133,7 +149,13 @@ function check(bicep: Bicep | string): Check[] {
     return [packaging()];
   }
   const infra = copyOfInfra();
-  return [packaging(), ...templates(bicep, infra), ...snapshots(bicep, infra), ...refusals(bicep, infra)];
+  return [
+    packaging(),
+    ...templates(bicep, infra),
+    ...snapshots(bicep, infra),
+    ...refusals(bicep, infra),
+    leftOut(bicep, infra),
+  ];
 }
 
 const read = (file: string) => readFileSync(file, "utf8");

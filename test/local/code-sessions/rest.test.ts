@@ -36,6 +36,13 @@ const query = { identifier: ONE };
 const post = (body: unknown, url = caller.url("/executions", query)) =>
   caller.send<{ error?: { code?: string } }>("POST", url, { body: JSON.stringify(body) });
 
+/** What the server says to these bytes, up to the end of its answer. */
+async function raw(text: string): Promise<string> {
+  const socket = connect(server.port, "127.0.0.1");
+  socket.write(text.replaceAll("\n", "\r\n"));
+  return (await socket.setEncoding("utf8").toArray()).join("");
+}
+
 test.each<[what: string, path: string, status: number, code: string]>([
   ["no api-version", "/files?identifier=abcd", 400, "MissingApiVersionParameter"],
   ["another api-version", "/files?identifier=abcd&api-version=2024-02-02-preview", 400, "UnsupportedApiVersion"],
@@ -263,18 +270,11 @@ test("uploads that are none are refused, and too large ones before they are read
   for (const body of ["text", form("other"), new FormData()]) {
     expect((await caller.send("POST", url, { body })).status).toBe(400);
   }
-  const large = await caller.upload("with-files", "x", new Uint8Array(128 * 2 ** 20 + 100_000)).catch(() => undefined);
-  // The server may cut the connection before the client has read the answer.
-  if (large !== undefined) expect(large.status).toBe(413);
-  expect(await caller.value("with-files", "import os; os.path.exists('/mnt/data/x')")).toBe(false);
+  const { pathname, search } = new URL(url);
+  const head = `Host: a\nAuthorization: Bearer ${KEY}\nContent-Type: multipart/form-data; boundary=x\nConnection: close\n`;
+  const length = 128 * 2 ** 20 + 100_000;
+  expect(await raw(`POST ${pathname}${search} HTTP/1.1\n${head}Content-Length: ${length}\n\n`)).toContain("413 ");
 });
-
-/** What the server says to these bytes, up to the end of its answer. */
-async function raw(text: string): Promise<string> {
-  const socket = connect(server.port, "127.0.0.1");
-  socket.write(text.replaceAll("\n", "\r\n"));
-  return (await socket.setEncoding("utf8").toArray()).join("");
-}
 
 test("requests that are ambiguous, or lead to another host, are refused", async () => {
   const head = `Host: 127.0.0.1\nAuthorization: Bearer ${KEY}\n`;

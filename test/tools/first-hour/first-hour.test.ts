@@ -17,7 +17,7 @@ import { allDocs, answeredThread } from "../check-store/good-threads.ts";
 
 const MAIN = path.resolve(import.meta.dirname, "../../../tools/first-hour/main.ts");
 const KEY = "the-key-of-the-first-hour";
-const WHOLE = 120_000;
+const WHOLE = 200_000;
 
 let stack: Stack;
 let client: CosmosClient;
