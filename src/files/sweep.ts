@@ -29,8 +29,8 @@ export const ORPHAN_AGE = 86_400_000;
 const PAGE = 500;
 
 /**
- * Deletes the blobs that have been there for a day though no file has them: a process died between writing the bytes
- * and the file's document. `before` (milliseconds): only blobs that were last written before. Answers with their
+ * Deletes the blobs that have been there for a day though no file has them: code has written them and no message has
+ * linked them, or a process died between writing the bytes and the file's document. `before` (milliseconds): only blobs that were last written before. Answers with their
  * number.
  */
 export async function sweepOrphans(tools: FileTools, before = tools.now() - ORPHAN_AGE): Promise<number> {
@@ -46,7 +46,8 @@ export async function sweepOrphans(tools: FileTools, before = tools.now() - ORPH
       count += 1;
     }
   }
-  if (count > 0) log.warn("blobs of no file were deleted", { number: count });
+  // Mostly what code has written and no message has linked.
+  if (count > 0) log.info("blobs of no file were deleted", { number: count });
   return count;
 }
 

@@ -4,7 +4,7 @@
  * object's `seq`, its place in every list; `seq` is a field of its own so that imported objects keep their old ids and
  * still get a place.
  */
-import { createHash, randomFillSync } from "node:crypto";
+import { createHash, randomBytes, randomFillSync } from "node:crypto";
 
 export const ID_PREFIXES = {
   assistant: "asst",
@@ -68,6 +68,9 @@ export function mintId(kind: IdKind, seq: string): string {
 export function randomId(kind: IdKind): string {
   return beginningOf(kind) + randomDigits(24);
 }
+
+/** What a thread's session is called: nothing about it can be guessed. */
+export const sessionId = (): string => randomBytes(16).toString("hex");
 
 /**
  * The id of something that another object makes, whose place (`seq`) it gets: the same name gives the same id, so that

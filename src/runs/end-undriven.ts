@@ -1,5 +1,6 @@
 /** Ends a run that no process drives: it has expired, was cancelled, or cannot go on. */
 import { countMessageTokens } from "../model/tokens.ts";
+import { sessionId } from "../resources/ids.ts";
 import type { MessageDoc, RunDoc, StepDoc } from "../store/documents.ts";
 import type { Partition, Versioned } from "../store/partition.ts";
 import type { Engine } from "./engine.ts";
@@ -38,6 +39,8 @@ export async function endUndriven(
     leftovers: [],
     events: [...opening, ...endingEvents(run, last, documents)],
     unlocks: true,
+    // The code of a dead driver may still run: the next code must not wait for it.
+    ...(run.internal.pending !== undefined && { thread: { "code_session/id": sessionId() } }),
     sameContents: true,
   });
   const sent = await batch.send(partition);

@@ -2,10 +2,10 @@
  * code_interpreter: the model runs Python in a session of its thread, and shows what it has drawn and written
  * (docs/contract.md, "code_interpreter in runs").
  */
-import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CellResult, type CodeSession, CodeTrouble } from "../../code/session.ts";
 import { codeTool, died, NO_CODE, timedOut } from "../../code/tool.ts";
+import { sessionId } from "../../resources/ids.ts";
 import type { CodeToolCall, HostedToolCall } from "../../resources/step.ts";
 import type { CodeSessionState, FileDoc, HostedRecord, RunDoc, ThreadDoc } from "../../store/documents.ts";
 import type { Marker } from "../citations.ts";
@@ -91,7 +91,7 @@ export class CodeInterpreter implements HostedTool {
   before({ thread }: HostedUse): ThreadChanges {
     const known = thread.internal.code_session;
     if (known !== undefined && known !== null) return {};
-    return { code_session: { id: freshId(), files: [] } };
+    return { code_session: { id: sessionId(), files: [] } };
   }
 
   after(): ThreadChanges {
@@ -167,7 +167,7 @@ export class CodeInterpreter implements HostedTool {
   /** What follows goes to another session: the old one is gone, or is not to be met again. */
   #renew(): void {
     this.#session = undefined;
-    this.#state = { ...this.#known(), id: freshId() };
+    this.#state = { ...this.#known(), id: sessionId() };
     this.#isSaved = false;
   }
 
@@ -185,8 +185,6 @@ export class CodeInterpreter implements HostedTool {
     return Math.max(1, Math.min(this.#sources.timeout, left - BEFORE_EXPIRY));
   }
 }
-
-const freshId = () => randomBytes(16).toString("hex");
 
 const codeIn = (call: HostedToolCall): string => (call.type === "code_interpreter" ? call.code_interpreter.input : "");
 

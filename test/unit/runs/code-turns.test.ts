@@ -501,6 +501,25 @@ describe("between the model's call and the batch", () => {
     expect(world.sandbox.discarded).toHaveLength(1);
   });
 
+  test("a run that is cancelled after its driver died leaves no step open, and the thread another session", async () => {
+    const { asked, scene, run, gate, driven } = await running([python("while True: pass")]);
+    const { _etag: _, ...stored } = await asked.read(run.id);
+    const lease = { owner: "gone", until: Date.now() - 1 };
+    await asked.partition.batch([{ put: { ...stored, internal: { ...stored.internal, lease } } }]);
+    await cancelRun(world.base.engine, { partition: asked.partition, threadId: asked.threadId, runId: run.id });
+    gate.resolve();
+    await driven;
+    expect(await asked.read(run.id)).toMatchObject({
+      status: "cancelled",
+      usage: { total_tokens: expect.any(Number) },
+    });
+    expect(await stepsOf(scene, run.id)).toMatchObject([{ status: "cancelled" }]);
+    const { internal } = await threadOf(scene);
+    expect(internal.active_run).toBeNull();
+    expect(internal.code_session).toMatchObject({ id: expect.stringMatching(/^[0-9a-f]{32}$/), files: [] });
+    expect(internal.code_session?.id).not.toBe(world.sandbox.ran[0]?.session);
+  });
+
   test("the session of a driver that was taken over goes on", async () => {
     const { asked, run, gate, driven } = await running([python("a")]);
     const { _etag: _, ...taken } = await asked.read(run.id);
