@@ -5,10 +5,10 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { toFile } from "openai";
-import { pdfOf } from "../../test/lib/files/pdf.ts";
 import { onTracedApp, type Trace } from "../cost/trace.ts";
 import { eachInLanes } from "../lib/lanes.ts";
 import type { Bench, Measurement, Outcome } from "../lib/measurement.ts";
+import { pdfOf } from "../lib/pdf.ts";
 import { median } from "../lib/quantiles.ts";
 import type { Subject } from "../lib/subject.ts";
 
