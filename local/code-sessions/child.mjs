@@ -149,7 +149,11 @@ def harness(need, packages):
             if package is None or package in self.asked:
                 return None
             self.asked.add(package)
-            if not run_sync(need(package)):
+            try:
+                if not run_sync(need(package)):
+                    return None
+            except RuntimeError:  # Python cannot wait here, such as in a callback of JavaScript's
+                self.asked.discard(package)
                 return None
             importlib.invalidate_caches()
             return importlib.machinery.PathFinder.find_spec(name, path, target)

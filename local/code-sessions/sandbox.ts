@@ -186,6 +186,8 @@ export class Sandbox {
       this.#process.once("error", (error) => {
         this.#stderr += error.message;
         this.kill("crash");
+        // A process that could not be started closes nothing.
+        if (this.#process.pid === undefined) resolve();
       });
       this.#process.once("close", () => {
         this.kill("crash");

@@ -38,6 +38,8 @@ export interface CodeSessionsOptions {
   /** Where wheels come from, and the list of them; those of Pyodide's own release if absent. */
   wheels?: { source: string; lockFile: string; offered: string[] };
   limits?: Partial<SandboxLimits>;
+  /** Finds Deno's executable, or throws NoSandbox; the package of this project if absent. */
+  findDeno?: () => string;
   /** Milliseconds since 1970. */
   now?: () => number;
 }
@@ -143,7 +145,7 @@ class LocalSessions implements CodeSessions {
 
   /** Throws NoSandbox. */
   #sandboxOptions(pyodide: string): SandboxOptions {
-    const deno = denoExecutable();
+    const deno = (this.#options.findDeno ?? denoExecutable)();
     this.#reaper ??= new Reaper();
     return {
       deno,

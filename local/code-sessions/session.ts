@@ -1,10 +1,9 @@
 /** One session: a sandbox that answers one request after the other, and what the server remembers of its executions. */
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
-import { fileNotFound, invalid, sessionEnded } from "./errors.ts";
+import { fileNotFound, invalid } from "./errors.ts";
 import type { Execution, Order } from "./executions.ts";
 import { joined } from "./names.ts";
-import { NoSandbox } from "./runtime.ts";
 import { type EndReason, Missing, type Sandbox, SandboxEnded } from "./sandbox.ts";
 
 export interface FileEntry {
@@ -27,6 +26,7 @@ export const MOST_FILES = 10_000;
 // What a sandbox says of itself, by code that may not be ours any more.
 const description = z.object({ type: z.enum(["file", "directory"]), size: z.number().min(0), modified: z.number() });
 const entrySchema = description.extend({ name: z.string().max(1000), directory: z.string().max(10_000) });
+const nothing = z.object({});
 const listing = z.object({ entries: z.array(entrySchema).max(MOST_FILES) });
 const outcome = z.object({ failed: z.boolean(), result: z.string(), out: z.int().min(0) });
 
@@ -108,48 +108,63 @@ export class Session {
   }
 
   async upload(folder: string, name: string, content: Uint8Array): Promise<FileEntry> {
-    const head = await this.#file("put", { directory: folder, name }, content).catch((error: unknown) => {
+    const fields = { directory: folder, name };
+    const { told } = await this.#file("put", fields, description, content).catch((error: unknown) => {
       if (error instanceof Missing) throw invalid("There is something else under this name.");
       throw error;
     });
-    return { name, directory: folder, ...described(head) };
+    return { name, directory: folder, ...told };
   }
 
   /** What stands below a folder; at most MOST_FILES. Throws 404 if there is no such folder. */
   async list(folder: string, isRecursive: boolean): Promise<FileEntry[]> {
     const fields = { path: folder, recursive: isRecursive, most: MOST_FILES };
-    const head = await this.#file("list", fields).catch(orNotFound(folder));
-    return parsed(listing, head).entries;
+    return (await this.#file("list", fields, listing).catch(orNotFound(folder))).told.entries;
   }
 
   async describe(folder: string, name: string): Promise<FileEntry> {
-    const head = await this.#file("stat", { path: joined(folder, name) }).catch(orNotFound(name));
-    return { name, directory: folder, ...described(head) };
+    const fields = { path: joined(folder, name) };
+    const { told } = await this.#file("stat", fields, description).catch(orNotFound(name));
+    return { name, directory: folder, ...told };
   }
 
   /** A piece of a file from this byte on, with the size of the whole. */
   async read(folder: string, name: string, from: number): Promise<{ size: number; bytes: Uint8Array }> {
     const fields = { path: joined(folder, name), from, most: PIECE };
-    const frame = await this.#inTurn((sandbox) => sandbox.ask("get", fields, LONGEST_OPERATION)).catch(
-      orNotFound(name),
-    );
-    return { size: described(frame.head).size, bytes: frame.bytes };
+    const { told, bytes } = await this.#file("get", fields, description).catch(orNotFound(name));
+    return { size: told.size, bytes };
   }
 
   async remove(folder: string, name: string): Promise<void> {
-    await this.#file("remove", { path: joined(folder, name) }).catch(orNotFound(name));
+    await this.#file("remove", { path: joined(folder, name) }, nothing).catch(orNotFound(name));
   }
 
-  async #file(operation: string, fields: object, content?: Uint8Array): Promise<object> {
-    return (await this.#inTurn((sandbox) => sandbox.ask(operation, fields, LONGEST_OPERATION, content))).head;
+  #file<T>(
+    operation: string,
+    fields: object,
+    schema: z.ZodType<T>,
+    content?: Uint8Array,
+  ): Promise<{ told: T; bytes: Uint8Array }> {
+    return this.#inTurn(async (sandbox) => {
+      const { head, bytes } = await sandbox.ask(operation, fields, LONGEST_OPERATION, content);
+      return { told: schema.parse(head), bytes };
+    });
   }
 
-  /** One after the other, in the order of their arrival. */
+  /**
+   * One after the other, in the order of their arrival. An answer that cannot be understood ends the session. Throws
+   * Missing, SandboxEnded and NoSandbox.
+   */
   #inTurn<T>(work: (sandbox: Sandbox) => Promise<T>): Promise<T> {
     this.busy += 1;
     const turn = this.#queue.then(async () => {
       try {
-        return await work(await this.#sandbox);
+        const sandbox = await this.#sandbox;
+        return await work(sandbox).catch((error: unknown) => {
+          if (error instanceof Missing || error instanceof SandboxEnded) throw error;
+          sandbox.kill("forged");
+          throw new SandboxEnded("forged");
+        });
       } catch (error) {
         if (error instanceof SandboxEnded) this.#end ??= error.reason;
         throw error;
@@ -196,20 +211,11 @@ function cut(text: string, length: number): string {
   return text.slice(0, end >= 0xd800 && end <= 0xdbff ? length - 1 : length);
 }
 
-/** Whatever is wrong with what a sandbox says is its crash. */
 function failure(error: unknown): Pick<Execution, "status" | "error"> {
-  if (error instanceof NoSandbox) throw error;
-  const [code, message] = ENDS[error instanceof SandboxEnded ? error.reason : "crash"];
+  if (!(error instanceof SandboxEnded)) throw error;
+  const [code, message] = ENDS[error.reason];
   return { status: "Failed", error: { error: { code, message } } };
 }
-
-function parsed<T>(schema: z.ZodType<T>, head: object): T {
-  const { success, data } = schema.safeParse(head);
-  if (!success) throw sessionEnded("it answered something else");
-  return data;
-}
-
-const described = (head: object) => parsed(description, head);
 
 function orNotFound(name: string): (error: unknown) => never {
   return (error) => {

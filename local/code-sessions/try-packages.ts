@@ -1,5 +1,5 @@
 /**
- * `node local/code-sessions/try-packages.ts`: whether the packages that sessions may import can be fetched and used here.
+ * Whether packages that sessions may import can be fetched and used here: `node local/code-sessions/try-packages.ts`.
  * Needs the internet, and ends with 1 if something does not work.
  */
 import { randomBytes } from "node:crypto";

@@ -48,8 +48,8 @@ test("what does not end is ended with its time, and takes no memory of this proc
     "while True: print('x' * 10_000)",
     javaScript("Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)"),
     javaScript("for (;;) Deno.stderr.writeSync(new Uint8Array(65536))"),
-    javaScript("for (;;) Deno.stdin.readSync(new Uint8Array(9))"),
     ...ifAll([
+      javaScript("for (;;) Deno.stdin.readSync(new Uint8Array(9))"),
       "import re; re.match(r'(a+)+$', 'a' * 40 + 'b')",
       "10 ** 10 ** 8",
       "import sys\nwhile True: print('x' * 10_000, file=sys.stderr)",
@@ -84,11 +84,11 @@ linuxTest("memory that Python does not count is counted for the whole process, a
 
 test("what breaks the interpreter ends the session at once", async () => {
   const codes = [
-    "import os; os.abort()",
     "import ctypes; ctypes.memset(0, 255, 10_000_000)",
     "import sys; sys.setrecursionlimit(10**9)\ndef f(): f()\nf()",
     "deep = []\nfor _ in range(100_000): deep = [deep]\ndeep",
     ...ifAll([
+      "import os; os.abort()",
       "import os; os._exit(0)",
       "import ctypes; ctypes.string_at(1 << 31)",
       "import os; os.system('id')",
@@ -113,9 +113,13 @@ const first = { id: 1, failed: false, result: "7", out: 0, bytes: 0 };
 test("forged frames end their session and nothing else", async () => {
   const forged = [
     "[255, 255, 255, 255]",
-    frame({ ...first, id: 7777 }),
     frame({ ...first, result: "{" }),
-    ...ifAll([frame({ ...first, failed: 1 }), frame({ id: -1, fatal: "x", bytes: 0 }), frame({ ...first, out: -1 })]),
+    ...ifAll([
+      frame({ ...first, id: 7777 }),
+      frame({ ...first, failed: 1 }),
+      frame({ id: -1, fatal: "x", bytes: 0 }),
+      frame({ ...first, out: -1 }),
+    ]),
   ];
   const ends = await Promise.all(forged.map((bytes, index) => endOf(write(bytes), 10, `forger-${index}`)));
   expect(new Set(ends)).toEqual(new Set(["SessionCrashed"]));

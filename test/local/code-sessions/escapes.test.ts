@@ -64,7 +64,7 @@ async function attack(code: string, identifier = "attacker"): Promise<string> {
     .replaceAll("SECRET_FILE", secretFile)
     .replaceAll("FOLDER", folder)
     .replaceAll("PARENT", String(process.pid));
-  const { status, body } = await caller.execute(identifier, filled, { timeoutInSeconds: 5 });
+  const { status, body } = await caller.execute(identifier, filled, { timeoutInSeconds: 30 });
   const told = JSON.stringify(body);
   expect(status).toBe(200);
   expect(visits).toBe(0);

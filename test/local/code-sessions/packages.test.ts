@@ -11,7 +11,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { PackageMode } from "../../../local/code-sessions/packages.ts";
 import { type CodeSessions, startCodeSessions } from "../../../local/code-sessions/server.ts";
 import { CODE_CACHE } from "../../../local/stack-code.ts";
-import { Caller, KEY } from "./caller.ts";
+import { Caller, javaScript, KEY } from "./caller.ts";
 
 const LONGEST_PREPARATION = 180_000;
 // A session begins within a second, or within ten on a machine that is busy otherwise.
@@ -133,8 +133,12 @@ test(
     // As the driver does it: a module that is imported by code which is made while the cell runs.
     const nested = "import base64; exec(base64.b64decode('aW1wb3J0IGJhc2VudW1iZXJz')); basenumbers.SEVEN";
     expect(await caller.value("other-session", nested)).toBe(7);
-    expect((await server.stats()).starts).toMatchObject({ snapshot: 2, fallback: 0 });
+    expect((await server.stats()).starts).toMatchObject({ fallback: 0 });
     expect(fetched.sort()).toEqual(["/base_numbers-1.0-py3-none-any.whl", "/far_numbers-1.0-py3-none-any.whl"]);
+    // In a coroutine, too.
+    const inTask =
+      "import asyncio\nasync def task():\n  import basenumbers\n  return basenumbers.SEVEN\nasyncio.run(task())";
+    expect(await caller.value("third-session", inTask)).toBe(7);
     const failure = async (python: string) => (await caller.execute("one-session", python)).body.result?.stderr;
     expect(await failure("import forged")).toContain("ModuleNotFoundError: No module named 'forged'");
     expect(await failure("import notoffered")).toContain("ModuleNotFoundError");
@@ -146,6 +150,19 @@ test(
   },
   LONGEST_PREPARATION,
 );
+
+test("a session that asks for packages by forged frames gets what is offered, and nothing else is asked for", async () => {
+  const { caller } = await serverWith("fetch", path.join(folder, "for-forgers"));
+  fetched.length = 0;
+  const names = ["not-offered", "../../etc/passwd", "http://127.0.0.1/x", "__proto__"];
+  const frames = names.map((need) => JSON.stringify({ id: 1, need, bytes: 0 }));
+  const forged = `for (const text of ${JSON.stringify(frames)}) {
+    const head = new TextEncoder().encode(text); const all = new Uint8Array(4 + head.length);
+    new DataView(all.buffer).setUint32(0, head.length); all.set(head, 4); Deno.stdout.writeSync(all); } ""`;
+  await caller.execute("forger", `${javaScript(forged)}\nimport time; time.sleep(0.1)`);
+  expect(fetched).toEqual([]);
+  await expect(readdir(path.join(folder, "for-forgers"))).rejects.toThrow("ENOENT");
+});
 
 test(
   "with cache, there is what was fetched before, if it is still whole",

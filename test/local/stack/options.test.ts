@@ -34,7 +34,17 @@ async function said(program: string, args: string[], env: Record<string, string>
 test.each(["local/start.ts", "local/dev.ts"])("%s --help tells all options, and starts nothing", async (program) => {
   const { code, output } = await said(program, ["--help"]);
   expect(code).toBe(0);
-  for (const option of ["data", "reset", "port", "cosmos-port", "service-bus-port", "model-port", "code-port", "host", "cors"]) {
+  for (const option of [
+    "data",
+    "reset",
+    "port",
+    "cosmos-port",
+    "service-bus-port",
+    "model-port",
+    "code-port",
+    "host",
+    "cors",
+  ]) {
     expect(output).toContain(`\n  --${option} `);
   }
 });
