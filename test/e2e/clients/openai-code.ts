@@ -48,8 +48,8 @@ export function codeStories(forms: Form[]): void {
     expect(message?.content.map(({ type }) => type)).toEqual(["image_file", "text"]);
     expect(cited).toMatchObject([{ value: "sandbox:/mnt/data/o.csv", annotations: [{ type: "file_path" }] }]);
     const [kept] = (await client.beta.threads.messages.list(thread.id)).data;
-    // The library leaves the index of its delta in what it has put together.
-    expect({ index: 1, ...kept?.content[1] }).toEqual({ index: 1, ...message?.content[1] });
+    // The library leaves indexes of deltas in what it has put together.
+    expect(message?.content[1]).toMatchObject(kept?.content[1] ?? { type: "missing" });
     expect(await (await client.files.content(fileIn(message))).text()).toBe("1,2\n");
     const drawn = await client.files.content(images[0] ?? "");
     expect(Buffer.from(await drawn.arrayBuffer())).toEqual(PIXEL_BYTES);
