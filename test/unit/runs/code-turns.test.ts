@@ -540,6 +540,8 @@ describe("trouble with the sessions", () => {
     world.sandbox.troubles = [busy(10), busy(10)];
     const { run, events } = await world.stream(scene);
     expect(run.status).toBe("completed");
+    // A session that is lost has its files again.
+    expect(world.sandbox.prepared).toHaveLength(3);
     expect(scene.asked.calls()).toBe(2);
     expect(await logOf(scene, run)).toEqual(events);
   });
