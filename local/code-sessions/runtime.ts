@@ -12,7 +12,7 @@ export class NoSandbox extends Error {}
 
 /** The path of Deno's executable. Throws NoSandbox where Deno has none, or where it was not installed. */
 export function denoExecutable(platform: string = process.platform, arch: string = process.arch): string {
-  const name = `@deno/${platform}-${arch}${platform === "linux" ? (hasGlibc() ? "-glibc" : "-musl") : ""}`;
+  const name = `@deno/${platform}-${arch}${platform === "linux" ? "-glibc" : ""}`;
   try {
     const folder = path.dirname(resolve(`${name}/package.json`));
     return path.join(folder, platform === "win32" ? "deno.exe" : "deno");
@@ -22,11 +22,6 @@ export function denoExecutable(platform: string = process.platform, arch: string
         "npm was told to omit optional packages. Without it no Python runs here; everything else works.",
     );
   }
-}
-
-function hasGlibc(): boolean {
-  const found = z.looseObject({ header: z.looseObject({ glibcVersionRuntime: z.string() }) });
-  return found.safeParse(process.report.getReport()).success;
 }
 
 /** The folder of Pyodide, without symbolic links: Deno's permissions are about real paths. */

@@ -102,7 +102,7 @@ class DynamicSession implements CodeSession {
 
   async prepare(files: readonly SessionFile[], signal: AbortSignal): Promise<Prepared> {
     const present = await this.#list(signal);
-    const fresh = !present.has(LEDGER_FOLDER) && !files.some(({ path }) => present.has(path));
+    const fresh = !present.has(LEDGER_FOLDER);
     const tooLarge: string[] = [];
     const missing: string[] = [];
     let room = LARGEST_SESSION;

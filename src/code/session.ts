@@ -60,7 +60,7 @@ export interface SessionFile {
 }
 
 export interface Prepared {
-  /** whether the session was new: no variables, and none of these files */
+  /** whether the session has run no code yet: it has no variables */
   fresh: boolean;
   /** paths of files that are too large for the session */
   tooLarge: string[];

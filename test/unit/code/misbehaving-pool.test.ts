@@ -297,12 +297,17 @@ test("a file whose name is none for the pool is read where the driver has put it
 
 test("pages of a listing are followed on the pool's own server, and not without end", async () => {
   const own = (n: number) => `http://127.0.0.1:${portOf(server)}/subscriptions/s/pools/p/files?skip=${n}`;
+  const names = ["f1", "_threadkeep", "f3"];
   let page = 0;
   const { session } = opened((request, response) => {
     page += 1;
-    json({ value: [{ name: `f${page}`, type: "File" }], nextLink: page < 3 ? own(page) : null })(request, response);
+    const value = [{ name: names[page - 1], type: "File" }];
+    json({ value, nextLink: page < 3 ? own(page) : null })(request, response);
   });
-  expect(await session.prepare([file("f3"), file("_threadkeep")], NEVER)).toMatchObject({ fresh: false });
+  expect(await session.prepare([file("f1"), file("f3"), file("f4", 3, { restored: true })], NEVER)).toMatchObject({
+    fresh: false,
+  });
+  expect(asked.length).toBe(3);
 
   const endless = opened((request, response) => {
     json(request.method === "GET" ? { value: [], nextLink: own(1) } : {})(request, response);
@@ -414,6 +419,24 @@ test("a signal ends every wait at once, with its reason", async () => {
   const before = asked.length;
   await Promise.all(works(stop.signal).map((work) => expect(work).rejects.toThrow("enough")));
   expect(asked.length).toBe(before);
+});
+
+test("what a broken preparation did not bring comes with the next one", async () => {
+  let uploads = 0;
+  const present = new Set<string>();
+  const { session } = opened((request, response, body) => {
+    if (request.method === "GET") {
+      return json({ value: [...present].map((name) => ({ name, type: "file" })) })(request, response);
+    }
+    uploads += 1;
+    if (uploads === 2) return status(503)(request, response);
+    present.add(/filename="(.+)"/.exec(body.toString())?.[1] ?? "");
+    json({})(request, response);
+  });
+  const files = [file("file-a"), file("o.csv", 3, { restored: true })];
+  expect(await trouble(session.prepare(files, NEVER))).toMatchObject({ retryable: true });
+  expect(await session.prepare(files, NEVER)).toMatchObject({ fresh: true });
+  expect([...present].toSorted()).toEqual(["file-a", "o.csv"]);
 });
 
 test("a file is read up to its limit, from a pool that would send more", async () => {

@@ -202,7 +202,7 @@ found = []
 for host, port in (("1.1.1.1", 443), ("169.254.169.254", 80), ("8.8.8.8", 53)):
     try: socket.create_connection((host, port), 3); found.append(host)
     except Exception: pass
-for url in ("https://pypi.org", "http://169.254.169.254/metadata/instance?api-version=2021-02-01"):
+for url in ("https://www.microsoft.com", "http://169.254.169.254/metadata/instance?api-version=2021-02-01"):
     try: urllib.request.urlopen(url, timeout=3); found.append(url)
     except Exception: pass
 found`;
