@@ -113,19 +113,23 @@ export class CodeFiles {
   }
 }
 
-/** What a session is to have: what clients have uploaded, and what its code had written before it was lost. */
+/**
+ * What a session is to have: what clients have uploaded, and what its code had written before it was lost. `isLost`: it
+ * was, though code has run in it since.
+ */
 export function sessionFiles(
   sources: CodeSources,
   tenant: string,
   uploads: FileDoc[],
   written: WrittenFile[],
+  isLost: boolean,
 ): SessionFile[] {
   const opened = (id: string) => (signal: AbortSignal) => sources.open(tenant, id, signal);
   return [
     ...uploads.map(({ id, filename, bytes }) => ({ path: id, alias: filename, bytes, open: opened(id) })),
     ...written
       .filter(({ path }) => !path.includes("/"))
-      .map(({ path, id, bytes }) => ({ path, bytes, restored: true, open: opened(id) })),
+      .map(({ path, id, bytes }) => ({ path, bytes, restored: !isLost, open: opened(id) })),
   ];
 }
 

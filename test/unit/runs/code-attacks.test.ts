@@ -23,3 +23,21 @@ test("a file that is named as a figure's place does not take the figure's", asyn
     { type: "image", image: { file_id: image?.id } },
   ]);
 });
+
+test("a session that is lost between two calls gets its files again before the call after", async () => {
+  const scene = await world.ask([python("w"), python("lost"), python("r"), python("r"), { text: "Well." }]);
+  const { contents, prepared } = world.sandbox;
+  contents.set("o.csv", Buffer.from("1"));
+  world.sandbox.cell = ({ code }) => {
+    if (code === "w") return ran("", { fresh: true, files: [{ path: "o.csv", size: 1 }] });
+    return ran(code, { fresh: code === "lost" });
+  };
+  const { run } = await world.work(scene);
+  expect(run.status).toBe("completed");
+  expect(prepared.map(({ files }) => files.map(({ path, restored }) => [path, restored]))).toEqual([
+    [],
+    [["o.csv", false]],
+  ]);
+  const [, , third] = scene.asked.requests();
+  expect(JSON.stringify(third)).toContain("session restarted: earlier variables are gone");
+});
