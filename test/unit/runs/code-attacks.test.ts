@@ -1,6 +1,7 @@
 /** Code, models and sessions that mean harm, or do it: what runs and threads keep all the same. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { CodeWorld, codeCalls, python, stepsOf } from "./code-world.ts";
+import type { Turn } from "../../../local/model/turn.ts";
+import { CODE, CodeWorld, codeCalls, FUNCTION, python, stepsOf } from "./code-world.ts";
 import { PNG, ran } from "./sandbox.ts";
 
 let world: CodeWorld;
@@ -40,4 +41,33 @@ test("a session that is lost between two calls gets its files again before the c
   ]);
   const [, , third] = scene.asked.requests();
   expect(JSON.stringify(third)).toContain("session restarted: earlier variables are gone");
+});
+
+test("a client may have functions of both names: code has a third", async () => {
+  const own = ["python", "code_interpreter"].map((name) => ({
+    ...FUNCTION,
+    function: { ...FUNCTION.function, name },
+  }));
+  const code: Turn = { toolCalls: [{ id: "call_c", name: "code_interpreter_2", arguments: { code: "1" } }] };
+  const theirs: Turn = { toolCalls: [{ id: "call_f", name: "code_interpreter", arguments: { code: "2" } }] };
+  const scene = await world.ask([code, theirs], [...own, CODE]);
+  const { run } = await world.stream(scene);
+  const [request] = scene.asked.requests() as { tools: { function: { name: string } }[] }[];
+  expect(request?.tools.map((tool) => tool.function.name)).toEqual([
+    "python",
+    "code_interpreter",
+    "code_interpreter_2",
+  ]);
+  expect(world.sandbox.ran.map((call) => call.code)).toEqual(["1"]);
+  expect(run.required_action?.submit_tool_outputs.tool_calls).toMatchObject([{ id: "call_f" }]);
+});
+
+test("a run whose client has a function of that name reads earlier code under the other one", async () => {
+  const scene = await world.ask([python("1"), { text: "1" }, { text: "1" }]);
+  await world.work(scene);
+  const own = { ...FUNCTION, function: { ...FUNCTION.function, name: "python" } };
+  await world.work({ ...scene, answering: { ...scene.answering, tools: [own, CODE] } });
+  const last = scene.asked.requests().at(-1) as { messages: { tool_calls?: { function: { name: string } }[] }[] };
+  const names = last.messages.flatMap(({ tool_calls: calls = [] }) => calls.map((call) => call.function.name));
+  expect(names).toEqual(["code_interpreter"]);
 });
