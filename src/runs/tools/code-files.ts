@@ -71,7 +71,7 @@ export class CodeFiles {
     for (const [index, path] of result.images.entries()) {
       const bytes = await session.read(path, MAX_IMAGE_BYTES, signal);
       if (bytes === undefined || !PNG.equals(bytes.subarray(0, PNG.length))) continue;
-      const id = this.#idOf(call, `image ${index}`);
+      const id = this.#idOf(call, index);
       await this.#sources.save(this.#tenant, id, bytes, signal);
       const filename = `${call.replace(/[^A-Za-z0-9_-]/g, "").slice(0, 100)}-${index}.png`;
       await this.#sources.keep(this.#tenant, { id, filename, bytes: bytes.length });
@@ -96,8 +96,9 @@ export class CodeFiles {
     return { images, written, lost };
   }
 
-  #idOf(call: string, name: string): string {
-    return derivedId("file", seqOfMintedId(this.step), JSON.stringify([call, name]));
+  /** Of an image by its number, of another file by its path: any text may be a path. */
+  #idOf(call: string, source: number | string): string {
+    return derivedId("file", seqOfMintedId(this.step), JSON.stringify([call, source]));
   }
 
   /** The session's state once code has run in it, and has written these. The newest of a path counts. */
@@ -112,19 +113,23 @@ export class CodeFiles {
   }
 }
 
-/** What a session is to have: what clients have uploaded, and what its code had written before it was lost. */
+/**
+ * What a session is to have: what clients have uploaded, and what its code had written before it was lost. `isLost`: it
+ * was, though code has run in it since.
+ */
 export function sessionFiles(
   sources: CodeSources,
   tenant: string,
   uploads: FileDoc[],
   written: WrittenFile[],
+  isLost: boolean,
 ): SessionFile[] {
   const opened = (id: string) => (signal: AbortSignal) => sources.open(tenant, id, signal);
   return [
     ...uploads.map(({ id, filename, bytes }) => ({ path: id, alias: filename, bytes, open: opened(id) })),
     ...written
       .filter(({ path }) => !path.includes("/"))
-      .map(({ path, id, bytes }) => ({ path, bytes, restored: true, open: opened(id) })),
+      .map(({ path, id, bytes }) => ({ path, bytes, restored: !isLost, open: opened(id) })),
   ];
 }
 

@@ -45,6 +45,10 @@ export class CodeInterpreter implements HostedTool {
   #isSaved = true;
   /** the one that has been prepared */
   #session: CodeSession | undefined;
+  /** whether no code has run in it yet */
+  #isFresh = false;
+  /** whether it was lost since: then the new one lacks what code had written */
+  #isLost = false;
 
   constructor(sources: CodeSources) {
     this.#sources = sources;
@@ -144,6 +148,7 @@ export class CodeInterpreter implements HostedTool {
       const text = result.kind === "timeout" ? timedOut(timeout) : died(result.reason);
       return { kind: "text", text, images: [] };
     }
+    this.#notice(result);
     const { images, written, lost } = await files.take(session, call.id, result, signal);
     const isRestarted = result.fresh && state.used === true;
     if (written.length > 0 || state.used !== true) this.#state = CodeFiles.added(state, written);
@@ -156,9 +161,16 @@ export class CodeInterpreter implements HostedTool {
     const { id, files } = this.#known();
     const session = this.#sources.sessions.open({ id });
     const written = CodeFiles.linkable(files, this.#sources.now());
-    await session.prepare(sessionFiles(this.#sources, run.internal.tenant, this.#uploads, written), signal);
-    this.#session = session;
+    const wanted = sessionFiles(this.#sources, run.internal.tenant, this.#uploads, written, this.#isLost);
+    const { fresh } = await session.prepare(wanted, signal);
+    [this.#session, this.#isFresh, this.#isLost] = [session, fresh, false];
     return session;
+  }
+
+  /** A session that was lost after its preparation had begun anew with this call: the next call is to find its files. */
+  #notice({ fresh, repeated }: Extract<CellResult, { kind: "done" }>): void {
+    if (fresh && !repeated && !this.#isFresh) [this.#session, this.#isLost] = [undefined, true];
+    this.#isFresh = false;
   }
 
   #known(): CodeSessionState {

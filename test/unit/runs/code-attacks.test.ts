@@ -1,0 +1,73 @@
+/** Code, models and sessions that mean harm, or do it: what runs and threads keep all the same. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Turn } from "../../../local/model/turn.ts";
+import { CODE, CodeWorld, codeCalls, FUNCTION, python, stepsOf } from "./code-world.ts";
+import { PNG, ran } from "./sandbox.ts";
+
+let world: CodeWorld;
+beforeAll(async () => {
+  world = await CodeWorld.start();
+});
+afterAll(() => world.stop());
+
+test("a file that is named as a figure's place does not take the figure's", async () => {
+  const scene = await world.ask([python("draw"), { text: "sandbox:/mnt/data/image 0" }]);
+  const { contents, blobs } = world.sandbox;
+  contents.set("1.png", PNG).set("image 0", Buffer.from("no image"));
+  world.sandbox.cell = () => ran("", { images: ["1.png"], files: [{ path: "image 0", size: 8 }] });
+  const { run } = await world.work(scene);
+  const [image, file] = world.sandbox.made;
+  expect(file?.filename).toBe("image 0");
+  expect(blobs.get(image?.id ?? "")).toEqual(PNG);
+  expect(blobs.get(file?.id ?? "")).toEqual(Buffer.from("no image"));
+  expect(codeCalls((await stepsOf(scene, run.id))[0])[0]?.code_interpreter.outputs).toEqual([
+    { type: "image", image: { file_id: image?.id } },
+  ]);
+});
+
+test("a session that is lost between two calls gets its files again before the call after", async () => {
+  const scene = await world.ask([python("w"), python("lost"), python("r"), python("r"), { text: "Well." }]);
+  const { contents, prepared } = world.sandbox;
+  contents.set("o.csv", Buffer.from("1"));
+  world.sandbox.cell = ({ code }) => {
+    if (code === "w") return ran("", { fresh: true, files: [{ path: "o.csv", size: 1 }] });
+    return ran(code, { fresh: code === "lost" });
+  };
+  const { run } = await world.work(scene);
+  expect(run.status).toBe("completed");
+  expect(prepared.map(({ files }) => files.map(({ path, restored }) => [path, restored]))).toEqual([
+    [],
+    [["o.csv", false]],
+  ]);
+  const [, , third] = scene.asked.requests();
+  expect(JSON.stringify(third)).toContain("session restarted: earlier variables are gone");
+});
+
+test("a client may have functions of both names: code has a third", async () => {
+  const own = ["python", "code_interpreter"].map((name) => ({
+    ...FUNCTION,
+    function: { ...FUNCTION.function, name },
+  }));
+  const code: Turn = { toolCalls: [{ id: "call_c", name: "code_interpreter_2", arguments: { code: "1" } }] };
+  const theirs: Turn = { toolCalls: [{ id: "call_f", name: "code_interpreter", arguments: { code: "2" } }] };
+  const scene = await world.ask([code, theirs], [...own, CODE]);
+  const { run } = await world.stream(scene);
+  const [request] = scene.asked.requests() as { tools: { function: { name: string } }[] }[];
+  expect(request?.tools.map((tool) => tool.function.name)).toEqual([
+    "python",
+    "code_interpreter",
+    "code_interpreter_2",
+  ]);
+  expect(world.sandbox.ran.map((call) => call.code)).toEqual(["1"]);
+  expect(run.required_action?.submit_tool_outputs.tool_calls).toMatchObject([{ id: "call_f" }]);
+});
+
+test("a run whose client has a function of that name reads earlier code under the other one", async () => {
+  const scene = await world.ask([python("1"), { text: "1" }, { text: "1" }]);
+  await world.work(scene);
+  const own = { ...FUNCTION, function: { ...FUNCTION.function, name: "python" } };
+  await world.work({ ...scene, answering: { ...scene.answering, tools: [own, CODE] } });
+  const last = scene.asked.requests().at(-1) as { messages: { tool_calls?: { function: { name: string } }[] }[] };
+  const names = last.messages.flatMap(({ tool_calls: calls = [] }) => calls.map((call) => call.function.name));
+  expect(names).toEqual(["code_interpreter"]);
+});
