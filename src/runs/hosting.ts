@@ -87,7 +87,7 @@ export class Hosting {
   }
 
   /**
-   * Makes files of what the message links, before the batch that ends the message: whoever reads it can download them.
+   * Makes files of what the message links, before the batch that ends the message, so that its readers can download them.
    * Throws `StoreTrouble`.
    */
   async keep(turn: Turn): Promise<void> {
