@@ -112,7 +112,7 @@ describe("between the model's call and the batch", () => {
     expect((await stepsOf(scene, run.id)).map(({ status }) => status)).toEqual(["completed", "completed", "completed"]);
   });
 
-  test("a message that was said with the calls stays deleted, whoever goes on", async () => {
+  test("a message that was said with the calls stays deleted, whichever driver goes on", async () => {
     const turns: Turn[] = [{ ...python("a"), text: "Let me see." }, { text: "Done." }];
     const { scene, asked, run, gate, driven } = await running(turns);
     const [, said] = await messagesOf(scene);
