@@ -26,6 +26,7 @@ export interface CodeSources {
   open(tenant: string, fileId: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined>;
   /** Stores bytes that are no file yet: they are kept for a day. May be repeated. */
   save(tenant: string, fileId: string, bytes: Uint8Array, signal: AbortSignal): Promise<void>;
+  hasBytes(tenant: string, fileId: string, signal?: AbortSignal): Promise<boolean>;
   /** Makes a file of stored bytes. May be repeated. */
   keep(tenant: string, file: GeneratedFile): Promise<void>;
 }

@@ -106,7 +106,10 @@ export class CodeInterpreter implements HostedTool {
     for (const file of thread.internal.code_session?.files ?? []) {
       if (!fileIds.includes(file.id) || this.#kept.has(file.id)) continue;
       const { id, path, bytes } = file;
-      await this.#sources.keep(run.internal.tenant, { id, filename: path.slice(path.lastIndexOf("/") + 1), bytes });
+      const filename = path.slice(path.lastIndexOf("/") + 1);
+      // The client may have deleted it since an earlier message linked it.
+      const isThere = await this.#sources.hasBytes(run.internal.tenant, id);
+      if (isThere) await this.#sources.keep(run.internal.tenant, { id, filename, bytes });
       this.#kept.add(id);
     }
   }

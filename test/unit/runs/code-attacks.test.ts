@@ -71,3 +71,17 @@ test("a run whose client has a function of that name reads earlier code under th
   const names = last.messages.flatMap(({ tool_calls: calls = [] }) => calls.map((call) => call.function.name));
   expect(names).toEqual(["code_interpreter"]);
 });
+
+test("a file that its client has deleted does not come back with the next link to it", async () => {
+  const link = { text: "sandbox:/mnt/data/o.csv" };
+  const scene = await world.ask([python("w"), link, link]);
+  const { contents, blobs, made } = world.sandbox;
+  contents.set("o.csv", Buffer.from("1"));
+  world.sandbox.cell = () => ran("", { files: [{ path: "o.csv", size: 1 }] });
+  await world.work(scene);
+  const [file] = made.splice(0);
+  blobs.delete(file?.id ?? "");
+  const { run } = await world.work(scene);
+  expect(run.status).toBe("completed");
+  expect(made).toEqual([]);
+});
