@@ -1,7 +1,7 @@
 /** Code, models and sessions that mean harm, or do it: what runs and threads keep all the same. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Turn } from "../../../local/model/turn.ts";
-import { CODE, CodeWorld, codeCalls, FUNCTION, python, stepsOf } from "./code-world.ts";
+import { CODE, CodeWorld, codeCalls, FUNCTION, logOf, python, stepsOf } from "./code-world.ts";
 import { PNG, ran } from "./sandbox.ts";
 
 let world: CodeWorld;
@@ -84,4 +84,26 @@ test("a file that its client has deleted does not come back with the next link t
   const { run } = await world.work(scene);
   expect(run.status).toBe("completed");
   expect(made).toEqual([]);
+});
+
+test("calls without number show so many figures together and remember so many files; the log has all of it", async () => {
+  const calls = Array.from({ length: 511 }, (_, n) => ({
+    id: `call_${n}`,
+    name: "python",
+    arguments: { code: `${n}` },
+  }));
+  const waiting = { id: "call_f", name: "lookup", arguments: {} };
+  const scene = await world.ask([{ toolCalls: [...calls, waiting] }], [CODE, FUNCTION]);
+  const { contents, blobs, made } = world.sandbox;
+  const paths = Array.from({ length: 20 }, (_, n) => `${n}.csv`);
+  for (const path of paths) contents.set(path, Buffer.from("1"));
+  contents.set("1.png", PNG);
+  const files = paths.map((path) => ({ path, size: 1 }));
+  world.sandbox.cell = () => ran("é\n".repeat(1_000), { images: paths.map(() => "1.png"), files });
+  const { run, events } = await world.stream(scene);
+  expect(run.status).toBe("requires_action");
+  expect(made).toHaveLength(100);
+  expect(blobs.size).toBe(140);
+  expect(run.internal.images).toHaveLength(100);
+  expect(JSON.stringify(await logOf(scene, run)) === JSON.stringify(events)).toBe(true);
 });
