@@ -118,7 +118,7 @@ export class CodeInterpreter implements HostedTool {
     const before = use.thread.internal.code_session;
     if (before === undefined || before === null) throw new Error("code is to run before its thread has a session");
     this.#state ??= before;
-    const readable = new Readable();
+    const readable = new Readable(use.room);
     const files = new CodeFiles(this.#sources, use.run);
     const done: DoneCall[] = [];
     const images: string[] = [];

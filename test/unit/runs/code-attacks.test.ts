@@ -107,3 +107,16 @@ test("calls without number show so many figures together and remember so many fi
   expect(run.internal.images).toHaveLength(100);
   expect(JSON.stringify(await logOf(scene, run)) === JSON.stringify(events)).toBe(true);
 });
+
+test("what the model reads of much output stays within its context", async () => {
+  const calls = Array.from({ length: 8 }, (_, n) => ({ id: `call_${n}`, name: "python", arguments: { code: `${n}` } }));
+  const rounds = Array.from({ length: 4 }, () => ({ toolCalls: calls }));
+  const scene = await world.ask([...rounds, { text: "Much." }]);
+  const numbers = Array.from({ length: 5_000 }, (_, n) => n * 7_919).join(" ");
+  world.sandbox.cell = () => ran(numbers);
+  const { run } = await world.work(scene);
+  expect(run.status).toBe("completed");
+  const { contextTokens } = world.base.engine.config.model;
+  expect(run.internal.tool_tokens).toBeGreaterThan(contextTokens / 4);
+  expect(run.internal.tool_tokens).toBeLessThan(1.1 * contextTokens);
+});
