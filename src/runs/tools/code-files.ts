@@ -1,5 +1,6 @@
 /** Files on their way into a session and out of it. */
-import { LARGEST_FILE } from "../../code/dynamic-sessions.ts";
+import { isPlain } from "../../code/driver.ts";
+import { LARGEST_FILE, LARGEST_SESSION } from "../../code/dynamic-sessions.ts";
 import type { CellResult, ChangedFile, CodeSession, CodeSessions, SessionFile } from "../../code/session.ts";
 import type { ToldFile } from "../../code/tool.ts";
 import { derivedId, seqOfMintedId } from "../../resources/ids.ts";
@@ -145,12 +146,13 @@ export function sessionFiles(
 
 /** What the model is told of uploaded files. The first of a name has it. */
 export function toldFiles(uploads: FileDoc[]): ToldFile[] {
-  const ids = new Set(uploads.map(({ id }) => id));
-  return uploads.map(({ id, filename, bytes }, index) => ({
-    path: id,
-    filename,
-    bytes,
-    isLinked: !ids.has(filename) && uploads.findIndex((file) => file.filename === filename) === index,
-    isTooLarge: bytes > LARGEST_FILE,
-  }));
+  const names = new Set(uploads.map(({ id }) => id));
+  let room = LARGEST_SESSION;
+  return uploads.map(({ id, filename, bytes }) => {
+    const isTooLarge = bytes > Math.min(LARGEST_FILE, room);
+    if (!isTooLarge) room -= bytes;
+    const isLinked = isPlain(filename) && !filename.includes("/") && !names.has(filename);
+    names.add(filename);
+    return { path: id, filename, bytes, isLinked, isTooLarge };
+  });
 }

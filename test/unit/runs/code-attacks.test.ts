@@ -1,6 +1,9 @@
 /** Code, models and sessions that mean harm, or do it: what runs and threads keep all the same. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Turn } from "../../../local/model/turn.ts";
+import { fileDoc } from "../../../src/files/create.ts";
+import { toldFiles } from "../../../src/runs/tools/code-files.ts";
+import type { FileDoc } from "../../../src/store/documents.ts";
 import { CODE, CodeWorld, codeCalls, FUNCTION, logOf, python, stepsOf } from "./code-world.ts";
 import { PNG, ran } from "./sandbox.ts";
 
@@ -119,4 +122,14 @@ test("what the model reads of much output stays within its context", async () =>
   const { contextTokens } = world.base.engine.config.model;
   expect(run.internal.tool_tokens).toBeGreaterThan(contextTokens / 4);
   expect(run.internal.tool_tokens).toBeLessThan(1.1 * contextTokens);
+});
+
+test("the model is told which files its session has no room for, and of no name that leads nowhere", () => {
+  const MEGABYTE = 1_048_576;
+  const upload = (id: string, filename: string, megabytes: number): FileDoc =>
+    fileDoc("t", { id, filename, purpose: "assistants" }, megabytes * MEGABYTE, 0);
+  const sizes = [...Array.from({ length: 8 }, () => 120), 100, 60, 128];
+  const told = toldFiles(sizes.map((size, n) => upload(`file-${n}`, n === 0 ? "a/b.csv" : `${n}.csv`, size)));
+  expect(told.filter(({ isTooLarge }) => isTooLarge).map(({ path }) => path)).toEqual(["file-8", "file-10"]);
+  expect(told.filter(({ isLinked }) => !isLinked).map(({ filename }) => filename)).toEqual(["a/b.csv"]);
 });
