@@ -49,14 +49,14 @@ afterAll(() => {
 const portOf = (of: Server) => (of.address() as AddressInfo).port;
 const elsewhereUrl = () => `http://127.0.0.1:${portOf(elsewhere)}/files`;
 
-function opened(next: Behaviour, patience = MUCH) {
+function opened(next: Behaviour, patience = MUCH, running = 0) {
   behaviour = next;
   asked = [];
   visits = 0;
   const code = { endpoint: `http://127.0.0.1:${portOf(server)}/subscriptions/s/pools/p/`, key: "the-key", timeout: 60 };
   const sessions = new DynamicSessions(
     { code, managedIdentityClientId: undefined, hasIdentityEndpoint: false },
-    { allowance: patience - 1_000, usual: patience, metadata: patience, discard: patience },
+    { allowance: patience - 1_000, usual: patience, running, metadata: patience, discard: patience },
   );
   return { sessions, session: sessions.open({ id: IDENTIFIER }) };
 }
@@ -240,6 +240,12 @@ test.each<[what: string, outcome: object, end: object]>([
   });
   expect(await session.run(CALL, NEVER)).toEqual(end);
   expect(asked.at(-1)).toBe("DELETE /subscriptions/s/pools/p/session");
+});
+
+test("a listing may have to wait for the code of a driver that is gone", async () => {
+  const late: Behaviour = (request, response) =>
+    void setTimeout(() => json({ value: [] })(request, response), 2 * LITTLE);
+  expect(await opened(late, LITTLE, MUCH).session.prepare([], NEVER)).toMatchObject({ fresh: true });
 });
 
 test("an execution that was aborted behind another one is trouble that passes", async () => {
