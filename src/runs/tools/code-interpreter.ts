@@ -106,7 +106,10 @@ export class CodeInterpreter implements HostedTool {
     for (const file of thread.internal.code_session?.files ?? []) {
       if (!fileIds.includes(file.id) || this.#kept.has(file.id)) continue;
       const { id, path, bytes } = file;
-      await this.#sources.keep(run.internal.tenant, { id, filename: path.slice(path.lastIndexOf("/") + 1), bytes });
+      const filename = path.slice(path.lastIndexOf("/") + 1);
+      // The client may have deleted it since an earlier message linked it.
+      const isThere = await this.#sources.hasBytes(run.internal.tenant, id);
+      if (isThere) await this.#sources.keep(run.internal.tenant, { id, filename, bytes });
       this.#kept.add(id);
     }
   }
@@ -115,7 +118,7 @@ export class CodeInterpreter implements HostedTool {
     const before = use.thread.internal.code_session;
     if (before === undefined || before === null) throw new Error("code is to run before its thread has a session");
     this.#state ??= before;
-    const readable = new Readable();
+    const readable = new Readable(use.room);
     const files = new CodeFiles(this.#sources, use.run);
     const done: DoneCall[] = [];
     const images: string[] = [];

@@ -32,6 +32,9 @@ export function codeSources(
     async save(tenant, fileId, bytes, signal) {
       await storing(signal, () => blobs.put(blobName(tenant, fileId), inOne(bytes), signal));
     },
+    // The fewest bytes that can be read.
+    hasBytes: async (tenant, fileId, signal) =>
+      (await storing(signal, () => blobs.read(blobName(tenant, fileId), 0, signal))) !== undefined,
     keep: (tenant, file) => createGenerated(store, tenant, file, now()),
   };
 }
@@ -41,11 +44,11 @@ async function* inOne(bytes: Uint8Array) {
 }
 
 /** Trouble with the bytes of files passes, as that with the store does. */
-async function storing<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+async function storing<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (signal.aborted || !(error instanceof BlobTrouble)) throw error;
+    if (signal?.aborted || !(error instanceof BlobTrouble)) throw error;
     throw troubleOf(error);
   }
 }

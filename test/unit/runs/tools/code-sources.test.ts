@@ -4,8 +4,11 @@ import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { blobConnectionString } from "../../../../local/azurite-spec.ts";
 import { Blobs } from "../../../../src/blobs/blobs.ts";
+import { deleteFile } from "../../../../src/files/delete.ts";
+import { mintId, nextSeq } from "../../../../src/resources/ids.ts";
 import type { CodeSources } from "../../../../src/runs/tools/code-files.ts";
 import { codeSources } from "../../../../src/runs/tools/code-sources.ts";
+import type { FileDoc } from "../../../../src/store/documents.ts";
 import { type EngineWorld, startEngineWorld } from "../engine-world.ts";
 import { Sandbox } from "../sandbox.ts";
 
@@ -23,7 +26,8 @@ beforeAll(async () => {
     else if (method === "GET" && url.includes("/t/")) {
       const isWhole = url.includes("/whole");
       if (!isWhole && !url.includes("/half")) {
-        response.writeHead(404, { "x-ms-error-code": "BlobNotFound" }).end();
+        const error = '<?xml version="1.0"?><Error><Code>BlobNotFound</Code></Error>';
+        response.writeHead(404, { "content-type": "application/xml" }).end(error);
         return;
       }
       const head = { "content-length": isWhole ? "5" : "10", etag: '"1"', "x-ms-blob-type": "BlockBlob" };
@@ -48,4 +52,20 @@ test("a file that breaks off while a session gets it is trouble that passes", as
     for await (const _ of stream ?? []);
   };
   await expect(all()).rejects.toMatchObject({ name: "StoreTrouble" });
+});
+
+test("a figure that is drawn again by another driver is the file that it is now; one that was deleted stays so", async () => {
+  const catalog = world.engine.store.catalog(TENANT);
+  const file = { id: mintId("file", nextSeq(Date.now())), filename: "call-0.png", bytes: 10 };
+  await sources.keep(TENANT, file);
+  await sources.keep(TENANT, { ...file, bytes: 11 });
+  expect(await catalog.read<FileDoc>(file.id)).toMatchObject({ kind: "file", bytes: 11, purpose: "assistants_output" });
+  await deleteFile(world.engine, TENANT, file.id);
+  await sources.keep(TENANT, { ...file, bytes: 12 });
+  expect(await catalog.read(file.id)).toMatchObject({ kind: "deleted_file" });
+});
+
+test("it is known whether the bytes of a file are there", async () => {
+  expect(await sources.hasBytes(TENANT, "whole", NEVER)).toBe(true);
+  expect(await sources.hasBytes(TENANT, "gone", NEVER)).toBe(false);
 });
