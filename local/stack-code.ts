@@ -12,6 +12,8 @@ export interface CodeChoice {
   idle?: number;
   /** Makes the interpreter's snapshot at the start instead of at the first use. */
   isPrepared?: boolean;
+  /** Ends the session that has rested the longest when there are too many, which Azure does not. */
+  makesRoom?: boolean;
 }
 
 /** Where the app finds its sessions. */
@@ -28,7 +30,7 @@ export const newKey = () => randomBytes(16).toString("hex");
 export function codeSpec(
   port: number,
   key: string,
-  { packages, maxSessions, idle, isPrepared }: CodeChoice,
+  { packages, maxSessions, idle, isPrepared, makesRoom }: CodeChoice,
   dataDir: string | undefined,
   env: NodeJS.ProcessEnv,
   more: string[] = [],
@@ -38,7 +40,20 @@ export function codeSpec(
   const rest = idle === undefined ? [] : ["--idle", String(idle)];
   const mode = ["--packages", env.CODE_PACKAGES || packages || "off"];
   const prepare = isPrepared ? ["--prepare"] : [];
-  const args = ["--key", key, "--cache", CODE_CACHE, ...wheels, ...most, ...rest, ...mode, ...prepare, ...more];
+  const room = makesRoom ? ["--make-room"] : [];
+  const args = [
+    "--key",
+    key,
+    "--cache",
+    CODE_CACHE,
+    ...wheels,
+    ...most,
+    ...rest,
+    ...mode,
+    ...prepare,
+    ...room,
+    ...more,
+  ];
   return {
     name: "code-sessions",
     ports: { port },

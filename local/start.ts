@@ -34,7 +34,7 @@ try {
     cors: options.cors,
     dataDir: options.dataDir,
     blobs: true,
-    code: { packages: "fetch", isPrepared: true },
+    code: { packages: "fetch", isPrepared: true, makesRoom: true },
     appDir: options.appDir,
     env: { API_KEYS: await apiKeys(options.dataDir) },
     modelDelays: SEEN_DELAYS,
