@@ -22,6 +22,25 @@ export interface CodeSessionsAddress {
   key: string;
 }
 
+const PACKAGE_MODES = ["off", "cache", "fetch"];
+
+/** What is wrong with the variables that this part reads, in words for the user; undefined if nothing is. */
+export function codeProblem({ MAX_CODE_SESSIONS: most, CODE_PACKAGES: mode }: NodeJS.ProcessEnv): string | undefined {
+  if (most && !/^[1-9]\d{0,3}$/.test(most)) return `MAX_CODE_SESSIONS must be a whole number from 1, not "${most}".`;
+  if (mode && !PACKAGE_MODES.includes(mode)) return `CODE_PACKAGES must be off, cache or fetch, not "${mode}".`;
+  return undefined;
+}
+
+/** In a few words, for those who start the stack. */
+export function codeWords({ CODE_SESSIONS_ENDPOINT: pool, CODE_PACKAGES: mode }: NodeJS.ProcessEnv): string {
+  if (pool) return `sessions of ${pool}`;
+  const packages: Record<string, string> = {
+    off: "Python's own library only",
+    cache: "and the packages that were fetched before",
+  };
+  return `Python in a local sandbox, ${packages[mode ?? ""] ?? "which fetches numpy and others at first use"}`;
+}
+
 /** What follows from the packages that are installed, so all stacks share it. */
 export const CODE_CACHE = path.join(import.meta.dirname, "../node_modules/.cache/code-sessions");
 
