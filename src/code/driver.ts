@@ -19,9 +19,9 @@ const SOURCE = [DRIVER_OUTPUT, DRIVER_PICTURES, DRIVER_CELLS].join("\n\n");
 const VERSION = createHash("sha256").update(SOURCE).digest("hex").slice(0, 16);
 const PACKED = deflateSync(SOURCE, { level: 9 }).toString("base64");
 
-/** Characters of what a cell wrote, which the driver keeps; and what it adds where it left some out. */
+/** Characters of what a cell wrote, which the driver keeps; with what it adds where it left some out, in UTF-16. */
 const MOST_TEXT = 1_000_000;
-const LONGEST_LOGS = MOST_TEXT + 100;
+const LONGEST_LOGS = 2 * MOST_TEXT + 100;
 
 export interface DrivenCell {
   /** of `ledgerKey` */
@@ -105,12 +105,13 @@ function doneOf(value: unknown, key: string): DoneCell | undefined {
   const { call: _, ...result } = parsed.data;
   const isOfLedger = (place: string) => place.startsWith(`${LEDGER_FOLDER}/`) && isPlain(place);
   const files = result.files.filter((file) => isPlain(file.path) && (file.at === undefined || isOfLedger(file.at)));
-  return { kind: "done", ...result, images: result.images.filter(isOfLedger), files };
+  const logs = result.logs.toWellFormed();
+  return { kind: "done", ...result, logs, images: result.images.filter(isOfLedger), files };
 }
 
-/** Whether a path stays in the session's folder. */
+/** Whether a path stays in the session's folder, and can be asked for. */
 export const isPlain = (text: string): boolean =>
-  text !== "" && text.split("/").every((part) => part !== "" && part !== "." && part !== "..");
+  text.split("/").every((part) => part !== "" && part !== "." && part !== "..") && !/[\p{Cc}\p{Cs}]/u.test(text);
 
 function jsonOf(text: string): unknown {
   try {

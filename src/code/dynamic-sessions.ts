@@ -28,11 +28,18 @@ export interface Patience {
   allowance: number;
   /** other requests about a session, beside the time for their bytes */
   usual: number;
+  /** what the first of them may take in addition: code of a driver that is gone may still run there */
+  running: number;
   metadata: number;
   discard: number;
 }
 
-const PATIENCE: Patience = { allowance: 40 * SECOND, usual: 30 * SECOND, metadata: 5 * SECOND, discard: 5 * SECOND };
+const PATIENCE: Omit<Patience, "running"> = {
+  allowance: 40 * SECOND,
+  usual: 30 * SECOND,
+  metadata: 5 * SECOND,
+  discard: 5 * SECOND,
+};
 
 /** After this, the list of libraries is asked for again if it did not come. */
 const METADATA_PAUSE = 600 * SECOND;
@@ -56,7 +63,7 @@ export class DynamicSessions implements CodeSessions {
 
   constructor(settings: SessionSettings, patience: Partial<Patience> = {}) {
     this.#pool = new Pool(settings.code, settings);
-    this.#patience = { ...PATIENCE, ...patience };
+    this.#patience = { ...PATIENCE, running: settings.code.timeout * SECOND, ...patience };
   }
 
   open({ id }: SessionRef): CodeSession {
@@ -201,7 +208,7 @@ class DynamicSession implements CodeSession {
         method: "GET",
         template: "/files",
         query,
-        timeout: this.#patience.usual,
+        timeout: this.#patience.usual + this.#patience.running,
         mostBytes: 32 * MEGABYTE,
       };
       const answer = await this.#pool.send(request, signal);

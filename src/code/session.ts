@@ -27,8 +27,8 @@ export interface SessionRef {
 export interface CodeSession {
   /**
    * Uploads those of `files` that the session does not have. To be called once a drive before the first `run`, and
-   * again after a `run` that ended with "timeout" or "died". Throws CodeTrouble, what `open` of a file threw, or the
-   * signal's reason.
+   * again after a `run` that ended with "timeout" or "died", or that was `fresh` against expectation. Throws
+   * CodeTrouble, what `open` of a file threw, or the signal's reason.
    */
   prepare(files: readonly SessionFile[], signal: AbortSignal): Promise<Prepared>;
 

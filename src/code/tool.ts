@@ -1,10 +1,6 @@
 /** The code interpreter as the model sees it: a function that runs Python. Everything here is pure. */
 import { type ChangedFile, ROOT } from "./session.ts";
 
-/** What models know it as; the second if the run has a function of the first's name. */
-export const toolName = (functions: readonly string[]): "python" | "code_interpreter" =>
-  functions.includes("python") ? "code_interpreter" : "python";
-
 /** A file that the model is told of. */
 export interface ToldFile {
   /** in the session's folder */

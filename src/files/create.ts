@@ -7,7 +7,14 @@ import { toSeconds } from "../resources/common.ts";
 import { fileIsEmpty } from "../resources/errors.ts";
 import { type ExpiresAfter, type FileObject, newFile } from "../resources/file.ts";
 import { seqOfMintedId } from "../resources/ids.ts";
-import { catalogKey, type FileDoc, filePurposeSort, fileSort } from "../store/documents.ts";
+import {
+  catalogKey,
+  type DeletedFileDoc,
+  type FileDoc,
+  filePurposeSort,
+  fileSort,
+  isNewer,
+} from "../store/documents.ts";
 import type { Store } from "../store/store.ts";
 
 export interface FileToCreate {
@@ -36,8 +43,8 @@ export function fileDoc(tenant: string, file: FileToCreate, bytes: number, creat
 }
 
 /**
- * Makes a file of bytes that are in its blob already, and that code has made. May be repeated: one that is there, or
- * was deleted since, stays as it is. `now` in milliseconds.
+ * Makes a file of bytes that are in its blob already, and that code has made. May be repeated, also with other bytes in
+ * the blob; a file that was deleted since stays so. `now` in milliseconds.
  */
 export async function createGenerated(
   store: Store,
@@ -46,8 +53,14 @@ export async function createGenerated(
   now: number,
 ): Promise<void> {
   const doc = fileDoc(tenant, { ...file, purpose: "assistants_output" }, file.bytes, now);
-  const result = await store.catalog(tenant).batch([{ create: doc }]);
-  if (!result.ok && result.status !== 409) throw new Error(`a generated file was refused with ${result.status}`);
+  const catalog = store.catalog(tenant);
+  const result = await catalog.batch([{ create: doc }]);
+  if (result.ok) return;
+  if (result.status !== 409) throw new Error(`a generated file was refused with ${result.status}`);
+  const known = await catalog.readNewest<FileDoc | DeletedFileDoc>(file.id);
+  if (known?.kind !== "file" || known.bytes === file.bytes || isNewer(known)) return;
+  // Refused: the client has deleted it at this moment.
+  await catalog.batch([{ put: { ...known, bytes: file.bytes }, ifMatch: known._etag }]);
 }
 
 /** Makes the bytes that were received a file. Throws the 400 if there are none. `now` in milliseconds. */

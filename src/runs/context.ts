@@ -193,7 +193,8 @@ function exchangeOf(call: ToolCall, step: StepDoc, run: RunDoc, toolset: Toolset
   const tool = toolset.tools.find(({ type }) => type === call.type);
   // The results of a search are long: later runs do without.
   if (record === undefined || tool === undefined || (!tool.isReplayed && step.run_id !== run.id)) return undefined;
-  const { name } = record;
+  // An earlier run may have known it by another name, which is a function's of this run.
+  const name = toolset.nameOf(call.type) ?? record.name;
   return { id, name, arguments: tool.written?.(call) ?? record.arguments, output: tool.output(call, record) };
 }
 

@@ -1,5 +1,6 @@
 /** Files on their way into a session and out of it. */
-import { LARGEST_FILE } from "../../code/dynamic-sessions.ts";
+import { isPlain } from "../../code/driver.ts";
+import { LARGEST_FILE, LARGEST_SESSION } from "../../code/dynamic-sessions.ts";
 import type { CellResult, ChangedFile, CodeSession, CodeSessions, SessionFile } from "../../code/session.ts";
 import type { ToldFile } from "../../code/tool.ts";
 import { derivedId, seqOfMintedId } from "../../resources/ids.ts";
@@ -26,6 +27,7 @@ export interface CodeSources {
   open(tenant: string, fileId: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined>;
   /** Stores bytes that are no file yet: they are kept for a day. May be repeated. */
   save(tenant: string, fileId: string, bytes: Uint8Array, signal: AbortSignal): Promise<void>;
+  hasBytes(tenant: string, fileId: string, signal?: AbortSignal): Promise<boolean>;
   /** Makes a file of stored bytes. May be repeated. */
   keep(tenant: string, file: GeneratedFile): Promise<void>;
 }
@@ -35,8 +37,11 @@ const MOST_FILES = 20;
 const LARGEST_WRITTEN = 25 * 1_048_576;
 const MOST_BYTES = 100 * 1_048_576;
 
-/** Written files that a thread remembers. */
+/** Written files that a thread remembers, and that the calls of one model call may make. */
 const MOST_REMEMBERED = 40;
+
+/** That the calls of one model call show: each is stored with their step and with the next message. */
+const MOST_IMAGES = 100;
 
 /** A path that is remembered. Characters. */
 const LONGEST_PATH = 250;
@@ -52,6 +57,8 @@ export class CodeFiles {
   readonly #tenant: string;
   /** the step of the calls: what a repetition makes gets the same ids */
   readonly step: string;
+  #imagesLeft = MOST_IMAGES;
+  #filesLeft = MOST_REMEMBERED;
 
   constructor(sources: CodeSources, { id, internal: { tenant, reserved } }: RunDoc) {
     if (reserved === null) throw new Error(`run ${id} has no reserved ids`);
@@ -69,19 +76,22 @@ export class CodeFiles {
   ): Promise<{ images: string[]; written: WrittenFile[]; lost: ChangedFile[] }> {
     const images: string[] = [];
     for (const [index, path] of result.images.entries()) {
+      if (this.#imagesLeft === 0) break;
       const bytes = await session.read(path, MAX_IMAGE_BYTES, signal);
       if (bytes === undefined || !PNG.equals(bytes.subarray(0, PNG.length))) continue;
-      const id = this.#idOf(call, `image ${index}`);
+      const id = this.#idOf(call, index);
       await this.#sources.save(this.#tenant, id, bytes, signal);
       const filename = `${call.replace(/[^A-Za-z0-9_-]/g, "").slice(0, 100)}-${index}.png`;
       await this.#sources.keep(this.#tenant, { id, filename, bytes: bytes.length });
       images.push(id);
+      this.#imagesLeft -= 1;
     }
     const written: WrittenFile[] = [];
     const lost: ChangedFile[] = [];
     let room = MOST_BYTES;
     for (const file of result.files) {
-      const isFit = written.length < MOST_FILES && file.size > 0 && file.size <= Math.min(LARGEST_WRITTEN, room);
+      const hasPlace = this.#filesLeft > 0 && written.length < MOST_FILES;
+      const isFit = hasPlace && file.size > 0 && file.size <= Math.min(LARGEST_WRITTEN, room);
       const bytes =
         isFit && file.path.length <= LONGEST_PATH ? await session.read(file.path, LARGEST_WRITTEN, signal) : undefined;
       if (bytes === undefined || bytes.length === 0) {
@@ -89,6 +99,7 @@ export class CodeFiles {
         continue;
       }
       room -= bytes.length;
+      this.#filesLeft -= 1;
       const id = this.#idOf(call, file.path);
       await this.#sources.save(this.#tenant, id, bytes, signal);
       written.push({ path: file.path, id, bytes: bytes.length, at: this.#sources.now() });
@@ -96,8 +107,9 @@ export class CodeFiles {
     return { images, written, lost };
   }
 
-  #idOf(call: string, name: string): string {
-    return derivedId("file", seqOfMintedId(this.step), JSON.stringify([call, name]));
+  /** Of an image by its number, of another file by its path: any text may be a path. */
+  #idOf(call: string, source: number | string): string {
+    return derivedId("file", seqOfMintedId(this.step), JSON.stringify([call, source]));
   }
 
   /** The session's state once code has run in it, and has written these. The newest of a path counts. */
@@ -112,30 +124,35 @@ export class CodeFiles {
   }
 }
 
-/** What a session is to have: what clients have uploaded, and what its code had written before it was lost. */
+/**
+ * What a session is to have: what clients have uploaded, and what its code had written before it was lost. `isLost`: it
+ * was, though code has run in it since.
+ */
 export function sessionFiles(
   sources: CodeSources,
   tenant: string,
   uploads: FileDoc[],
   written: WrittenFile[],
+  isLost: boolean,
 ): SessionFile[] {
   const opened = (id: string) => (signal: AbortSignal) => sources.open(tenant, id, signal);
   return [
     ...uploads.map(({ id, filename, bytes }) => ({ path: id, alias: filename, bytes, open: opened(id) })),
     ...written
       .filter(({ path }) => !path.includes("/"))
-      .map(({ path, id, bytes }) => ({ path, bytes, restored: true, open: opened(id) })),
+      .map(({ path, id, bytes }) => ({ path, bytes, restored: !isLost, open: opened(id) })),
   ];
 }
 
 /** What the model is told of uploaded files. The first of a name has it. */
 export function toldFiles(uploads: FileDoc[]): ToldFile[] {
-  const ids = new Set(uploads.map(({ id }) => id));
-  return uploads.map(({ id, filename, bytes }, index) => ({
-    path: id,
-    filename,
-    bytes,
-    isLinked: !ids.has(filename) && uploads.findIndex((file) => file.filename === filename) === index,
-    isTooLarge: bytes > LARGEST_FILE,
-  }));
+  const names = new Set(uploads.map(({ id }) => id));
+  let room = LARGEST_SESSION;
+  return uploads.map(({ id, filename, bytes }) => {
+    const isTooLarge = bytes > Math.min(LARGEST_FILE, room);
+    if (!isTooLarge) room -= bytes;
+    const isLinked = isPlain(filename) && !filename.includes("/") && !names.has(filename);
+    names.add(filename);
+    return { path: id, filename, bytes, isLinked, isTooLarge };
+  });
 }

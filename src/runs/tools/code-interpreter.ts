@@ -45,6 +45,10 @@ export class CodeInterpreter implements HostedTool {
   #isSaved = true;
   /** the one that has been prepared */
   #session: CodeSession | undefined;
+  /** whether no code has run in it yet */
+  #isFresh = false;
+  /** whether it was lost since: then the new one lacks what code had written */
+  #isLost = false;
 
   constructor(sources: CodeSources) {
     this.#sources = sources;
@@ -102,7 +106,10 @@ export class CodeInterpreter implements HostedTool {
     for (const file of thread.internal.code_session?.files ?? []) {
       if (!fileIds.includes(file.id) || this.#kept.has(file.id)) continue;
       const { id, path, bytes } = file;
-      await this.#sources.keep(run.internal.tenant, { id, filename: path.slice(path.lastIndexOf("/") + 1), bytes });
+      const filename = path.slice(path.lastIndexOf("/") + 1);
+      // The client may have deleted it since an earlier message linked it.
+      const isThere = await this.#sources.hasBytes(run.internal.tenant, id);
+      if (isThere) await this.#sources.keep(run.internal.tenant, { id, filename, bytes });
       this.#kept.add(id);
     }
   }
@@ -111,7 +118,7 @@ export class CodeInterpreter implements HostedTool {
     const before = use.thread.internal.code_session;
     if (before === undefined || before === null) throw new Error("code is to run before its thread has a session");
     this.#state ??= before;
-    const readable = new Readable();
+    const readable = new Readable(use.room);
     const files = new CodeFiles(this.#sources, use.run);
     const done: DoneCall[] = [];
     const images: string[] = [];
@@ -123,6 +130,8 @@ export class CodeInterpreter implements HostedTool {
       }
     } catch (error) {
       if (signal.aborted) await this.#stop(signal.reason);
+      // The session may be gone, and its files with it.
+      this.#session = undefined;
       throw error instanceof CodeTrouble && !signal.aborted ? troubleOf(error) : error;
     }
     this.#isSaved = true;
@@ -142,6 +151,7 @@ export class CodeInterpreter implements HostedTool {
       const text = result.kind === "timeout" ? timedOut(timeout) : died(result.reason);
       return { kind: "text", text, images: [] };
     }
+    this.#notice(result);
     const { images, written, lost } = await files.take(session, call.id, result, signal);
     const isRestarted = result.fresh && state.used === true;
     if (written.length > 0 || state.used !== true) this.#state = CodeFiles.added(state, written);
@@ -154,9 +164,16 @@ export class CodeInterpreter implements HostedTool {
     const { id, files } = this.#known();
     const session = this.#sources.sessions.open({ id });
     const written = CodeFiles.linkable(files, this.#sources.now());
-    await session.prepare(sessionFiles(this.#sources, run.internal.tenant, this.#uploads, written), signal);
-    this.#session = session;
+    const wanted = sessionFiles(this.#sources, run.internal.tenant, this.#uploads, written, this.#isLost);
+    const { fresh } = await session.prepare(wanted, signal);
+    [this.#session, this.#isFresh, this.#isLost] = [session, fresh, false];
     return session;
+  }
+
+  /** A session that was lost after its preparation had begun anew with this call: the next call is to find its files. */
+  #notice({ fresh, repeated }: Extract<CellResult, { kind: "done" }>): void {
+    if (fresh && !repeated && !this.#isFresh) [this.#session, this.#isLost] = [undefined, true];
+    this.#isFresh = false;
   }
 
   #known(): CodeSessionState {

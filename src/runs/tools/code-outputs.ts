@@ -33,17 +33,28 @@ export const callOf = (id: string, input: string, outputs: CodeOutput[]): CodeTo
   code_interpreter: { input, outputs },
 });
 
+/** The fewest that a token has of what code puts out: numbers. */
+const BYTES_A_TOKEN = 2;
+
+/** What the model reads where there is no room for a word of a result. */
+const NO_ROOM = "[left out: too much has been put out]";
+
 /** The results of one model call: together they have a bound. */
 export class Readable {
   #logs = MAX_LOG_BYTES;
-  #read = MAX_READ_BYTES;
+  #read: number;
+
+  /** `room`: how many tokens of the model's context they may take. */
+  constructor(room: number) {
+    this.#read = Math.min(MAX_READ_BYTES, BYTES_A_TOKEN * room);
+  }
 
   done(id: string, code: string, result: Done): DoneCall {
     const [logs, read] = result.kind === "text" ? [result.text, result.text] : [result.logs, readOf(result)];
     const outputs = outputsOf(logs, result.images).flatMap((output) => this.#shown(output));
     const output = read.slice(0, lengthWithin(read, this.#read));
     this.#read = Math.max(0, this.#read - jsonBytes(output));
-    return { call: callOf(id, code, outputs), record: { output } };
+    return { call: callOf(id, code, outputs), record: { output: output || NO_ROOM } };
   }
 
   /** No text is no output. */

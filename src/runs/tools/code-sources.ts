@@ -1,6 +1,6 @@
 /** What code works with: a pool of sessions, and the tenant's files. */
 
-import { type Blobs, blobName } from "../../blobs/blobs.ts";
+import { type Blobs, type ByteStream, blobName } from "../../blobs/blobs.ts";
 import { BlobTrouble } from "../../blobs/trouble.ts";
 import type { CodeSessions } from "../../code/session.ts";
 import { createGenerated } from "../../files/create.ts";
@@ -27,11 +27,14 @@ export function codeSources(
     files: (tenant, ids) => filesOf(store, tenant, ids, now()),
     async open(tenant, fileId, signal) {
       const blob = await storing(signal, () => blobs.open(blobName(tenant, fileId), { offset: 0 }, signal));
-      return blob?.stream;
+      return blob && flowing(signal, blob.stream);
     },
     async save(tenant, fileId, bytes, signal) {
       await storing(signal, () => blobs.put(blobName(tenant, fileId), inOne(bytes), signal));
     },
+    // The fewest bytes that can be read.
+    hasBytes: async (tenant, fileId, signal) =>
+      (await storing(signal, () => blobs.read(blobName(tenant, fileId), 0, signal))) !== undefined,
     keep: (tenant, file) => createGenerated(store, tenant, file, now()),
   };
 }
@@ -41,11 +44,23 @@ async function* inOne(bytes: Uint8Array) {
 }
 
 /** Trouble with the bytes of files passes, as that with the store does. */
-async function storing<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+async function storing<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (signal.aborted || !(error instanceof BlobTrouble)) throw error;
-    throw new StoreTrouble("a file of the code interpreter could not be read or written", error);
+    if (signal?.aborted || !(error instanceof BlobTrouble)) throw error;
+    throw troubleOf(error);
   }
 }
+
+/** Whatever breaks a download off may pass. */
+async function* flowing(signal: AbortSignal, bytes: ByteStream): AsyncGenerator<Uint8Array> {
+  try {
+    yield* bytes;
+  } catch (error) {
+    throw signal.aborted ? error : troubleOf(error);
+  }
+}
+
+const troubleOf = (error: unknown) =>
+  new StoreTrouble("a file of the code interpreter could not be read or written", error);

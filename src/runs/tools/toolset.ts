@@ -14,9 +14,8 @@ export class Toolset {
     this.#run = run;
     const owned = new Set(run.tools.flatMap((tool) => (tool.type === "function" ? [tool.function.name] : [])));
     for (const tool of hosted) {
-      const [first, second] = tool.names;
       if (!run.tools.some(({ type }) => type === tool.type)) continue;
-      this.#byName.set(owned.has(first) ? second : first, tool.forDrive?.() ?? tool);
+      this.#byName.set(freeName(tool.names, owned), tool.forDrive?.() ?? tool);
     }
   }
 
@@ -53,6 +52,13 @@ export class Toolset {
       function: { name, ...tool.offered(this.#run) },
     }));
   }
+}
+
+/** The first of the names that no function of the client's has. */
+function freeName([first, second]: HostedTool["names"], owned: Set<string>): string {
+  let name = owned.has(first) ? second : first;
+  for (let number = 2; owned.has(name); number++) name = `${second}_${number}`;
+  return name;
 }
 
 /** The calls of hosted tools in a step, with what the model reads of them. */

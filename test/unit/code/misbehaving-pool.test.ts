@@ -49,14 +49,14 @@ afterAll(() => {
 const portOf = (of: Server) => (of.address() as AddressInfo).port;
 const elsewhereUrl = () => `http://127.0.0.1:${portOf(elsewhere)}/files`;
 
-function opened(next: Behaviour, patience = MUCH) {
+function opened(next: Behaviour, patience = MUCH, running = 0) {
   behaviour = next;
   asked = [];
   visits = 0;
   const code = { endpoint: `http://127.0.0.1:${portOf(server)}/subscriptions/s/pools/p/`, key: "the-key", timeout: 60 };
   const sessions = new DynamicSessions(
     { code, managedIdentityClientId: undefined, hasIdentityEndpoint: false },
-    { allowance: patience - 1_000, usual: patience, metadata: patience, discard: patience },
+    { allowance: patience - 1_000, usual: patience, running, metadata: patience, discard: patience },
   );
   return { sessions, session: sessions.open({ id: IDENTIFIER }) };
 }
@@ -242,6 +242,12 @@ test.each<[what: string, outcome: object, end: object]>([
   expect(asked.at(-1)).toBe("DELETE /subscriptions/s/pools/p/session");
 });
 
+test("a listing may have to wait for the code of a driver that is gone", async () => {
+  const late: Behaviour = (request, response) =>
+    void setTimeout(() => json({ value: [] })(request, response), 2 * LITTLE);
+  expect(await opened(late, LITTLE, MUCH).session.prepare([], NEVER)).toMatchObject({ fresh: true });
+});
+
 test("an execution that was aborted behind another one is trouble that passes", async () => {
   const { session } = opened(json({ status: "Failed", result: { stderr: "Execution aborted" } }));
   expect(await trouble(session.run(CALL, NEVER))).toMatchObject({ retryable: true });
@@ -256,9 +262,19 @@ test("a result that did not fit into the answer is read from the session", async
   expect(asked[1]).toBe(`GET /subscriptions/s/pools/p/files/${KEY}.json/content`);
 });
 
+test("a million characters are logs, whatever they are; half of one is none", async () => {
+  const logs = "🌮".repeat(1_000_000);
+  const { session } = opened((request, response) => {
+    if (request.method === "POST") return executed("cut off")(request, response);
+    response.end(JSON.stringify({ ...RESULT, logs: `${logs}\ud800` }));
+  });
+  const result = await session.run(CALL, NEVER);
+  expect(result.kind === "done" && result.logs === `${logs}\ufffd`).toBe(true);
+});
+
 test.each<[what: string, change: object]>([
   ["another call's", { call: "another" }],
-  ["logs without end", { logs: "x".repeat(1_000_200) }],
+  ["logs without end", { logs: "x".repeat(2_000_200) }],
   ["logs that are none", { logs: 5 }],
   ["a hundred images", { images: Array.from({ length: 100 }, () => "_threadkeep/x.png") }],
   ["files of negative size", { files: [{ path: "x", size: -1 }] }],
@@ -266,15 +282,17 @@ test.each<[what: string, change: object]>([
   ["no time", { ms: null }],
 ])("a forged result is none: %s", async (_, change) => {
   const { session } = opened((request, response) => {
-    if (request.method === "POST") return executed(JSON.stringify({ ...RESULT, ...change }))(request, response);
-    response.end(JSON.stringify({ ...RESULT, ...change }));
+    const forged = JSON.stringify({ ...RESULT, ...change });
+    if (request.method === "POST") return executed(forged.slice(0, 500_000))(request, response);
+    response.end(forged);
   });
   expect(await session.run(CALL, NEVER)).toEqual({ kind: "died", reason: "crash" });
 });
 
-test("paths that leave the session's folder are left out of a result", async () => {
-  const files = ["ok.txt", "../up", "/etc/passwd", "a/../b", ".", "a//b", "out/ok"].map((path) => ({ path, size: 1 }));
-  const images = ["_threadkeep/a.png", "../a.png", "other/a.png", "_threadkeep/../../a.png"];
+test("paths that leave the session's folder, or are none that a request can name, are left out of a result", async () => {
+  const paths = ["ok.txt", "../up", "/etc/passwd", "a/../b", ".", "a//b", "out/ok", "half\ud800", "a\nb", "nul\0"];
+  const files = paths.map((path) => ({ path, size: 1 }));
+  const images = ["_threadkeep/a.png", "../a.png", "other/a.png", "_threadkeep/../../a.png", "_threadkeep/\ud800.png"];
   const elsewhere = ["../up", "other/x"].map((at) => ({ path: "x", size: 1, at }));
   const result = { ...RESULT, files: [...files, ...elsewhere], images };
   const { session } = opened(executed(`noise\n${JSON.stringify(result)}\n`));

@@ -10,7 +10,6 @@ import {
   shortened,
   type ToldFile,
   timedOut,
-  toolName,
 } from "../../../src/code/tool.ts";
 
 const file = (path: string, more: Partial<ToldFile> = {}): ToldFile => ({
@@ -20,11 +19,6 @@ const file = (path: string, more: Partial<ToldFile> = {}): ToldFile => ({
   isLinked: true,
   isTooLarge: false,
   ...more,
-});
-
-test("the function is called python, unless one of the run's functions is", () => {
-  expect(toolName(["add", "pythonic"])).toBe("python");
-  expect(toolName(["add", "python"])).toBe("code_interpreter");
 });
 
 test("the model is offered a function with one text, and told what it may count on", () => {

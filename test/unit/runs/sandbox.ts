@@ -82,6 +82,7 @@ export class Sandbox {
     save: async (_tenant, id, bytes) => {
       this.blobs.set(id, bytes);
     },
+    hasBytes: async (_tenant, id) => this.blobs.has(id),
     keep: async (_tenant, file) => {
       if (!this.blobs.has(file.id)) throw new Error(`there are no bytes of ${file.id}`);
       if (!this.made.some(({ id }) => id === file.id)) this.made.push(file);

@@ -127,7 +127,7 @@ describe("a call of code", () => {
     ]);
     expect(again.toolCalls?.calls).toEqual(turn.toolCalls?.calls);
     expect(again.toolCalls?.step).toEqual(stored);
-    const done = [new Readable().done("call_c", "a", result("1", ["file-i"]))];
+    const done = [new Readable(100_000).done("call_c", "a", result("1", ["file-i"]))];
     for (const each of [turn, again]) each.finish(done);
     expect(again.toolCalls?.step).toEqual(JSON.parse(JSON.stringify(turn.toolCalls?.step)));
     expect(again.outputs).toEqual(turn.outputs);
@@ -204,7 +204,7 @@ test("whatever code a model writes and whatever that puts out, the batches fit",
       for (const group of groups.slice(0, -1)) largest = Math.max(largest, bytesOf(RUN, { events: group }));
       const stored = pending(RUN, step, false);
       largest = Math.max(largest, bytesOf(stored, { documents: turn.documents, events: groups.at(-1) ?? [] }));
-      const readable = new Readable();
+      const readable = new Readable(100_000);
       const hosted = [...turn.hostedCalls.values()].flat();
       turn.finish(
         hosted.map(({ id }, index) => {
