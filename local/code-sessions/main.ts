@@ -8,8 +8,9 @@ const USAGE = `node local/code-sessions/main.ts --key TEXT --cache DIR [--port 4
   [--issuer URL]
 
 Azure Container Apps dynamic sessions on this machine. --cache: the folder for the interpreter's snapshot.
---wheels: that for packages, if not a folder in it. --prepare: makes the snapshot at once, in the background. --make-room:
-a full pool ends the session that has rested the longest, which Azure does not. --issuer: the local identity server, whose tokens are taken in place of the key.`;
+--wheels: that for packages, if not a folder in it. --prepare: makes the snapshot at once, in the background.
+--make-room: a full pool ends the session that has rested the longest, which Azure does not. --issuer: the local
+identity server, whose tokens are taken in place of the key.`;
 
 const { values } = parseArgs({
   options: {

@@ -19,7 +19,7 @@ export interface PoolOptions {
 
 const SWEEP_INTERVAL = 1000;
 /** Milliseconds without a request before a session makes room: less may be a pause in the middle of a run. */
-const LEAST_REST = 5000;
+const LEAST_REST = 2000;
 
 export class Pool {
   readonly #options: PoolOptions;
