@@ -2,9 +2,16 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Turn } from "../../../local/model/turn.ts";
 import { fileDoc } from "../../../src/files/create.ts";
+import { beat } from "../../../src/runs/checkpoint.ts";
+import { claimRun } from "../../../src/runs/claim.ts";
+import { noSink } from "../../../src/runs/events.ts";
+import { storeCalls } from "../../../src/runs/go-on.ts";
+import { OwnedRun } from "../../../src/runs/owned-run.ts";
 import { toldFiles } from "../../../src/runs/tools/code-files.ts";
+import { Toolset } from "../../../src/runs/tools/toolset.ts";
+import { Turn as TurnUnderWay } from "../../../src/runs/turn.ts";
 import type { FileDoc } from "../../../src/store/documents.ts";
-import { CODE, CodeWorld, codeCalls, FUNCTION, logOf, python, stepsOf } from "./code-world.ts";
+import { CODE, CodeWorld, codeCalls, FUNCTION, logOf, messagesOf, python, stepsOf } from "./code-world.ts";
 import { PNG, ran } from "./sandbox.ts";
 
 let world: CodeWorld;
@@ -132,4 +139,39 @@ test("the model is told which files its session has no room for, and of no name 
   const told = toldFiles(sizes.map((size, n) => upload(`file-${n}`, n === 0 ? "a/b.csv" : `${n}.csv`, size)));
   expect(told.filter(({ isTooLarge }) => isTooLarge).map(({ path }) => path)).toEqual(["file-8", "file-10"]);
   expect(told.filter(({ isLinked }) => !isLinked).map(({ filename }) => filename)).toEqual(["a/b.csv"]);
+});
+
+test("a checkpoint that falls into the storing of calls leaves what was said as it is stored", async () => {
+  const scene = await world.ask([]);
+  const { job } = await scene.asked.start({}, { assistant: scene.answering });
+  let ahead = 0;
+  const engine = { ...world.base.engine, now: () => Date.now() + ahead };
+  const run = await claimRun(engine, job);
+  if (!run?.internal.reserved) throw new Error("the run is not claimed");
+  const owned = new OwnedRun(scene.asked.partition, run, noSink, 60);
+  const toolset = new Toolset(run, [world.sandbox.tool]);
+  const turn = new TurnUnderWay(run, run.internal.reserved, owned.tell, engine.now, toolset);
+  const checkpoint = beat(engine, owned, turn, new AbortController());
+  const call = { index: 0, id: "call_c", name: "python", arguments: '{"code":"1"}', isWhole: false, extras: undefined };
+  turn.apply({ text: "Let me see.", calls: [call], finishReason: "stop", usage: undefined });
+  turn.close();
+  ahead = 5_000;
+  const session = { id: "a".repeat(32), files: [] };
+  const isUnderWay = Promise.withResolvers<void>();
+  const write = owned.write.bind(owned);
+  Object.assign(owned, {
+    write: (...changes: Parameters<typeof write>) => {
+      isUnderWay.resolve();
+      return write(...changes);
+    },
+  });
+  const storing = storeCalls(engine, owned, turn, { code_session: session });
+  await isUnderWay.promise;
+  await Promise.all([storing, checkpoint()]);
+  const [, said] = await messagesOf(scene);
+  expect(said?.internal.tokens).toBeGreaterThan(0);
+  expect((await scene.asked.read(run.id)).internal).toMatchObject({
+    pending: "tools",
+    open: [turn.toolCalls?.step.id],
+  });
 });
