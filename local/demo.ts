@@ -63,7 +63,7 @@ async function search(client: OpenAI): Promise<void> {
   await tellCitations(client, thread.id);
 }
 
-/** Code that the model writes and the app runs: locally in Pyodide, whose charts are matplotlib's if that can be had. */
+/** Code that the model writes and the app runs: in Pyodide, whose charts are matplotlib's if that can be had. */
 async function calculate(client: OpenAI): Promise<void> {
   const assistantId = await readTable(client, MODEL);
   const thread = await client.beta.threads.create();

@@ -50,7 +50,7 @@ async function start(): Promise<Stack> {
     cors,
     dataDir,
     blobs: true,
-    code: { packages: "fetch", isPrepared: true },
+    code: { packages: "fetch", isPrepared: true, makesRoom: true },
     env: { API_KEYS: await apiKeys(dataDir) },
     log: "inherit",
     onDeath,

@@ -5,6 +5,7 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { fail } from "./fail.ts";
 import type { StackPorts } from "./stack.ts";
+import { codeProblem } from "./stack-code.ts";
 
 const { env } = process;
 
@@ -60,6 +61,8 @@ export function readOptions(command: Command): WorkplaceOptions {
     functions: portFrom("PORT", "port", values.port, 7071),
   };
   refuseSharedPorts(ports);
+  const problem = codeProblem(env);
+  if (problem !== undefined) fail(problem);
   for (const name of ["host", "cors"] as const) {
     if (usesFunc(command) && values[name] !== undefined)
       fail(`--${name} is an option of npm start: see func start --help.`);

@@ -38,7 +38,13 @@ export async function startServers({ ports, dataDir, apiKeys, onDeath }: Servers
     serviceBusSpec({ port: ports.serviceBus, controlPort: ports.serviceBusControl }, dataDir),
     modelSpec(ports.model, sample.MODEL_KEY ?? "", SEEN_DELAYS),
     azuriteSpec(ports.blobs, dataDir),
-    codeSpec(ports.code, sample.CODE_SESSIONS_KEY ?? "", { packages: "fetch", isPrepared: true }, dataDir, process.env),
+    codeSpec(
+      ports.code,
+      sample.CODE_SESSIONS_KEY ?? "",
+      { packages: "fetch", isPrepared: true, makesRoom: true },
+      dataDir,
+      process.env,
+    ),
   ];
   const children = specs.map(
     (spec) =>

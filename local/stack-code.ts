@@ -12,12 +12,33 @@ export interface CodeChoice {
   idle?: number;
   /** Makes the interpreter's snapshot at the start instead of at the first use. */
   isPrepared?: boolean;
+  /** Ends the session that has rested the longest when there are too many, which Azure does not. */
+  makesRoom?: boolean;
 }
 
 /** Where the app finds its sessions. */
 export interface CodeSessionsAddress {
   endpoint: string;
   key: string;
+}
+
+const PACKAGE_MODES = ["off", "cache", "fetch"];
+
+/** What is wrong with the variables that this part reads, in words for the user; undefined if nothing is. */
+export function codeProblem({ MAX_CODE_SESSIONS: most, CODE_PACKAGES: mode }: NodeJS.ProcessEnv): string | undefined {
+  if (most && !/^[1-9]\d{0,3}$/.test(most)) return `MAX_CODE_SESSIONS must be a whole number from 1, not "${most}".`;
+  if (mode && !PACKAGE_MODES.includes(mode)) return `CODE_PACKAGES must be off, cache or fetch, not "${mode}".`;
+  return undefined;
+}
+
+/** In a few words, for those who start the stack. */
+export function codeWords({ CODE_SESSIONS_ENDPOINT: pool, CODE_PACKAGES: mode }: NodeJS.ProcessEnv): string {
+  if (pool) return `sessions of ${pool}`;
+  const packages: Record<string, string> = {
+    off: "Python's own library only",
+    cache: "and the packages that were fetched before",
+  };
+  return `Python in a local sandbox, ${packages[mode ?? ""] ?? "which fetches numpy and others at first use"}`;
 }
 
 /** What follows from the packages that are installed, so all stacks share it. */
@@ -28,7 +49,7 @@ export const newKey = () => randomBytes(16).toString("hex");
 export function codeSpec(
   port: number,
   key: string,
-  { packages, maxSessions, idle, isPrepared }: CodeChoice,
+  { packages, maxSessions, idle, isPrepared, makesRoom }: CodeChoice,
   dataDir: string | undefined,
   env: NodeJS.ProcessEnv,
   more: string[] = [],
@@ -38,7 +59,20 @@ export function codeSpec(
   const rest = idle === undefined ? [] : ["--idle", String(idle)];
   const mode = ["--packages", env.CODE_PACKAGES || packages || "off"];
   const prepare = isPrepared ? ["--prepare"] : [];
-  const args = ["--key", key, "--cache", CODE_CACHE, ...wheels, ...most, ...rest, ...mode, ...prepare, ...more];
+  const room = makesRoom ? ["--make-room"] : [];
+  const args = [
+    "--key",
+    key,
+    "--cache",
+    CODE_CACHE,
+    ...wheels,
+    ...most,
+    ...rest,
+    ...mode,
+    ...prepare,
+    ...room,
+    ...more,
+  ];
   return {
     name: "code-sessions",
     ports: { port },

@@ -6,6 +6,7 @@ import { fail } from "./fail.ts";
 import { readOptions } from "./options.ts";
 import { SEEN_DELAYS } from "./server-specs.ts";
 import { type Stack, startStack } from "./stack.ts";
+import { codeWords } from "./stack-code.ts";
 import { apiKeys, refuseBusyPorts, remarks, stopWithParent, takeDataFolder } from "./workplace.ts";
 
 const GRACE_SECONDS = 5;
@@ -34,7 +35,7 @@ try {
     cors: options.cors,
     dataDir: options.dataDir,
     blobs: true,
-    code: { packages: "fetch", isPrepared: true },
+    code: { packages: "fetch", isPrepared: true, makesRoom: true },
     appDir: options.appDir,
     env: { API_KEYS: await apiKeys(options.dataDir) },
     modelDelays: SEEN_DELAYS,
@@ -60,6 +61,7 @@ Threadkeep is running. Ctrl-C stops it.
   Base URL  ${baseUrl}
   API key   ${apiKey}
   Model     ${finding ? real : simulated}
+  Code      ${codeWords(process.env)}
 ${notes.length > 0 ? `\n${notes.join("")}` : ""}
 Create an assistant:
 

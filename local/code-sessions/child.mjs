@@ -150,11 +150,16 @@ def harness(need, packages):
                 return None
             self.asked.add(package)
             try:
-                if not run_sync(need(package)):
-                    return None
+                isThere = run_sync(need(package))
             except RuntimeError:  # Python cannot wait here, such as in a callback of JavaScript's
                 self.asked.discard(package)
                 return None
+            if not isThere:
+                self.asked.discard(package)
+                if sys._getframe(2).f_code.co_name != "_find_and_load_unlocked":
+                    return None  # Not an import: importlib.util.find_spec only wants to know.
+                raise ModuleNotFoundError(f"No module named {name!r}: {package} cannot be had here now. "
+                    "Do without it: Python's own library is there", name=name)
             importlib.invalidate_caches()
             return importlib.machinery.PathFinder.find_spec(name, path, target)
     for name in ("js", "pyodide_js"):

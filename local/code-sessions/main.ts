@@ -4,11 +4,12 @@ import { PACKAGE_MODES } from "./packages.ts";
 import { startCodeSessions } from "./server.ts";
 
 const USAGE = `node local/code-sessions/main.ts --key TEXT --cache DIR [--port 4020] [--max-sessions 4]
-  [--idle 1800] [--life 3600] [--packages off|cache|fetch] [--wheels DIR] [--prepare] [--issuer URL]
+  [--idle 1800] [--life 3600] [--packages off|cache|fetch] [--wheels DIR] [--prepare] [--make-room]
+  [--issuer URL]
 
 Azure Container Apps dynamic sessions on this machine. --cache: the folder for the interpreter's snapshot.
---wheels: that for packages, if not a folder in it. --prepare: makes the snapshot at once, in the background. --issuer:
-the local identity server, whose tokens are taken in place of the key.`;
+--wheels: that for packages, if not a folder in it. --prepare: makes the snapshot at once, in the background. --make-room:
+a full pool ends the session that has rested the longest, which Azure does not. --issuer: the local identity server, whose tokens are taken in place of the key.`;
 
 const { values } = parseArgs({
   options: {
@@ -22,6 +23,7 @@ const { values } = parseArgs({
     life: { type: "string", default: "3600" },
     packages: { type: "string", default: "off" },
     prepare: { type: "boolean", default: false },
+    "make-room": { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
 });
@@ -43,6 +45,7 @@ const sessions = await startCodeSessions({
   packages,
   ...(values.wheels === undefined ? {} : { wheelFolder: values.wheels }),
   ...(values.issuer === undefined ? {} : { issuer: values.issuer }),
+  makesRoom: values["make-room"],
   maxSessions: numberOf("max-sessions", values["max-sessions"], 1),
   idle: numberOf("idle", values.idle, 1),
   life: numberOf("life", values.life, 1),

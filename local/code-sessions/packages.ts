@@ -118,9 +118,12 @@ export class Packages {
     for (const entry of entries) {
       if (await this.#isWhole(entry)) continue;
       if (this.#options.mode !== "fetch") return false;
-      const problem = await this.#fetch(entry).catch((error: unknown) => String(error));
+      const problem = await this.#fetch(entry).catch(reasonOf);
       if (problem === undefined) continue;
-      console.log(`The package ${entry.name} could not be fetched: ${problem}`);
+      console.log(
+        `The package ${entry.name} could not be fetched from ${new URL(this.#options.source).host}: ${problem}. ` +
+          "Code goes on without it; it is asked for again in a minute at the earliest.",
+      );
       return false;
     }
     return true;
@@ -176,6 +179,12 @@ export class Packages {
       () => false,
     );
   }
+}
+
+/** What `fetch` throws says only that it failed; the cause says why. */
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return cause instanceof Error ? cause.message || cause.name : String(cause);
 }
 
 const hashOf = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");

@@ -11,11 +11,15 @@ export interface PoolOptions {
   life: number;
   /** Whether a spare sandbox is kept from the first session on. */
   keepsSpare: boolean;
+  /** Whether a full pool ends the session that has rested the longest, in place of a refusal. Azure never does. */
+  makesRoom: boolean;
   /** Milliseconds since 1970. */
   now: () => number;
 }
 
 const SWEEP_INTERVAL = 1000;
+/** Milliseconds without a request before a session makes room: less may be a pause in the middle of a run. */
+const LEAST_REST = 5000;
 
 export class Pool {
   readonly #options: PoolOptions;
@@ -36,7 +40,7 @@ export class Pool {
     const found = this.find(identifier);
     if (found) return { session: found, isNew: false };
     const { maxSessions, now } = this.#options;
-    if (this.#sessions.size >= maxSessions) throw poolFull(maxSessions);
+    if (this.#sessions.size >= maxSessions && !this.#makeRoom()) throw poolFull(maxSessions);
     const sandbox = this.#starter.start();
     const session = new Session(identifier, sandbox, now());
     this.#sessions.set(identifier, session);
@@ -85,14 +89,28 @@ export class Pool {
     for (const session of this.#sessions.values()) {
       if (session.busy > 0) session.lastAccessedAt = now;
       if (session.isAlive && now < this.expireAt(session)) continue;
-      const closing = this.end(session).finally(() => this.#closing.delete(closing));
-      this.#closing.add(closing);
+      this.#close(session);
     }
   }
 
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     await Promise.all([...this.sessions.map((session) => this.end(session)), ...this.#closing, this.#starter.stop()]);
+  }
+
+  #close(session: Session): void {
+    const closing = this.end(session).finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
+  }
+
+  /** False if no session may go. */
+  #makeRoom(): boolean {
+    if (!this.#options.makesRoom) return false;
+    const latest = this.#options.now() - LEAST_REST;
+    const resting = [...this.#sessions.values()].filter((one) => one.busy === 0 && one.lastAccessedAt <= latest);
+    const [longest] = resting.sort((one, other) => one.lastAccessedAt - other.lastAccessedAt);
+    if (longest) this.#close(longest);
+    return longest !== undefined;
   }
 
   #keepSpare(): void {

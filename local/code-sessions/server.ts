@@ -34,6 +34,8 @@ export interface CodeSessionsOptions {
   idle?: number;
   life?: number;
   keepsSpare?: boolean;
+  /** Whether a full pool ends the session that has rested the longest; if not, it refuses as Azure does. */
+  makesRoom?: boolean;
   packages?: PackageMode;
   /** Where wheels come from, and the list of them; those of Pyodide's own release if absent. */
   wheels?: { source: string; lockFile: string; offered: string[] };
@@ -97,7 +99,15 @@ class LocalSessions implements CodeSessions {
     this.#callers = new Callers(options.key, options.issuer);
     this.port = (server.address() as AddressInfo).port;
     this.endpoint = `http://${HOST}:${this.port}`;
-    const { idle = 1800, life = 3600, maxSessions = 4, keepsSpare = true, now = Date.now, cache } = options;
+    const {
+      idle = 1800,
+      life = 3600,
+      maxSessions = 4,
+      keepsSpare = true,
+      makesRoom = false,
+      now = Date.now,
+      cache,
+    } = options;
     this.#packages = new Packages({
       mode: options.packages ?? "off",
       folder: options.wheelFolder ?? path.join(cache, "wheels"),
@@ -106,7 +116,10 @@ class LocalSessions implements CodeSessions {
       ...options.wheels,
     });
     this.#starter = new Starter(cache, () => this.#sandboxOptions(pyodide));
-    this.#pool = new Pool({ maxSessions, keepsSpare, now, idle: idle * 1000, life: life * 1000 }, this.#starter);
+    this.#pool = new Pool(
+      { maxSessions, keepsSpare, makesRoom, now, idle: idle * 1000, life: life * 1000 },
+      this.#starter,
+    );
     this.#api = new Api(this.#pool, {
       python: PYTHON,
       pyodide: version,

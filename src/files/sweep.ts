@@ -30,8 +30,8 @@ const PAGE = 500;
 
 /**
  * Deletes the blobs that have been there for a day though no file has them: code has written them and no message has
- * linked them, or a process died between writing the bytes and the file's document. `before` (milliseconds): only blobs that were last written before. Answers with their
- * number.
+ * linked them, or a process died between writing the bytes and the file's document. `before` (milliseconds): only blobs
+ * that were last written before. Answers with their number.
  */
 export async function sweepOrphans(tools: FileTools, before = tools.now() - ORPHAN_AGE): Promise<number> {
   const { blobs, store, log } = tools;

@@ -71,7 +71,8 @@ export class Citations {
       if (end > given) pieces.push(this.#piece(text.slice(given, end), target));
       given = end;
     };
-    for (let at = this.#opening(text, 0); at < text.length; ) {
+    const openings = new Openings(this.#markers, text);
+    for (let at = openings.from(0); at < text.length; ) {
       const reading = this.#read(text, at, isAll);
       if (reading === "unfinished") {
         give(at);
@@ -83,17 +84,11 @@ export class Citations {
         give(at);
         give(end, reading.target);
       }
-      at = this.#opening(text, end);
+      at = openings.from(end);
     }
     give(text.length);
     this.#held = "";
     return pieces;
-  }
-
-  /** Where the next marker may begin; the text's length if nowhere. */
-  #opening(text: string, from: number): number {
-    const places = this.#markers.map(({ opening }) => text.indexOf(opening, from)).filter((at) => at >= 0);
-    return Math.min(text.length, ...places);
   }
 
   #read(text: string, at: number, isAll: boolean): Reading {
@@ -119,6 +114,33 @@ export class Citations {
       if (!(this.#endsInHighSurrogate && unit >= 0xdc00 && unit < 0xe000)) this.#length += 1;
       this.#endsInHighSurrogate = unit >= 0xd800 && unit < 0xdc00;
     }
+  }
+}
+
+/** Where markers may begin in a text, from left to right. A long text is not searched again for each place. */
+class Openings {
+  readonly #markers: readonly Marker[];
+  readonly #text: string;
+  readonly #next = new Map<Marker, number>();
+
+  constructor(markers: readonly Marker[], text: string) {
+    this.#markers = markers;
+    this.#text = text;
+  }
+
+  /** The next place; the text's length if there is none. */
+  from(start: number): number {
+    let first = this.#text.length;
+    for (const marker of this.#markers) {
+      let place = this.#next.get(marker) ?? -1;
+      if (place < start) {
+        const found = this.#text.indexOf(marker.opening, start);
+        place = found < 0 ? this.#text.length : found;
+        this.#next.set(marker, place);
+      }
+      first = Math.min(first, place);
+    }
+    return first;
   }
 }
 

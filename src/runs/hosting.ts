@@ -87,8 +87,8 @@ export class Hosting {
   }
 
   /**
-   * Makes files of what the message links, before the batch that ends the message: whoever reads it can download them.
-   * Throws `StoreTrouble`.
+   * Makes files of what the message links, before the batch that ends the message, so that its readers can download
+   * them. Throws `StoreTrouble`.
    */
   async keep(turn: Turn): Promise<void> {
     const { linked } = turn;

@@ -78,7 +78,7 @@ async function purgeFiles(
   const taken = held.filter((doc) => doc.kind === "vector_store_file" && doc.status === "in_progress");
   const set = { "/status": "cancelled", "/internal/due": null };
   for (const { id } of taken) await partition.patchIf(id, "c.internal.lease != null", set);
-  const used = files.filter(({ internal }) => internal.claimed);
+  const used = files.filter(mayBeNoted);
   await deleteAll(
     catalog,
     used.map(({ id }) => ({ delete: useId(id, storeId) })),
@@ -89,6 +89,11 @@ async function purgeFiles(
     files.map(({ id, _etag: ifMatch }) => ({ delete: id, ifMatch })),
   );
   return files.length > 0 ? now() + PAUSE : Math.min(...held.map(endOf)) + 1;
+}
+
+/** Whether the store may have noted that it uses the file: for a worker that had it, now or before it was put in again. */
+function mayBeNoted({ internal }: VectorStoreFileDoc | DetachedFileDoc): boolean {
+  return internal.claimed || ("leftover" in internal ? internal.leftover : internal.due != null);
 }
 
 /** Everything but the store's own document; whether nothing is left. */

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import type { Turn } from "../../local/model/turn.ts";
 import { callsIn, codeScene, DRAW, logsIn, PIXEL_BYTES, python, SLOW, textIn, upload } from "./code-scene.ts";
 import { newTenant, until } from "./harness.ts";
+import { RunReader, WHOLE, wholeLog } from "./life/run-reader.ts";
 
 describe("a run with code_interpreter", SLOW, () => {
   test("runs what the model writes, shows code and output, and keeps variables between calls, turns and runs", async (context) => {
@@ -99,6 +100,28 @@ describe("a run with code_interpreter", SLOW, () => {
     });
     const replayed = (await replay.text()).split("\n").filter((line) => line.startsWith("data: {"));
     expect(replayed.map((line) => JSON.parse(line.slice("data: ".length)))).toEqual(events.map(({ data }) => data));
+  });
+
+  test("in the background, is followed while it runs, in one go or over connections that break", async (context) => {
+    const tenant = newTenant();
+    const code = `open("f.csv", "w").write("1")\n${DRAW}`;
+    const turns: Turn[] = [
+      { ...python(code), tokenMs: 20 },
+      { text: "[f](sandbox:/mnt/data/f.csv) and more", tokenMs: 20 },
+    ];
+    const scene = await codeScene(tenant, turns, context);
+    const { id } = await tenant.openai.beta.threads.runs.create(scene.thread.id, scene.run);
+    const path = `/threads/${scene.thread.id}/runs/${id}/stream`;
+    const [watcher, broken] = [WHOLE, 7].map((size) => RunReader.followLog(tenant, path, size));
+    await Promise.all([watcher?.done, broken?.done]);
+    const names = watcher?.events.map(({ event }) => event).filter((name, index, all) => name !== all[index - 1]);
+    expect(names?.at(-1)).toBe("thread.run.completed");
+    expect(names?.filter((name) => name === "thread.run.step.delta")).toHaveLength(1);
+    expect(broken?.events).toEqual(watcher?.events);
+    expect(await wholeLog(tenant, path, 5)).toEqual(watcher?.events);
+    const told = JSON.stringify(watcher?.events);
+    for (const part of ['"type":"image","image"', '"type":"image_file"', '"type":"file_path"'])
+      expect(told).toContain(part);
   });
 
   test("reads files of the assistant, of the thread and of messages, by their ids and their names", async (context) => {

@@ -182,3 +182,25 @@ test("more files than one batch takes are in a new store at once, and none is lo
   }
   expect(await openai.vectorStores.retrieve(store.id)).toMatchObject({ usage_bytes: 0, file_counts: counts({}) });
 });
+
+test("a file that is taken out of a store, or deleted, is not found by the next search", async () => {
+  const { openai } = newTenant();
+  const { vectorStores, files } = openai;
+  const [cat, dog, fox] = await Promise.all([
+    upload(openai, "The cat sat on the mat."),
+    upload(openai, "The dog sat on the rug."),
+    upload(openai, "The fox sat on the hill."),
+  ]);
+  const store = await vectorStores.create({});
+  const ids = [cat.id, dog.id, fox.id];
+  await vectorStores.fileBatches.createAndPoll(store.id, { file_ids: ids }, POLL);
+  const found = async () =>
+    (await vectorStores.search(store.id, { query: "Who sat?" })).data.map((each) => each.file_id).toSorted();
+
+  expect(await found()).toEqual(ids.toSorted());
+  await vectorStores.files.delete(cat.id, { vector_store_id: store.id });
+  expect(await found()).toEqual([dog.id, fox.id].toSorted());
+  await files.delete(dog.id);
+  await until(async () => (await vectorStores.retrieve(store.id)).file_counts.total === 1);
+  expect(await found()).toEqual([fox.id]);
+});

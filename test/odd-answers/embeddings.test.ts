@@ -182,26 +182,26 @@ describe("these are final:", () => {
     [
       "an unknown model",
       json({ error: { message: "no such model", code: "model_not_found" } }, 404),
-      "invalid_engine_error",
-      "Failed to resolve model info for: embedder-",
+      "server_error",
+      "The embedding model refused the request.",
     ],
     [
       "a text too long",
       json({ error: { message: "maximum context length is 512 tokens" } }, 400),
-      "invalid_prompt",
-      "maximum context length is 512 tokens",
+      "server_error",
+      "The embedding model refused the request.",
     ],
     [
       "a wrong key",
       json({ error: { message: "bad key sk-not" } }, 401),
       "server_error",
-      "Sorry, something went wrong.",
+      "The embedding model refused the request.",
     ],
     [
       "no money",
       json({ error: { message: "You exceeded your quota", code: "insufficient_quota" } }, 429),
       "rate_limit_exceeded",
-      "You exceeded your quota",
+      "The embedding model's quota is used up.",
     ],
     [
       "vectors of another length",

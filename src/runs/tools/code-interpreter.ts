@@ -130,6 +130,8 @@ export class CodeInterpreter implements HostedTool {
       }
     } catch (error) {
       if (signal.aborted) await this.#stop(signal.reason);
+      // The session may be gone, and its files with it.
+      this.#session = undefined;
       throw error instanceof CodeTrouble && !signal.aborted ? troubleOf(error) : error;
     }
     this.#isSaved = true;

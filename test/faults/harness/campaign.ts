@@ -13,7 +13,7 @@ import { countCalls } from "./model-calls.ts";
 import { MODEL_NAMES, type ModelName, scriptModels } from "./model-scripts.ts";
 import { Random } from "./random.ts";
 import { lookIntoStore, runsByModel } from "./store-look.ts";
-import { comeBack, STORIES, STORY_NAMES, type StoryName, tell } from "./stories.ts";
+import { CODE_STORIES, comeBack, STORIES, type StoryName, tell } from "./stories.ts";
 import type { Teller } from "./story.ts";
 import { brokenPromises } from "./verdict.ts";
 import { Watchers } from "./watchers.ts";
@@ -35,6 +35,8 @@ export interface CampaignOptions extends ChaosOptions {
   appDir?: string | undefined;
   log?: string | undefined;
   likeAzure?: boolean | undefined;
+  /** models run code, and the sessions' server has faults and dies, too */
+  code?: boolean | undefined;
 }
 
 export interface CampaignReport {
@@ -69,8 +71,8 @@ const AGAIN = 0.4;
 export async function runCampaign(options: CampaignOptions): Promise<CampaignReport> {
   const started = performance.now();
   const random = new Random(options.seed);
-  const { skew, appDir, log, likeAzure } = options;
-  const cluster = await startCluster({ random: random.fork(), skew, appDir, log, likeAzure });
+  const { skew, appDir, log, likeAzure, code } = options;
+  const cluster = await startCluster({ random: random.fork(), skew, appDir, log, likeAzure, code });
   try {
     const campaign = new Campaign(cluster, random, options);
     const report = await campaign.run();
@@ -177,10 +179,12 @@ class Campaign {
   }
 
   async #tellAll(teller: Teller, chaos: Chaos): Promise<void> {
+    const stories: Partial<Record<StoryName, number>> = this.#options.code ? CODE_STORIES : STORIES;
+    const names = Object.keys(stories) as StoryName[];
     const lane = async () => {
       let threadId: string | undefined;
       while (this.#told < this.#options.runs || !chaos.isComplete) {
-        const name = STORY_NAMES[this.#told++] ?? this.#random.weighted(STORIES);
+        const name = names[this.#told++] ?? this.#random.weighted(stories as Record<StoryName, number>);
         this.#stories[name] = (this.#stories[name] ?? 0) + 1;
         threadId = await this.#tellOne(teller, name, threadId);
       }

@@ -3,58 +3,20 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Child } from "../../../local/child.ts";
-import type { FaultOperation, FaultRule as StoreFault } from "../../../local/cosmos/fault-rules.ts";
+import type { FaultRule as CodeFault } from "../../../local/code-sessions/faults.ts";
+import type { FaultRule as StoreFault } from "../../../local/cosmos/fault-rules.ts";
 import type { FaultReport } from "../../../local/cosmos/faults.ts";
 import type { FaultRule as QueueFault } from "../../../local/service-bus/faults.ts";
 import { POINTS } from "../points/points.ts";
 import { type Cluster, LEASE } from "./cluster.ts";
+import { CODE_FAULTS, QUEUE_FAULTS, STORE_FAULTS } from "./fault-rates.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Random } from "./random.ts";
 import { SIEGES, type SiegePlan } from "./sieges.ts";
 
-const WRITES: FaultOperation[] = ["create", "replace", "patch", "batch", "delete", "upsert"];
-
-/** Each kind of trouble that passes: docs/operations.md has them all. */
-const STORE_FAULTS: StoreFault[] = [
-  { fault: "cut-before", rate: 0.01 },
-  { fault: "cut-after", rate: 0.015 },
-  { fault: "hang", rate: 0.0005 },
-  { fault: "503", rate: 0.01 },
-  { fault: "503", rate: 0.003, when: "after" },
-  { fault: "429", rate: 0.02, ms: 20 },
-  { fault: "449", rate: 0.01 },
-  { fault: "410", rate: 0.003 },
-  { fault: "404-1002", rate: 0.003, operations: ["read", "query"] },
-  { fault: "403-3", rate: 0.002, operations: WRITES },
-  { fault: "408", rate: 0.003 },
-  { fault: "500", rate: 0.003, when: "after" },
-  { fault: "502-html", rate: 0.003 },
-  { fault: "504", rate: 0.002, when: "after" },
-  { fault: "empty-body", rate: 0.002, when: "after" },
-  { fault: "449-in-batch", rate: 0.01 },
-  { fault: "410-in-batch", rate: 0.003 },
-  { fault: "429-in-batch", rate: 0.005 },
-  { fault: "500-in-batch", rate: 0.002 },
-  { fault: "empty-page", rate: 0.1 },
-  { fault: "short-page", rate: 0.1, items: 3 },
-  { fault: "latency", rate: 0.03, ms: 300 },
-];
-
-const QUEUE_FAULTS: QueueFault[] = [
-  { fault: "double", rate: 0.15 },
-  { fault: "delay", rate: 0.15, ms: 1_500 },
-  { fault: "expire-lock", rate: 0.08, ms: 300 },
-  { fault: "send-error", rate: 0.03 },
-  { fault: "server-busy", rate: 0.005 },
-  // Each takes the locks of all messages of a connection, and a delivery of each of them: at higher rates, wake-ups use up
-  // their ten deliveries in seconds, which no connection of the service does.
-  { fault: "cut", rate: 0.001 },
-  { fault: "close", rate: 0.0005 },
-  { fault: "detach", rate: 0.0005 },
-];
-
 /** What happens to processes, and how often among each other. */
-const DEEDS = { kill: 50, freeze: 22, stop: 8, killStore: 10, killQueue: 10, blackout: 6 };
+const DEEDS = { kill: 50, freeze: 22, stop: 8, killStore: 10, killQueue: 10, blackout: 6, killCode: 0 };
+const DEEDS_WITH_CODE = { ...DEEDS, killCode: 8 };
 
 /** How long a blackout waits until a run comes to its point. Milliseconds. */
 const UNTIL_HELD = 2_500;
@@ -108,7 +70,11 @@ export class Chaos {
   }
 
   async begin(): Promise<void> {
-    await Promise.all([this.#putStoreFaults(STORE_FAULTS), this.#putQueueFaults(this.#queueFaults)]);
+    await Promise.all([
+      this.#putStoreFaults(STORE_FAULTS),
+      this.#putQueueFaults(this.#queueFaults),
+      this.#putCodeFaults(CODE_FAULTS),
+    ]);
     this.#loop = this.#rage();
   }
 
@@ -117,8 +83,8 @@ export class Chaos {
     this.#over.abort();
     await this.#loop;
     await Promise.all(this.#recoveries);
-    await Promise.all([this.#countStruck("store"), this.#countStruck("queue")]);
-    await Promise.all([this.#putStoreFaults([]), this.#putQueueFaults([])]);
+    await Promise.all([this.#countStruck("store"), this.#countStruck("queue"), this.#countStruck("code")]);
+    await Promise.all([this.#putStoreFaults([]), this.#putQueueFaults([]), this.#putCodeFaults([])]);
   }
 
   async #rage(): Promise<void> {
@@ -132,13 +98,18 @@ export class Chaos {
         continue;
       }
       this.#lastWasSiege = false;
-      const deed = this.#random.weighted(DEEDS);
+      const { cosmos, serviceBus, code } = this.#cluster.stack.processes;
+      const deed = this.#random.weighted(code === undefined ? DEEDS : DEEDS_WITH_CODE);
       if (deed === "blackout") {
         this.#beginBlackout();
         continue;
       }
-      const { cosmos, serviceBus } = this.#cluster.stack.processes;
-      const victim = deed === "killStore" ? cosmos : deed === "killQueue" ? serviceBus : this.#anyInstance();
+      const servers: Partial<Record<typeof deed, Child | undefined>> = {
+        killStore: cosmos,
+        killQueue: serviceBus,
+        killCode: code,
+      };
+      const victim = servers[deed] ?? this.#anyInstance();
       if (this.#victims.has(victim)) continue;
       this.counts[deed] = (this.counts[deed] ?? 0) + 1;
       if (deed === "freeze") this.#recover([victim], this.#freeze(victim));
@@ -238,6 +209,7 @@ export class Chaos {
   async #kill(victim: Child, deed: keyof typeof DEEDS): Promise<void> {
     if (deed === "killStore") await this.#countStruck("store");
     if (deed === "killQueue") await this.#countStruck("queue");
+    if (deed === "killCode") await this.#countStruck("code");
     const close = this.#ledger.strike(deed === "stop" ? "stop" : "kill", victim.name);
     await victim.kill(deed === "stop" ? "SIGTERM" : "SIGKILL");
     if (deed === "stop") close();
@@ -247,12 +219,14 @@ export class Chaos {
     if (this.#over.signal.aborted) return;
     if (deed === "killStore") await this.#putStoreFaults(STORE_FAULTS);
     if (deed === "killQueue") await this.#putQueueFaults(this.#queueFaults);
+    if (deed === "killCode") await this.#putCodeFaults(CODE_FAULTS);
   }
 
   /** Adds what a server's own faults have done since they were set. */
-  async #countStruck(server: "store" | "queue"): Promise<void> {
-    const { cosmos, serviceBus } = this.#cluster.stack;
-    const base = server === "store" ? cosmos.endpoint : serviceBus.controlUrl;
+  async #countStruck(server: "store" | "queue" | "code"): Promise<void> {
+    const { cosmos, serviceBus, codeSessions } = this.#cluster.stack;
+    const base = { store: cosmos.endpoint, queue: serviceBus.controlUrl, code: codeSessions?.endpoint }[server];
+    if (base === undefined) return;
     const response = await fetch(new URL("/_local/faults", base)).catch(() => undefined);
     const rules = response?.ok ? ((await response.json()) as { fault: string; fired?: number; struck?: number }[]) : [];
     for (const { fault, fired = 0, struck = fired } of rules) {
@@ -268,6 +242,11 @@ export class Chaos {
   #putQueueFaults(rules: QueueFault[]): Promise<void> {
     const seed = Math.floor(this.#random.between(0, 2 ** 31));
     return put(new URL(`/_local/faults?seed=${seed}`, this.#cluster.stack.serviceBus.controlUrl), rules);
+  }
+
+  async #putCodeFaults(rules: CodeFault[]): Promise<void> {
+    const { codeSessions } = this.#cluster.stack;
+    if (codeSessions !== undefined) await put(new URL("/_local/faults", codeSessions.endpoint), rules);
   }
 
   async #pause(milliseconds: number): Promise<void> {

@@ -41,7 +41,13 @@ export interface ClusterOptions {
    * Session consistency.
    */
   likeAzure?: boolean | undefined;
+  /** There are sessions that run code, fewer than the users of a campaign would like. */
+  code?: boolean | undefined;
 }
+
+/** Seconds that a session is kept for its thread. */
+const SESSION_IDLE = 5;
+const MAX_SESSIONS = 8;
 
 /** How far the reads of an account with Session consistency are behind what other clients write. Milliseconds. */
 const REPLICA_LAG = 250;
@@ -111,7 +117,8 @@ export class Cluster {
   }
 }
 
-export async function startCluster({ random, skew, appDir, log, likeAzure }: ClusterOptions): Promise<Cluster> {
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  const { random, skew, appDir, log, likeAzure, code } = options;
   const dataDir = mkdtempSync(path.join(tmpdir(), "threadkeep-faults-"));
   const crashes: string[] = [];
   const skews: Record<string, number> = {};
@@ -127,6 +134,7 @@ export async function startCluster({ random, skew, appDir, log, likeAzure }: Clu
     ...(appDir === undefined ? {} : { appDir }),
     ...(log === undefined ? {} : { log }),
     ...(likeAzure ? LIKE_AZURE : {}),
+    ...(code ? { blobs: true, code: { maxSessions: MAX_SESSIONS, idle: SESSION_IDLE, isPrepared: true } } : {}),
     env: { ...COMMON, ...DOOR, ...environmentOf("functions") },
     moreHosts: [
       { name: "door-2", env: { ...environmentOf("door-2"), RUN_LIFETIME: String(SHORT_LIFETIME) } },

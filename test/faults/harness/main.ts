@@ -6,9 +6,10 @@
  * RUNS (1000), SEEDS (1,2,3), LANES: users at a time (24), PEACE between two blows (900 ms), LOST wake-ups (0.02 of them),
  * SIEGE: how long the store answers 429, 503 and slowly, each (30 s), SKEW: how far clocks are off (500 ms; beyond a quarter
  * of a lease they explain model calls), PATIENCE of users (15 s), QUIET: how long runs may take to end after the last fault
- * (150 s), LIKE_AZURE=1: a store with https, endpoint discovery, three partitions and Session consistency, LOG: a file for
- * what the processes say, APP_DIR: another build of the app. RESULTS: a folder that keeps the report of each seed; a seed
- * whose report is there, of the same settings, is not run again.
+ * (150 s), LIKE_AZURE=1: a store with https, endpoint discovery, three partitions and Session consistency, CODE=1: models run
+ * code in eight sessions (LANES of 8 then), LOG: a file for what the processes say, APP_DIR: another build of the app.
+ * RESULTS: a folder that keeps the report of each seed; a seed whose report is there, of the same settings, is not run
+ * again.
  *
  * `npm run test:faults -- ingest`: vector stores under all faults at once instead. FILES (5000) for each of SEEDS.
  */
@@ -31,6 +32,7 @@ const {
   PATIENCE = "15",
   QUIET = "150",
   LIKE_AZURE,
+  CODE,
   LOG,
   APP_DIR,
   RESULTS,
@@ -62,6 +64,7 @@ function optionsOf(seed: number): CampaignOptions {
     patience: Number(PATIENCE) * 1000,
     quiet: Number(QUIET) * 1000,
     likeAzure: LIKE_AZURE === "1",
+    code: CODE === "1",
     appDir: APP_DIR,
     log: LOG,
   };

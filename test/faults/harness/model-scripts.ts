@@ -26,6 +26,13 @@ export const BEYOND = ["vast", "vast-slow", "vast-calling"];
 const say = (text: string[], tokenMs: number): Turn => ({ text, firstTokenMs: 40, tokenMs });
 const call = (...names: string[]): Turn => ({ toolCalls: names.map((name) => ({ name, arguments: { of: name } })) });
 
+/** Takes a moment, and leaves a trace in its session. */
+const CODE = `import time
+time.sleep(0.3)
+with open("/mnt/data/runs.txt", "a") as file:
+    file.write("x")
+print(len(open("/mnt/data/runs.txt").read()))`;
+
 const SCRIPTS = {
   steady: [say(TEXTS.steady, 40)],
   /** longer than checkpoints are apart */
@@ -58,6 +65,8 @@ const SCRIPTS = {
   full: [say(TEXTS.full, 0)],
   vast: [say(TEXTS.vast, 0)],
   "vast-slow": [say(TEXTS["vast-slow"], 30)],
+  /** runs code in its thread's session: what that prints is the model's own business */
+  coding: [{ toolCalls: [{ name: "python", arguments: { code: CODE } }] }, say(TEXTS.steady, 30)],
   "vast-calling": [{ toolCalls: [{ name: "lookup", pieces: ['{"a":"', ...pieces(720_000), '"}'] }] }],
 } satisfies Record<string, Turn[]>;
 
@@ -73,7 +82,7 @@ export async function scriptModels(baseUrl: string): Promise<void> {
 
 /** The text of this model, if it always says the same. */
 export const textOfModel = (model: ModelName): string | undefined =>
-  Object.entries(TEXTS)
+  Object.entries({ ...TEXTS, coding: TEXTS.steady })
     .find(([name]) => name === model)?.[1]
     .join("");
 

@@ -23,8 +23,17 @@ export const STORIES = {
   intruded: 8,
   abandoned: 6,
 };
-export type StoryName = keyof typeof STORIES;
-export const STORY_NAMES = Object.keys(STORIES) as StoryName[];
+
+/** Of a campaign whose models run code. */
+export const CODE_STORIES = {
+  code: 40,
+  "code-streamed": 30,
+  "code-dropped": 10,
+  "code-cancelled": 12,
+  "code-deleted-thread": 4,
+  background: 4,
+};
+export type StoryName = keyof typeof STORIES | keyof typeof CODE_STORIES;
 
 const TO_THE_END = Number.POSITIVE_INFINITY;
 
@@ -61,6 +70,16 @@ export async function tell(teller: Teller, name: StoryName, threadId: string): P
       return deletedMessage(story, random.pick(["slow", "tools", "steady"]));
     case "deleted-thread":
       return deletedThread(story, random.pick(["slow", "tools", "steady"]));
+    case "code":
+      return background(story, "coding");
+    case "code-streamed":
+      return streamed(story, "coding", TO_THE_END);
+    case "code-dropped":
+      return streamed(story, "coding", random.between(0, 12));
+    case "code-cancelled":
+      return cancelled(story, "coding");
+    case "code-deleted-thread":
+      return deletedThread(story, "coding");
   }
 }
 

@@ -1,7 +1,7 @@
 /** One user with one run: creates it, reads or polls it, answers its function calls, and remembers what the API says. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type OpenAI from "openai";
-import type { AssistantStreamEvent } from "openai/resources/beta/assistants";
+import type { AssistantStreamEvent, AssistantTool } from "openai/resources/beta/assistants";
 import type { Run } from "openai/resources/beta/threads/runs/runs";
 import { insist, isRefusal, isTransient, venture } from "./clients.ts";
 import { isLast, isOver, type Memory } from "./memory.ts";
@@ -128,7 +128,7 @@ export class Story {
   #request = (model: ModelName) => ({
     assistant_id: this.teller.assistants[model],
     model: `${model}${MARK}`,
-    tools: model === "tools" || model.endsWith("calling") ? TOOLS : [],
+    tools: toolsOf(model),
   });
 
   /** Whether they were taken. Refused if they were submitted before, maybe by an earlier try; or the run ended. */
@@ -180,6 +180,11 @@ export class Story {
     }
     return run;
   }
+}
+
+function toolsOf(model: ModelName): AssistantTool[] {
+  if (model === "coding") return [{ type: "code_interpreter" }];
+  return model === "tools" || model.endsWith("calling") ? TOOLS : [];
 }
 
 type RunEvent = Extract<AssistantStreamEvent, { data: Run }>;

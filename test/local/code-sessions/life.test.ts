@@ -78,6 +78,28 @@ test("a full pool answers 404 to a new identifier, and serves the others", async
   expect(await caller.value("first", "shared")).toBe(1);
 });
 
+test("a pool that makes room ends the session that has rested the longest, and refuses while all were just used", async () => {
+  let clock = now;
+  const small = await startCodeSessions({
+    ...{ key: KEY, cache: CODE_CACHE, maxSessions: 2, keepsSpare: false, makesRoom: true },
+    now: () => clock,
+  });
+  try {
+    const other = new Caller(small.endpoint);
+    const names = async () => (await small.stats()).sessions.map(({ identifier }) => identifier);
+    await other.value("first", "1");
+    await other.value("second", "1");
+    expect((await other.execute("third", "1")).status).toBe(404);
+    clock += 6000;
+    await other.value("first", "1");
+    expect(await other.value("third", "3")).toBe(3);
+    expect(await names()).toEqual(["first", "third"]);
+    expect((await other.execute("fourth", "1")).status).toBe(404);
+  } finally {
+    await small.stop();
+  }
+});
+
 linuxTest("between two executions a session is stopped, even if its code has left timers behind", async () => {
   await caller.value("first", "import asyncio; asyncio.run(asyncio.sleep(0))");
   const pid = await pidOf("first");

@@ -140,7 +140,17 @@ test(
       "import asyncio\nasync def task():\n  import basenumbers\n  return basenumbers.SEVEN\nasyncio.run(task())";
     expect(await caller.value("third-session", inTask)).toBe(7);
     const failure = async (python: string) => (await caller.execute("one-session", python)).body.result?.stderr;
-    expect(await failure("import forged")).toContain("ModuleNotFoundError: No module named 'forged'");
+    expect(await failure("import forged")).toContain(
+      "ModuleNotFoundError: No module named 'forged': forged cannot be had here now",
+    );
+    expect(await failure("import forged")).toContain("Do without it");
+    // Code that tries, or asks, and does without is served.
+    expect(await caller.value("one-session", "import importlib.util; importlib.util.find_spec('forged') is None")).toBe(
+      true,
+    );
+    expect(
+      await caller.value("one-session", "try:\n  import forged\nexcept ImportError as no:\n  name = no.name\nname"),
+    ).toBe("forged");
     expect(await failure("import notoffered")).toContain("ModuleNotFoundError");
     expect(await caller.value("one-session", "import farnumbers; farnumbers.DOUBLE")).toBe(14);
     expect((await readdir(path.join(folder, "wheels"))).sort()).toEqual([

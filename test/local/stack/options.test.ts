@@ -52,6 +52,8 @@ test.each(["local/start.ts", "local/dev.ts"])("%s --help tells all options, and 
 test.each<[args: string[], env: Record<string, string>, said: string]>([
   [["--colour"], {}, "Unknown option '--colour'. See npm start -- --help.\n"],
   [[], { COSMOS_PORT: "70000" }, 'COSMOS_PORT must be a port number, not "70000".\n'],
+  [[], { MAX_CODE_SESSIONS: "0" }, 'MAX_CODE_SESSIONS must be a whole number from 1, not "0".\n'],
+  [[], { CODE_PACKAGES: "all" }, 'CODE_PACKAGES must be off, cache or fetch, not "all".\n'],
   [[], { COSMOS_PORT: "7071" }, "PORT and COSMOS_PORT are both 7071: each server needs a port of its own.\n"],
   [
     ["--model-port", "5673"],

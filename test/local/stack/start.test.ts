@@ -34,6 +34,7 @@ linuxTest("it says how to reach the app, keeps its key for the next start, and s
   expect(first.output).toContain(`API key   ${key}\n`);
   expect(first.output).toContain(`curl ${baseUrl}/assistants -H "Authorization: Bearer ${key}"`);
   expect(first.output).toContain("simulated model");
+  expect(first.output).toContain("Code      Python in a local sandbox, which fetches numpy and others at first use\n");
   expect(await (await fetch(`${baseUrl}/settings`)).json()).toMatchObject({ API_KEYS: `local:${key}` });
 
   const children = childrenOf(first.pid);

@@ -93,6 +93,9 @@ class Crew {
   readonly #random: () => number;
   readonly #bus: ServiceBusClient;
   readonly #lanes: Promise<void>[] = [];
+  /** wake-ups that are being handled */
+  readonly #underWay = new Set<Promise<unknown>>();
+  #isFrozen = false;
   #isOver = false;
 
   constructor(world: IngestWorld, random: () => number) {
@@ -108,7 +111,28 @@ class Crew {
   async stop(): Promise<void> {
     this.#isOver = true;
     await Promise.all(this.#lanes);
+    await Promise.all(this.#underWay);
     await this.#bus.close();
+  }
+
+  /**
+   * Lets a minute pass, between two wake-ups of all workers: with a request under way, it would seem to have taken that
+   * long, which none can.
+   */
+  async #leap(): Promise<void> {
+    if (this.#isFrozen) return;
+    this.#isFrozen = true;
+    await Promise.all(this.#underWay);
+    this.#world.skew += 61_000;
+    this.#isFrozen = false;
+  }
+
+  #handle(worker: Worker, body: unknown): Promise<unknown> {
+    const work = handleIngest(worker.tools, body)
+      .catch(() => undefined)
+      .finally(() => this.#underWay.delete(work));
+    this.#underWay.add(work);
+    return work;
   }
 
   async #lane(): Promise<void> {
@@ -118,14 +142,15 @@ class Crew {
       const messages = await receiver.receiveMessages(5, { maxWaitTimeInMs: 200 });
       const twice = messages.filter(() => this.#random() < 0.1);
       const kept = messages.filter(() => this.#random() > 0.05);
-      const work = [...kept, ...twice].map(({ body }) => handleIngest(worker.tools, body).catch(() => undefined));
+      while (this.#isFrozen) await new Promise((resolve) => setTimeout(resolve, 20));
+      const work = [...kept, ...twice].map(({ body }) => this.#handle(worker, body));
       if (this.#random() < 0.3) {
         const dying = worker;
         setTimeout(() => void dying.kill(), this.#random() * 200);
         this.kills += 1;
         worker = await this.#world.worker();
       } else await Promise.race([Promise.all(work), new Promise((resolve) => setTimeout(resolve, 5_000))]);
-      if (this.#random() < 0.05) this.#world.hurry(61_000);
+      if (this.#random() < 0.05) await this.#leap();
       if (this.#random() < 0.1) this.#world.embeddings.refusals.push(this.#random() < 0.5 ? 429 : 500);
     }
     await receiver.close();

@@ -331,3 +331,20 @@ test("a store that has expired loses its chunks, and keeps its files; one that i
   expect(await countsOf({ ...at, storeId })).toMatchObject({ completed: 1, total: 1 });
   expect((await chunksOf(used, usedId)).length).toBe(1);
 });
+
+test("a store that is deleted with a file that was taken out and put in again leaves no note of its use", async () => {
+  const at = await scene("The cat sat on the mat.");
+  await world.settle(other);
+  // No worker looks at it in between: what the first attachment left is still there.
+  await detachFile(other.app, placeOf(other.app, at.tenant, at.storeId), at.file.id);
+  await attachFile(other.app, at.tenant, at.storeId, { file_id: at.file.id });
+  await deleteVectorStore(other.app, at.tenant, at.storeId);
+  // The wake-ups of the file get lost; that of the store does not.
+  const bus = new ServiceBusClient(world.queue.connectionString());
+  const receiver = bus.createReceiver(INGEST_QUEUE, { receiveMode: "receiveAndDelete" });
+  while ((await receiver.receiveMessages(50, { maxWaitTimeInMs: 500 })).length > 0);
+  await bus.close();
+  await handleIngest(other.tools, { kind: "ingest", tenant: at.tenant, store: at.storeId });
+  await world.settle(other);
+  expect((await world.check()).violations).toEqual([]);
+});

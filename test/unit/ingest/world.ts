@@ -118,16 +118,6 @@ export class IngestWorld {
     return worker;
   }
 
-  /**
-   * Lets the clocks run ahead by so many milliseconds, ten times as fast as they are: a request that is under way then
-   * takes ten times as long, and must not seem to have been on its way for longer than any can be.
-   */
-  hurry(milliseconds: number): void {
-    if (milliseconds <= 0) return;
-    this.skew += 1_000;
-    setTimeout(() => this.hurry(milliseconds - 1_000), 100).unref();
-  }
-
   newTenant = (): string => `tenant-${randomUUID()}`;
 
   /** A file of the tenant with this text. */

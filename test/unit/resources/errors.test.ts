@@ -4,7 +4,11 @@ import * as errors from "../../../src/resources/errors.ts";
 /** An error as a client sees it, with the words of the original (docs/contract.md 5). */
 type Row = [error: errors.ApiError, status: number, message: string, param: string | null, code: string | null];
 
+const MANY = Array.from({ length: 22 }, (_, number) => `file-${number}`);
+
 const rows: Row[] = [
+  [errors.filesNotFound(["file-a", "file-b"]), 404, "Files [file-a, file-b] were not found", null, null],
+  [errors.filesNotFound(MANY), 404, `Files [${MANY.slice(0, 20).join(", ")}, and 2 more] were not found`, null, null],
   [errors.noThreadFound("thread_x"), 404, "No thread found with id 'thread_x'.", null, null],
   [errors.noAssistantFound("asst_x"), 404, "No assistant found with id 'asst_x'.", null, null],
   [errors.noMessageFound("msg_x"), 404, "No message found with id 'msg_x'.", null, null],

@@ -98,6 +98,26 @@ export async function logOf(scene: Scene, run: RunDoc): Promise<RunEvent[]> {
   return decodeLog(chunks, run, await stepsOf(scene, run.id));
 }
 
+/** The events that runs, steps and messages begin and end with. */
+export const BEGINNING = ["thread.run.created", "thread.run.queued", "thread.run.in_progress"];
+export const STEP = ["thread.run.step.created", "thread.run.step.in_progress"];
+export const MESSAGE = [...STEP, "thread.message.created", "thread.message.in_progress"];
+export const MESSAGE_END = ["thread.message.completed", "thread.run.step.completed"];
+
+/** Without repetitions of deltas. */
+export const short = (names: string[]) =>
+  names.filter((name, index) => !(name.endsWith(".delta") && name === names[index - 1]));
+
+export const callDeltas = (events: RunEvent[]) =>
+  events
+    .filter(({ event }) => event === "thread.run.step.delta")
+    .map(
+      ({ data }) => (data as { delta: { step_details: { tool_calls: unknown[] } } }).delta.step_details.tool_calls[0],
+    );
+
+export const codeOf = (deltas: unknown[]) =>
+  (deltas as { code_interpreter: { input?: string } }[]).map((each) => each.code_interpreter.input ?? "").join("");
+
 export const codeCalls = (step: StepDoc | undefined) => {
   if (step?.step_details.type !== "tool_calls") throw new Error("the step has no calls");
   return step.step_details.tool_calls.flatMap((call) => (call.type === "code_interpreter" ? call : []));

@@ -78,6 +78,10 @@ describe("a link", () => {
     );
   });
 
+  test("is looked for in a long text that comes at once, also where nothing else is found in it", () => {
+    expect(read(["s".repeat(500_000)]).map(({ value }) => value.length)).toEqual([499_999, 1]);
+  });
+
   test("holds back no other text", () => {
     const citations = new Citations([fileLinks(FILES)]);
     expect(citations.push("This is sand").map(({ value }) => value)).toEqual(["This is "]);
