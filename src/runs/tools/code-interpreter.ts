@@ -170,7 +170,7 @@ export class CodeInterpreter implements HostedTool {
     return session;
   }
 
-  /** A session that was lost after its preparation had begun anew with this call: the next call is to find its files. */
+  /** A session that was lost after its preparation began anew with this call: the next call is to find its files. */
   #notice({ fresh, repeated }: Extract<CellResult, { kind: "done" }>): void {
     if (fresh && !repeated && !this.#isFresh) [this.#session, this.#isLost] = [undefined, true];
     this.#isFresh = false;
