@@ -190,8 +190,10 @@ export class CodeInterpreter implements HostedTool {
 
   /** The code of a run that is over must not go on; a driver that goes on with the run needs the session. */
   async #stop(reason: unknown): Promise<void> {
-    const isOver = typeof reason === "object" && reason !== null && Reflect.get(reason, "kind") === "ending";
-    if (!isOver) return;
+    const kind: unknown = typeof reason === "object" && reason !== null ? Reflect.get(reason, "kind") : undefined;
+    // Nothing leads to a session that this driver has begun, and that its thread was not told of.
+    const isForgotten = kind === "lost" && !this.#isSaved;
+    if (kind !== "ending" && !isForgotten) return;
     const gone = this.#sources.sessions.open({ id: this.#known().id }).discard();
     this.#renew();
     await Promise.race([gone, sleep(DISCARD_PATIENCE, undefined, { ref: false })]);

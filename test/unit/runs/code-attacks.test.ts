@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Turn } from "../../../local/model/turn.ts";
 import { fileDoc } from "../../../src/files/create.ts";
+import { advance } from "../../../src/runs/advance.ts";
 import { beat } from "../../../src/runs/checkpoint.ts";
 import { claimRun } from "../../../src/runs/claim.ts";
 import { noSink } from "../../../src/runs/events.ts";
@@ -11,7 +12,9 @@ import { toldFiles } from "../../../src/runs/tools/code-files.ts";
 import { Toolset } from "../../../src/runs/tools/toolset.ts";
 import { Turn as TurnUnderWay } from "../../../src/runs/turn.ts";
 import type { FileDoc } from "../../../src/store/documents.ts";
+import { deleteThread } from "../../../src/threads/delete.ts";
 import { CODE, CodeWorld, codeCalls, FUNCTION, logOf, messagesOf, python, stepsOf } from "./code-world.ts";
+import { until } from "./engine-world.ts";
 import { PNG, ran } from "./sandbox.ts";
 
 let world: CodeWorld;
@@ -174,4 +177,23 @@ test("a checkpoint that falls into the storing of calls leaves what was said as 
     pending: "tools",
     open: [turn.toolCalls?.step.id],
   });
+});
+
+test("a thread that is deleted while its code runs leaves no session, not even one that it never knew", async () => {
+  const calls = ["slow", "more"].map((code) => ({ id: `call_${code}`, name: "python", arguments: { code } }));
+  const scene = await world.ask([{ toolCalls: calls }]);
+  const { sandbox } = world;
+  const { job } = await scene.asked.start({}, { assistant: scene.answering });
+  const gate = Promise.withResolvers<void>();
+  sandbox.cell = ({ code }) => {
+    sandbox.gate = gate.promise;
+    return code === "slow" ? { kind: "timeout" } : ran("");
+  };
+  const driven = advance(world.base.engine, job);
+  await until(() => sandbox.ran.length === 2);
+  const { tenant, threadId } = scene.asked;
+  const known = await deleteThread(world.base.engine.store, world.base.engine.wakeUps, tenant, threadId, Date.now());
+  await driven;
+  expect(known).toBe(sandbox.ran[0]?.session);
+  expect(sandbox.discarded).toEqual([sandbox.ran[1]?.session]);
 });
