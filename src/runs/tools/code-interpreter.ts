@@ -155,7 +155,8 @@ export class CodeInterpreter implements HostedTool {
     const { images, written, lost } = await files.take(session, call.id, result, signal);
     const isRestarted = result.fresh && state.used === true;
     if (written.length > 0 || state.used !== true) this.#state = CodeFiles.added(state, written);
-    return { kind: "ran", logs: result.logs, images, files: result.files, lost, isRestarted };
+    const unshown = result.images.length - images.length;
+    return { kind: "ran", logs: result.logs, images, unshown, files: result.files, lost, isRestarted };
   }
 
   /** The thread's session with all its files. */

@@ -38,6 +38,16 @@ test("a file that is named as a figure's place does not take the figure's", asyn
   ]);
 });
 
+test("the model is told of figures that could not be shown", async () => {
+  const scene = await world.ask([python("draw"), { text: "Well." }]);
+  world.sandbox.contents.set("1.png", PNG).set("2.png", Buffer.from("no image"));
+  world.sandbox.cell = () => ran("", { images: ["1.png", "2.png", "3.png"] });
+  await world.work(scene);
+  const text = JSON.stringify(scene.asked.requests().at(-1));
+  expect(text).toContain("[1 image was shown to the user]");
+  expect(text).toContain("[2 images could not be shown]");
+});
+
 test("a session that is lost between two calls gets its files again before the call after", async () => {
   const scene = await world.ask([python("w"), python("lost"), python("r"), python("r"), { text: "Well." }]);
   const { contents, prepared } = world.sandbox;
