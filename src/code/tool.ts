@@ -127,6 +127,8 @@ export interface ReadResult {
   logs: string;
   /** how many figures the user sees */
   images: number;
+  /** how many more could not be shown: no PNG, too large, or too many */
+  unshown: number;
   /** that the user can have by a link, by their paths in the session's folder */
   files: readonly ChangedFile[];
   /** more that could not be kept */
@@ -136,10 +138,11 @@ export interface ReadResult {
 }
 
 /** What the model reads of a call that ran. */
-export function readResult({ logs, images, files, lost, restarted }: ReadResult): string {
+export function readResult({ logs, images, unshown, files, lost, restarted }: ReadResult): string {
   const notes = [
     ...(restarted ? ["[session restarted: earlier variables are gone]"] : []),
     ...(images > 0 ? [`[${images === 1 ? "1 image was" : `${images} images were`} shown to the user]`] : []),
+    ...(unshown > 0 ? [`[${unshown} ${unshown === 1 ? "image" : "images"} could not be shown]`] : []),
     ...(files.length > 0 ? [`[files: ${told(files)}]`] : []),
     ...(lost.length > 0 ? [`[too many or too large to be linked: ${told(lost)}]`] : []),
   ];

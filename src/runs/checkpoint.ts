@@ -41,8 +41,8 @@ export function beat(engine: Engine, owned: OwnedRun, turn: Turn, stop: AbortCon
     if (isExpired(owned.run, now)) return interrupt({ kind: "ending", ending: { status: "expired" } });
     const pause = Math.min(Math.max((now - began) * PAUSE_BY_AGE, SHORTEST_PAUSE), LONGEST_PAUSE);
     try {
-      // Of calls that are stored nothing is written until they are done.
-      const size = owned.run.internal.pending === undefined ? turn.size : 0;
+      // Of calls that are stored, or are just being stored, nothing is written until they are done.
+      const size = turn.isStored ? 0 : turn.size;
       const isTime = now - savedAt >= pause && size > 0;
       const grown = isTime && size >= savedSize * GROWTH;
       if (!grown && !(isTime && owned.hasUnloggedEvents) && !leaseHalfOver(engine, owned, now)) {

@@ -157,6 +157,11 @@ export class Turn {
     this.#called.store();
   }
 
+  /** Whether a batch that is written or under way has stored the calls, with all that was said beside them. */
+  get isStored(): boolean {
+    return this.#called.isStored;
+  }
+
   /** Hosted tools have done their calls. */
   finish(done: DoneCall[]): void {
     this.#called.finish(done);

@@ -69,6 +69,10 @@ export class Called {
     this.#isStored = true;
   }
 
+  get isStored(): boolean {
+    return this.#isStored;
+  }
+
   /** What the model is to read of the calls that are done; once they are stored, of those as well that are not. */
   get records(): HostedRecord[] {
     return [...this.hosted].flatMap(([tool, calls]) =>

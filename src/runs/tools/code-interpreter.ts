@@ -155,7 +155,8 @@ export class CodeInterpreter implements HostedTool {
     const { images, written, lost } = await files.take(session, call.id, result, signal);
     const isRestarted = result.fresh && state.used === true;
     if (written.length > 0 || state.used !== true) this.#state = CodeFiles.added(state, written);
-    return { kind: "ran", logs: result.logs, images, files: result.files, lost, isRestarted };
+    const unshown = result.images.length - images.length;
+    return { kind: "ran", logs: result.logs, images, unshown, files: result.files, lost, isRestarted };
   }
 
   /** The thread's session with all its files. */
@@ -170,7 +171,7 @@ export class CodeInterpreter implements HostedTool {
     return session;
   }
 
-  /** A session that was lost after its preparation had begun anew with this call: the next call is to find its files. */
+  /** A session that was lost after its preparation began anew with this call: the next call is to find its files. */
   #notice({ fresh, repeated }: Extract<CellResult, { kind: "done" }>): void {
     if (fresh && !repeated && !this.#isFresh) [this.#session, this.#isLost] = [undefined, true];
     this.#isFresh = false;
@@ -190,8 +191,10 @@ export class CodeInterpreter implements HostedTool {
 
   /** The code of a run that is over must not go on; a driver that goes on with the run needs the session. */
   async #stop(reason: unknown): Promise<void> {
-    const isOver = typeof reason === "object" && reason !== null && Reflect.get(reason, "kind") === "ending";
-    if (!isOver) return;
+    const kind: unknown = typeof reason === "object" && reason !== null ? Reflect.get(reason, "kind") : undefined;
+    // Nothing leads to a session that this driver has begun, and that its thread was not told of.
+    const isForgotten = kind === "lost" && !this.#isSaved;
+    if (kind !== "ending" && !isForgotten) return;
     const gone = this.#sources.sessions.open({ id: this.#known().id }).discard();
     this.#renew();
     await Promise.race([gone, sleep(DISCARD_PATIENCE, undefined, { ref: false })]);

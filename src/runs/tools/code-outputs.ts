@@ -12,6 +12,8 @@ export type Done =
       logs: string;
       /** ids of their files */
       images: string[];
+      /** how many more the code has drawn */
+      unshown: number;
       files: ChangedFile[];
       /** those of them that no text can link */
       lost: ChangedFile[];
@@ -66,10 +68,11 @@ export class Readable {
   }
 }
 
-const readOf = ({ logs, images, files, lost, isRestarted }: Extract<Done, { kind: "ran" }>) =>
+const readOf = ({ logs, images, unshown, files, lost, isRestarted }: Extract<Done, { kind: "ran" }>) =>
   readResult({
     logs,
     images: images.length,
+    unshown,
     files: files.filter((file) => !lost.includes(file)),
     lost,
     restarted: isRestarted,

@@ -108,7 +108,7 @@ test("no character is cut in halves", () => {
 });
 
 describe("what the model reads", () => {
-  const none: ReadResult = { logs: "", images: 0, files: [], lost: [], restarted: false };
+  const none: ReadResult = { logs: "", images: 0, unshown: 0, files: [], lost: [], restarted: false };
   const o = { path: "o.csv", size: 44 };
 
   test.each<[change: Partial<ReadResult>, read: string]>([

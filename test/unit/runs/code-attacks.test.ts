@@ -2,9 +2,19 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Turn } from "../../../local/model/turn.ts";
 import { fileDoc } from "../../../src/files/create.ts";
+import { advance } from "../../../src/runs/advance.ts";
+import { beat } from "../../../src/runs/checkpoint.ts";
+import { claimRun } from "../../../src/runs/claim.ts";
+import { noSink } from "../../../src/runs/events.ts";
+import { storeCalls } from "../../../src/runs/go-on.ts";
+import { OwnedRun } from "../../../src/runs/owned-run.ts";
 import { toldFiles } from "../../../src/runs/tools/code-files.ts";
+import { Toolset } from "../../../src/runs/tools/toolset.ts";
+import { Turn as TurnUnderWay } from "../../../src/runs/turn.ts";
 import type { FileDoc } from "../../../src/store/documents.ts";
-import { CODE, CodeWorld, codeCalls, FUNCTION, logOf, python, stepsOf } from "./code-world.ts";
+import { deleteThread } from "../../../src/threads/delete.ts";
+import { CODE, CodeWorld, codeCalls, FUNCTION, logOf, messagesOf, python, stepsOf } from "./code-world.ts";
+import { until } from "./engine-world.ts";
 import { PNG, ran } from "./sandbox.ts";
 
 let world: CodeWorld;
@@ -26,6 +36,16 @@ test("a file that is named as a figure's place does not take the figure's", asyn
   expect(codeCalls((await stepsOf(scene, run.id))[0])[0]?.code_interpreter.outputs).toEqual([
     { type: "image", image: { file_id: image?.id } },
   ]);
+});
+
+test("the model is told of figures that could not be shown", async () => {
+  const scene = await world.ask([python("draw"), { text: "Well." }]);
+  world.sandbox.contents.set("1.png", PNG).set("2.png", Buffer.from("no image"));
+  world.sandbox.cell = () => ran("", { images: ["1.png", "2.png", "3.png"] });
+  await world.work(scene);
+  const text = JSON.stringify(scene.asked.requests().at(-1));
+  expect(text).toContain("[1 image was shown to the user]");
+  expect(text).toContain("[2 images could not be shown]");
 });
 
 test("a session that is lost between two calls gets its files again before the call after", async () => {
@@ -132,4 +152,58 @@ test("the model is told which files its session has no room for, and of no name 
   const told = toldFiles(sizes.map((size, n) => upload(`file-${n}`, n === 0 ? "a/b.csv" : `${n}.csv`, size)));
   expect(told.filter(({ isTooLarge }) => isTooLarge).map(({ path }) => path)).toEqual(["file-8", "file-10"]);
   expect(told.filter(({ isLinked }) => !isLinked).map(({ filename }) => filename)).toEqual(["a/b.csv"]);
+});
+
+test("a checkpoint that falls into the storing of calls leaves what was said as it is stored", async () => {
+  const scene = await world.ask([]);
+  const { job } = await scene.asked.start({}, { assistant: scene.answering });
+  let ahead = 0;
+  const engine = { ...world.base.engine, now: () => Date.now() + ahead };
+  const run = await claimRun(engine, job);
+  if (!run?.internal.reserved) throw new Error("the run is not claimed");
+  const owned = new OwnedRun(scene.asked.partition, run, noSink, 60);
+  const toolset = new Toolset(run, [world.sandbox.tool]);
+  const turn = new TurnUnderWay(run, run.internal.reserved, owned.tell, engine.now, toolset);
+  const checkpoint = beat(engine, owned, turn, new AbortController());
+  const call = { index: 0, id: "call_c", name: "python", arguments: '{"code":"1"}', isWhole: false, extras: undefined };
+  turn.apply({ text: "Let me see.", calls: [call], finishReason: "stop", usage: undefined });
+  turn.close();
+  ahead = 5_000;
+  const session = { id: "a".repeat(32), files: [] };
+  const isUnderWay = Promise.withResolvers<void>();
+  const write = owned.write.bind(owned);
+  Object.assign(owned, {
+    write: (...changes: Parameters<typeof write>) => {
+      isUnderWay.resolve();
+      return write(...changes);
+    },
+  });
+  const storing = storeCalls(engine, owned, turn, { code_session: session });
+  await isUnderWay.promise;
+  await Promise.all([storing, checkpoint()]);
+  const [, said] = await messagesOf(scene);
+  expect(said?.internal.tokens).toBeGreaterThan(0);
+  expect((await scene.asked.read(run.id)).internal).toMatchObject({
+    pending: "tools",
+    open: [turn.toolCalls?.step.id],
+  });
+});
+
+test("a thread that is deleted while its code runs leaves no session, not even one that it never knew", async () => {
+  const calls = ["slow", "more"].map((code) => ({ id: `call_${code}`, name: "python", arguments: { code } }));
+  const scene = await world.ask([{ toolCalls: calls }]);
+  const { sandbox } = world;
+  const { job } = await scene.asked.start({}, { assistant: scene.answering });
+  const gate = Promise.withResolvers<void>();
+  sandbox.cell = ({ code }) => {
+    sandbox.gate = gate.promise;
+    return code === "slow" ? { kind: "timeout" } : ran("");
+  };
+  const driven = advance(world.base.engine, job);
+  await until(() => sandbox.ran.length === 2);
+  const { tenant, threadId } = scene.asked;
+  const known = await deleteThread(world.base.engine.store, world.base.engine.wakeUps, tenant, threadId, Date.now());
+  await driven;
+  expect(known).toBe(sandbox.ran[0]?.session);
+  expect(sandbox.discarded).toEqual([sandbox.ran[1]?.session]);
 });

@@ -51,7 +51,7 @@ const code = (text: string, size = 7) => {
 
 const result = (logs: string, images: string[] = []) => ({
   kind: "ran" as const,
-  ...{ logs, images, files: [], lost: [], isRestarted: false },
+  ...{ logs, images, unshown: 0, files: [], lost: [], isRestarted: false },
 });
 
 const inputOf = (reader: StreamReader, index: number) => {
