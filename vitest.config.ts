@@ -3,6 +3,12 @@ import { defineConfig } from "vitest/config";
 /** These share one running app, which their set-up starts. */
 const E2E = ["test/e2e/**/*.test.ts", "test/contract/**/*.test.ts"];
 
+/** Share processes, module by module: that halves what they cost. */
+const UNIT = ["test/unit/**/*.test.ts"];
+
+/** Of them, those that need a process of their own: what it trusts is settled by its first connection. */
+const APART = ["test/unit/identity.test.ts"];
+
 /** Run by scripts of their own: what they need is not in this project's package.json. */
 const ELSEWHERE = ["test/frameworks/**"];
 
@@ -13,7 +19,12 @@ export default defineConfig({
     // For two cores, the smallest machine that we promise the whole suite on: tests mostly wait for the servers.
     maxWorkers: 3,
     projects: [
-      { extends: true, test: { name: "servers", include: ["test/**/*.test.ts"], exclude: [...E2E, ...ELSEWHERE] } },
+      {
+        extends: true,
+        test: { name: "servers", include: ["test/**/*.test.ts"], exclude: [...E2E, ...UNIT, ...ELSEWHERE] },
+      },
+      { extends: true, test: { name: "unit", include: UNIT, exclude: APART, isolate: false } },
+      { extends: true, test: { name: "apart", include: APART } },
       {
         extends: true,
         test: {

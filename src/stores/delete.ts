@@ -91,7 +91,7 @@ async function purgeFiles(
   return files.length > 0 ? now() + PAUSE : Math.min(...held.map(endOf)) + 1;
 }
 
-/** Whether the store may have noted that it uses the file: for a worker that had it, now or before it was put in again. */
+/** Whether the store may have noted that it uses the file, for a worker that has it or had it before it came back. */
 function mayBeNoted({ internal }: VectorStoreFileDoc | DetachedFileDoc): boolean {
   return internal.claimed || ("leftover" in internal ? internal.leftover : internal.due != null);
 }
