@@ -91,7 +91,7 @@ async function purgeFiles(
   return files.length > 0 ? now() + PAUSE : Math.min(...held.map(endOf)) + 1;
 }
 
-/** Whether the store may have noted that it uses the file: for a worker that had it, now or before it was put in again. */
+/** Whether the store may have noted its use of the file: for a worker that had it, now or before it came in again. */
 function mayBeNoted({ internal }: VectorStoreFileDoc | DetachedFileDoc): boolean {
   return internal.claimed || ("leftover" in internal ? internal.leftover : internal.due != null);
 }
