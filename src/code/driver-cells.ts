@@ -90,11 +90,17 @@ def look_around():
 
 
 def changed(before):
+    """Files that are new or other than before. One that has a second name is told by that: its user knows it so."""
     files = []
-    for path, about in sorted(look_around().items()):
-        if before.get(path) != about and path.isprintable():
+    for path, about in look_around().items():
+        if before.get(path) == about:
+            continue
+        name = state.get("links", {}).get(path, path)
+        if name != path and os.path.islink(os.path.join(ROOT, name)):
+            files.append({"path": name, "size": about[0], "at": path})
+        elif path.isprintable():
             files.append({"path": path, "size": about[0]})
-    return files[:MOST_FILES]
+    return sorted(files, key=lambda file: file["path"])[:MOST_FILES]
 
 
 def is_taken(path):
@@ -107,7 +113,7 @@ def is_taken(path):
 def name_again(key, files):
     """Gives files a second name that a pool takes, where their own is none."""
     for number, file in enumerate(files[:MOST_RENAMED]):
-        if is_taken(file["path"]):
+        if "at" in file or is_taken(file["path"]):
             continue
         at = key + "-file-" + str(number)
         target = os.path.join(ROOT, KEPT, at)
@@ -125,6 +131,7 @@ def link(links):
         try:
             if not os.path.lexists(path) and os.path.exists(os.path.join(ROOT, target)):
                 os.symlink(target, path)
+                state.setdefault("links", {})[target] = name
         except (OSError, ValueError):
             pass
 
@@ -166,7 +173,7 @@ def keep(key, answer, images):
         answer["images"].append(KEPT + "/" + name)
     name_again(key, answer["files"])
     write(os.path.join(base, key + ".json"), json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace"))
-    places = answer["images"] + [file["at"] for file in answer["files"] if "at" in file]
+    places = answer["images"] + [file["at"] for file in answer["files"] if file.get("at", "").startswith(KEPT)]
     state["ledgers"].append([key + ".json"] + [os.path.basename(path) for path in places])
     while len(state["ledgers"]) > MOST_LEDGERS:
         for name in state["ledgers"].pop(0):

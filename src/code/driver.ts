@@ -74,7 +74,7 @@ const entry = z.object({
 
 const pointer = z.object({ call: z.string(), ledger: z.literal(true), repeated: z.boolean() });
 
-/** `at`: where a file can be read whose own path has names that a pool does not take. */
+/** `at`: where a file can be read whose own path has names that a pool does not take, or is a second one. */
 export interface DoneCell extends Omit<Extract<CellResult, { kind: "done" }>, "files"> {
   files: (ChangedFile & { at?: string | undefined })[];
 }
@@ -104,7 +104,7 @@ function doneOf(value: unknown, key: string): DoneCell | undefined {
   if (!parsed.success || parsed.data.call !== key) return undefined;
   const { call: _, ...result } = parsed.data;
   const isOfLedger = (place: string) => place.startsWith(`${LEDGER_FOLDER}/`) && isPlain(place);
-  const files = result.files.filter((file) => isPlain(file.path) && (file.at === undefined || isOfLedger(file.at)));
+  const files = result.files.filter((file) => isPlain(file.path) && (file.at === undefined || isPlain(file.at)));
   const logs = result.logs.toWellFormed();
   return { kind: "done", ...result, logs, images: result.images.filter(isOfLedger), files };
 }

@@ -116,6 +116,20 @@ describe.each(PYTHONS)("in %s", (python) => {
     expect(await run(kernel, code, { links })).toMatchObject({ logs: "('a,b', 'mine', False)", files: [] });
   });
 
+  test("a file that code changes by its second name is told by that name, also once others are given", async () => {
+    await writeFile(path.join(kernel.folder, "file-def"), "a,b");
+    const code = "open('sums.csv', 'a').write('1')";
+    for (const links of [{ "sums.csv": "file-def" }, {}]) {
+      const result = await run(kernel, code, { links });
+      expect(result?.files).toMatchObject([{ path: "sums.csv", at: "file-def" }]);
+    }
+    const replaced = await run(kernel, `import os\nos.remove('sums.csv')\n${code}\nopen('file-def', 'w').write('')`);
+    expect(replaced?.files.map((file) => [file.path, file.at])).toEqual([
+      ["file-def", undefined],
+      ["sums.csv", undefined],
+    ]);
+  });
+
   test("a file whose name a pool does not take can be had under another one", async () => {
     const code = `import os
 os.makedirs('v1.2', exist_ok=True)

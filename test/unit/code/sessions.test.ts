@@ -96,6 +96,15 @@ test("files are there under both names, are uploaded once, and come back after a
   });
 });
 
+test("a file that is changed by the name that its user gave it can be read by that name", async () => {
+  await withSession(async (session) => {
+    await session.prepare([fileOf("file-abc", "a", { alias: "it's.csv" })], NEVER);
+    const result = done(await cell(session, `open("it's.csv", "w").write("a,b")`));
+    expect(result.files).toEqual([{ path: "it's.csv", size: 3 }]);
+    expect(Buffer.from((await session.read("it's.csv", 100, NEVER)) ?? "").toString()).toBe("a,b");
+  });
+});
+
 test("names of files may be any that the pool takes; others are told", async () => {
   await withSession(async (session) => {
     const names = ["ä b (1).csv", "100%.txt", "a&b=c;d.e,f", "日本.txt", "$@^#.x"];
