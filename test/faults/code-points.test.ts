@@ -5,6 +5,7 @@
 import OpenAI from "openai";
 import type { Run } from "openai/resources/beta/threads/runs/runs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Child } from "../../local/child.ts";
 import type { FaultReport } from "../../local/cosmos/faults.ts";
 import { controlModel } from "../../local/model/control.ts";
 import type { Turn } from "../../local/model/turn.ts";
@@ -38,9 +39,11 @@ interface Point {
   modelCalls: number;
 }
 
-const POINTS: Point[] = [
+const STORING: Point[] = [
   { name: "before its calls are stored", code: COUNT, held: batch("hold-before", PENDING), modelCalls: 3 },
   { name: "after its calls are stored", code: COUNT, held: batch("hold-after", PENDING), modelCalls: 2 },
+];
+const WORKING: Point[] = [
   { name: "while its code runs", code: SLOWLY, modelCalls: 2 },
   { name: "before its results are stored", code: COUNT, held: batch("hold-before", PUT_OUT), modelCalls: 2 },
   { name: "after its results are stored", code: COUNT, held: batch("hold-after", PUT_OUT), modelCalls: 2 },
@@ -65,12 +68,15 @@ afterAll(() => stopSound(stack));
 
 const code = () => stack.codeSessions ?? { endpoint: "", key: "" };
 
-async function sceneOf(turns: Turn[]) {
+type Scene = Awaited<ReturnType<typeof sceneOf>>;
+
+/** A thread and an assistant whose model says this; `through` makes them. */
+async function sceneOf(turns: Turn[], through = client) {
   const model = `model-${crypto.randomUUID()}`;
   const control = controlModel(stack.model.baseUrl);
   await control.script(model, turns);
-  const assistant = await client.beta.assistants.create({ model, tools: [{ type: "code_interpreter" }] });
-  const thread = await client.beta.threads.create({ messages: [{ role: "user", content: "How often?" }] });
+  const assistant = await through.beta.assistants.create({ model, tools: [{ type: "code_interpreter" }] });
+  const thread = await through.beta.threads.create({ messages: [{ role: "user", content: "How often?" }] });
   const runs = client.beta.threads.runs;
   const where = { thread_id: thread.id };
   return {
@@ -118,26 +124,52 @@ async function expectOnce(scene: Awaited<ReturnType<typeof sceneOf>>, run: Run) 
   expect(run.usage?.total_tokens).toBe(steps.reduce((sum, { usage }) => sum + (usage?.total_tokens ?? 0), 0));
 }
 
-test("a driver that is killed: one step, one message, and the code has run once, at whatever point it dies", {
-  timeout: 3 * PATIENCE,
-}, async () => {
-  const { functions, moreHosts } = stack.processes;
-  const [other] = moreHosts;
-  const scenes = await Promise.all(
-    POINTS.map(async (point) => {
-      const asked = Array.from({ length: point.modelCalls - 1 }, () => python(point.code));
-      return { point, scene: await sceneOf([...asked, SAY, python(LOOK), { text: "So often." }]) };
-    }),
-  );
+// One kill for points that are reached within moments of each other: the store holds a request no longer than its
+// client waits.
+test.each([
+  ["before its code runs", STORING],
+  ["when its code runs or has run", WORKING],
+])(
+  "a driver that is killed %s: one step, one message, and the code has run once",
+  {
+    timeout: 3 * PATIENCE,
+  },
+  async (_, points) => {
+    const { functions, moreHosts } = stack.processes;
+    const [other] = moreHosts;
+    // Every run shall be the victim's.
+    await other?.kill();
+    let begun: Begun[];
+    try {
+      begun = await killedAt(points, functions);
+    } finally {
+      await putFaults(stack.cosmos.endpoint, []);
+      await other?.start();
+    }
+    try {
+      for (const each of begun) await expectOneEnd(each);
+    } finally {
+      await functions.start();
+    }
+  },
+);
+
+interface Begun {
+  point: Point;
+  scene: Scene;
+  id: string;
+}
+
+/** Kills the only instance when it drives a run at each of these points. */
+async function killedAt(points: Point[], victim: Child): Promise<Begun[]> {
+  const first = new OpenAI({ baseURL: stack.baseUrl, apiKey: stack.apiKey, maxRetries: 0 });
+  const scenes = await Promise.all(points.map(async (point) => ({ point, scene: await sceneAt(point, first) })));
   const rules = scenes.flatMap(({ point: { held }, scene }) => {
     const { containing = [], ...rule } = held ?? { containing: [] };
     return held === undefined ? [] : [{ ...rule, containing: [scene.thread.id, ...containing], times: 1 }];
   });
-  // Every run shall be the victim's.
-  await other?.kill();
   await putFaults(stack.cosmos.endpoint, rules);
-  const first = new OpenAI({ baseURL: stack.baseUrl, apiKey: stack.apiKey, maxRetries: 0 });
-  const begin = async ({ point, scene }: (typeof scenes)[number]) => {
+  const begin = async ({ point, scene }: (typeof scenes)[number]): Promise<Begun> => {
     const { id } = await first.beta.threads.runs.create(scene.thread.id, { assistant_id: scene.assistantId });
     return { point, scene, id };
   };
@@ -145,25 +177,29 @@ test("a driver that is killed: one step, one message, and the code has run once,
   await until(async () => (await heldNow()) === rules.length, PATIENCE);
   // Last of all, since nothing holds its code.
   for (const each of scenes.filter(({ point }) => point.held === undefined)) {
-    const { id } = await begin(each);
-    begun.push({ ...each, id });
+    const last = await begin(each);
+    begun.push(last);
     const where = { thread_id: each.scene.thread.id };
-    await until(async () => (await first.beta.threads.runs.steps.list(id, where)).data.length > 0, PATIENCE);
+    await until(async () => (await first.beta.threads.runs.steps.list(last.id, where)).data.length > 0, PATIENCE);
   }
-  await functions.kill("SIGKILL");
+  await victim.kill("SIGKILL");
   await until(async () => (await heldNow()) === 0, PATIENCE);
-  await putFaults(stack.cosmos.endpoint, []);
-  await other?.start();
-  for (const { point, scene, id } of begun) {
-    await expectOnce(scene, await scene.end(id));
-    expect([point.name, await scene.modelCalls()]).toEqual([point.name, point.modelCalls]);
-    await client.beta.threads.messages.create(scene.thread.id, { role: "user", content: "So?" });
-    const later = await scene.end((await scene.start()).id);
-    expect([point.name, logsOf((await scene.steps(later.id))[0])]).toEqual([point.name, ["x\n"]]);
-    await scene.discard();
-  }
-  await functions.start();
-});
+  return begun;
+}
+
+const sceneAt = ({ modelCalls, code }: Point, through: OpenAI) => {
+  const asked = Array.from({ length: modelCalls - 1 }, () => python(code));
+  return sceneOf([...asked, SAY, python(LOOK), { text: "So often." }], through);
+};
+
+async function expectOneEnd({ point, scene, id }: Begun): Promise<void> {
+  await expectOnce(scene, await scene.end(id));
+  expect([point.name, await scene.modelCalls()]).toEqual([point.name, point.modelCalls]);
+  await client.beta.threads.messages.create(scene.thread.id, { role: "user", content: "So?" });
+  const later = await scene.end((await scene.start()).id);
+  expect([point.name, logsOf((await scene.steps(later.id))[0])]).toEqual([point.name, ["x\n"]]);
+  await scene.discard();
+}
 
 /** CODE_FAULTS=all tries them all. */
 const SERVER_FAULTS: [what: string, rule: object][] = [
