@@ -73,7 +73,7 @@ async function complaints(
   if (!isOver(run)) return [`${about} is still ${run.status}`];
   const heard = await watchers.complaints(run);
   if (heard.length > 0) return heard;
-  if (run.status === "cancelled" && kind !== "cancelled")
+  if (run.status === "cancelled" && !kind.endsWith("cancelled"))
     return [`${about} is cancelled, and no client asked for that`];
   const answers = messages.filter((message) => message.run_id === id);
   if (BEYOND.some((model) => run.model.startsWith(`${model}${MARK}`))) {
