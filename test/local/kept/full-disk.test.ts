@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import type { Container } from "@azure/cosmos";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { clientFor } from "../cosmos/harness.ts";
 import { connect, connectionStringOf } from "../service-bus/support.ts";
 import { type Disk, NO_SMALL_DISK, smallDisk } from "./disk.ts";
@@ -35,6 +35,9 @@ async function things({ port }: Server): Promise<Container> {
   const { database } = await client.databases.createIfNotExists({ id: "d" });
   return (await database.containers.createIfNotExists({ id: "c", partitionKey: { paths: ["/pk"] } })).container;
 }
+
+/** For what a server says: its pipe is read by and by. */
+const PATIENCE = { timeout: 10_000 };
 
 const PAD = "x".repeat(30_000);
 
@@ -89,7 +92,7 @@ test("Cosmos DB keeps its long journal when the disk has no room for a shorter o
   // A shorter one is due from 78 KB on, and needs 39 KB.
   disk.fill([], 70_000);
   for (let n = 0; n < 6; n++) await container.items.upsert({ id: "changes", pk: "p", n, pad: "x".repeat(9_000) });
-  expect(server.output()).toContain("The journal stays as long as it is.");
+  await vi.waitFor(() => expect(server.output()).toContain("The journal stays as long as it is."), PATIENCE);
   disk.free([]);
   server.child.kill("SIGKILL");
   await server.exited;

@@ -1,5 +1,6 @@
 using System.ClientModel;
 using OpenAI.Assistants;
+using OpenAI.Files;
 
 namespace Threadkeep.Interop;
 
@@ -27,7 +28,14 @@ public static class ThreadChecks
 
     private static async Task FullAsync(App app)
     {
-        var client = app.NewClient();
+        var key = app.NewKey();
+        var client = Clients.Connect(app.At.Main, key);
+        var (files, _) = Clients.ConnectFiles(app.At.Main, key);
+        OpenAIFile file = await files.UploadFileAsync(
+            BinaryData.FromString("n\n1\n"),
+            "table.csv",
+            FileUploadPurpose.Assistants
+        );
         AssistantThread thread = await client.CreateThreadAsync(
             new ThreadCreationOptions
             {
@@ -37,11 +45,11 @@ public static class ThreadChecks
                     new(MessageRole.Assistant, ["Hi."]),
                 },
                 Metadata = { ["subject"] = "greeting" },
-                ToolResources = new() { CodeInterpreter = new() { FileIds = { "assistant-1" } } },
+                ToolResources = new() { CodeInterpreter = new() { FileIds = { file.Id } } },
             }
         );
         Checks.Same(["subject=greeting"], thread.Metadata.Select(AssistantChecks.Pair), "metadata");
-        Checks.Same(["assistant-1"], thread.ToolResources.CodeInterpreter.FileIds, "files");
+        Checks.Same([file.Id], thread.ToolResources.CodeInterpreter.FileIds, "files");
         var options = new MessageCollectionOptions { Order = MessageCollectionOrder.Ascending };
         var messages = await client.GetMessagesAsync(thread.Id, options).ToListAsync();
         Checks.Same([MessageRole.User, MessageRole.Assistant], messages.Select(message => message.Role), "roles");
