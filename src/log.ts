@@ -64,6 +64,21 @@ const LONGEST_CHAIN = 5;
 const MOST_FRAMES = 12;
 const LONGEST_TEXT = 300;
 
+/** The code of the first error in the chain that has one: ECONNREFUSED, ENOTFOUND, CERT_HAS_EXPIRED. */
+export function causeCode(error: unknown): string | undefined {
+  let next: unknown = error;
+  for (let depth = 0; depth < LONGEST_CHAIN && next !== undefined; depth++) {
+    const code = fieldOf(next, "code");
+    if (typeof code === "string" && /^[A-Z][A-Z0-9_]+$/.test(code)) return code;
+    next = fieldOf(next, "cause");
+  }
+  return undefined;
+}
+
+/** A field of what was thrown, whatever that is. */
+export const fieldOf = (value: unknown, name: string): unknown =>
+  typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
+
 /** An error, and what caused it. */
 function chain(error: Error, withStacks: boolean): string {
   const links: string[] = [];

@@ -4,7 +4,7 @@
  */
 import type { CodeSettings } from "../config.ts";
 import { type IdentitySettings, identity } from "../identity.ts";
-import type { Details } from "../log.ts";
+import { causeCode, type Details } from "../log.ts";
 import { inPoolSpan } from "./request-span.ts";
 import { CodeTrouble } from "./session.ts";
 
@@ -146,25 +146,14 @@ async function kept(response: Response, most: number): Promise<Buffer | undefine
 }
 
 /** Whether the connection ended before there was an answer: a server may close one just when it is used again. */
-const wasCutOff = (error: unknown) => ["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"].includes(codeOf(error) ?? "");
-
-/** The code of the first error in the chain that has one. */
-function codeOf(error: unknown): string | undefined {
-  let next = error;
-  for (let depth = 0; depth < 5 && next instanceof Error; depth++) {
-    const code: unknown = Reflect.get(next, "code");
-    if (typeof code === "string" && /^[A-Z][A-Z0-9_]+$/.test(code)) return code;
-    next = next.cause;
-  }
-  return undefined;
-}
+const wasCutOff = (error: unknown) => ["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"].includes(causeCode(error) ?? "");
 
 const about = ({ method, template }: PoolRequest) => ({ request: `${method} ${template}` });
 
 function noAnswer(request: PoolRequest, reason: unknown): CodeTrouble {
   const isToken = reason instanceof Error && reason.name === "NoToken";
   const told = typeof reason === "string" || isToken ? { reason: String(isToken ? reason.message : reason) } : {};
-  const cause = codeOf(reason);
+  const cause = causeCode(reason);
   const details: Details = { ...about(request), ...told, ...(cause !== undefined && { cause }) };
   return new CodeTrouble("the pool of code sessions did not answer", { retryable: true, details });
 }

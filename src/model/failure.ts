@@ -1,5 +1,5 @@
 /** What the log tells of a model call that failed: enough to find out why, without a word of a user's or a key. */
-import type { Details } from "../log.ts";
+import { causeCode, type Details, fieldOf } from "../log.ts";
 import { contentTypeOf } from "./error-body.ts";
 import { isFields } from "./pieces.ts";
 import { hasNoChatCompletions } from "./trouble.ts";
@@ -19,17 +19,6 @@ export function failureDetails(error: unknown): Details {
   return details;
 }
 
-/** The code of the first error in the chain that has one: ECONNREFUSED, ENOTFOUND, CERT_HAS_EXPIRED. */
-function causeCode(error: unknown): string | undefined {
-  let next: unknown = error;
-  for (let depth = 0; depth < 5 && next !== undefined; depth++) {
-    const code = fieldOf(next, "code");
-    if (typeof code === "string" && /^[A-Z][A-Z0-9_]+$/.test(code)) return code;
-    next = fieldOf(next, "cause");
-  }
-  return undefined;
-}
-
 function answeredType(error: unknown): string | undefined {
   if (error instanceof BrokenAnswer) return error.contentType;
   const body = fieldOf(error, "error");
@@ -37,6 +26,3 @@ function answeredType(error: unknown): string | undefined {
   const headers = fieldOf(error, "headers");
   return headers instanceof Headers ? contentTypeOf(headers) : undefined;
 }
-
-const fieldOf = (value: unknown, name: string): unknown =>
-  typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;

@@ -2,7 +2,7 @@
  * What went wrong at the model, in terms of what to do about it and what the client reads (docs/contract.md 3.1, 6.4).
  */
 import { APIConnectionError, APIError } from "openai";
-import type { RunError } from "../resources/run.ts";
+import { type RunError, SERVER_ERROR } from "../resources/run.ts";
 import { isFields } from "./pieces.ts";
 import { ModelTimeout, NotAnAnswer } from "./types.ts";
 
@@ -14,8 +14,6 @@ export interface ModelTrouble {
   /** milliseconds that the model asked us to wait, if it did */
   retryAfter: number | undefined;
 }
-
-const SERVER_ERROR: RunError = { code: "server_error", message: "Sorry, something went wrong." };
 
 export function modelTrouble(error: unknown, model: string): ModelTrouble {
   if (error instanceof NotAnAnswer) {

@@ -111,6 +111,9 @@ export type SubmitToolOutputsRequest = z.output<typeof submitToolOutputsRequest>
 export const runErrorObject = z.strictObject({ code: z.string(), message: z.string() });
 export type RunError = z.output<typeof runErrorObject>;
 
+/** What a client reads where the details are none of its business: the log has them. */
+export const SERVER_ERROR: RunError = { code: "server_error", message: "Sorry, something went wrong." };
+
 /** A function that the model calls; `arguments` is JSON text as the model wrote it. */
 export const requiredCallObject = z.strictObject({
   id: z.string(),

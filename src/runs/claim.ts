@@ -12,14 +12,13 @@
  */
 import type { WakeUp } from "../jobs/wake-ups.ts";
 import { mintId, nextSeq, seqOfMintedId } from "../resources/ids.ts";
-import { isTerminal } from "../resources/run.ts";
+import { isTerminal, SERVER_ERROR } from "../resources/run.ts";
 import { isNewer, type ReservedIds, type RunDoc, UNDERSTOOD } from "../store/documents.ts";
 import type { Partition, Versioned } from "../store/partition.ts";
 import { linkTo, record } from "../telemetry/telemetry.ts";
 import { endUndriven } from "./end-undriven.ts";
 import type { Engine } from "./engine.ts";
 import { claimed, claimFields, type Ending, isExpired, isResting, isUnowned } from "./lifecycle.ts";
-import { SERVER_ERROR } from "./settle.ts";
 import { lookAt } from "./wake.ts";
 
 /** Instances' clocks differ by less than this: a wake-up may come so much before its time. Milliseconds. */

@@ -5,6 +5,7 @@
 import { countTokens } from "../model/tokens.ts";
 import type { ModelTrouble } from "../model/trouble.ts";
 import type { Usage } from "../resources/common.ts";
+import { SERVER_ERROR } from "../resources/run.ts";
 import type { MessageDoc, ReservedIds, RunDoc, StepDoc } from "../store/documents.ts";
 import { StoreTrouble } from "../store/trouble.ts";
 import { beat } from "./checkpoint.ts";
@@ -23,7 +24,7 @@ import type { Outcome } from "./outcome.ts";
 import type { OwnedRun } from "./owned-run.ts";
 import { beforeRetry, STORE_PAUSE } from "./retry.ts";
 import { inDriveSpan } from "./run-span.ts";
-import { endDriven, leave, logOf, type Progress, pauseRun, releaseRun, SERVER_ERROR, settleTrouble } from "./settle.ts";
+import { endDriven, leave, logOf, type Progress, pauseRun, releaseRun, settleTrouble } from "./settle.ts";
 import { NO_WORK } from "./tools/work.ts";
 import { Turn } from "./turn.ts";
 

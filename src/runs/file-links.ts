@@ -14,24 +14,24 @@ const GOES_ON = /^\.?[A-Za-z0-9_\-/%]/;
 const MAY_GO_ON = /^\.?$/;
 
 /** Links to these files: `path` is below the folder that code works in, with or without escapes in the text. */
-export function fileLinks(files: readonly { path: string; fileId: string }[]): Marker {
+export function fileLinks(files: readonly { path: string; id: string }[]): Marker {
   return { opening: "s", longest: LONGEST_LINK, read: (text, isAll) => read(text, isAll, files) };
 }
 
-function read(text: string, isAll: boolean, files: readonly { path: string; fileId: string }[]): Reading {
+function read(text: string, isAll: boolean, files: readonly { path: string; id: string }[]): Reading {
   if (!text.startsWith(BEGINNING)) return BEGINNING.startsWith(text) ? "unfinished" : "none";
   const rest = text.slice(BEGINNING.length);
-  let best: { length: number; fileId: string } | undefined;
-  for (const { path, fileId } of files) {
+  let best: { length: number; id: string } | undefined;
+  for (const { path, id } of files) {
     const length = lengthOf(path, rest);
     if (length === "unfinished" && !isAll) return "unfinished";
     if (typeof length !== "number" || length <= (best?.length ?? 0)) continue;
     const behind = rest.slice(length);
     if (!isAll && MAY_GO_ON.test(behind)) return "unfinished";
-    if (!GOES_ON.test(behind)) best = { length, fileId };
+    if (!GOES_ON.test(behind)) best = { length, id };
   }
   if (best === undefined) return "none";
-  const target = { type: "file_path" as const, file_path: { file_id: best.fileId } };
+  const target = { type: "file_path" as const, file_path: { file_id: best.id } };
   return { length: BEGINNING.length + best.length, target };
 }
 

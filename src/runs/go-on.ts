@@ -8,17 +8,16 @@ import type { Outcome } from "./outcome.ts";
 import type { OwnedRun } from "./owned-run.ts";
 import {
   charged,
+  counted,
   endDriven,
   leave,
   leftovers,
   type Progress,
   unfinished,
   whileAlive,
-  withTokens,
   withWork,
 } from "./settle.ts";
 import type { ThreadChanges } from "./tools/hosted-tool.ts";
-import { replayedTokens } from "./tools/passing.ts";
 import type { HostedWork } from "./tools/work.ts";
 import type { Turn } from "./turn.ts";
 
@@ -35,11 +34,9 @@ export async function goOn(
 ): Promise<Progress | "goes-on"> {
   const now = engine.now();
   const before = owned.run;
-  const documents = await Promise.all(
-    unfinished(before, turn).map((doc) => {
-      if (doc.kind === "message") return withTokens(doc, turn, replayedTokens(before));
-      return doc.status === "in_progress" ? completedStep(doc, now) : doc;
-    }),
+  const told = await counted(unfinished(before, turn), turn, before);
+  const documents = told.map((doc) =>
+    doc.kind === "step" && doc.status === "in_progress" ? completedStep(doc, now) : doc,
   );
   const reserved = reserveIds(now, before.internal.last_seq);
   const next = (run: RunDoc) =>
@@ -72,9 +69,7 @@ export async function storeCalls(
   turn.storeCalls();
   const step = turn.toolCalls?.step;
   if (step === undefined) throw new Error("a model call without calls has none to store");
-  const documents = await Promise.all(
-    turn.documents.map((doc) => (doc.kind === "message" ? withTokens(doc, turn, replayedTokens(before)) : doc)),
-  );
+  const documents = await counted(turn.documents, turn, before);
   const result = await owned.write((run) => pending(charged(run, turn), step, turn.reply !== undefined), {
     documents,
     leftovers: leftovers(before, documents),

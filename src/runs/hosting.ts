@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ModelTrouble } from "../model/trouble.ts";
-import type { RunError } from "../resources/run.ts";
+import { type RunError, SERVER_ERROR } from "../resources/run.ts";
 import type { DeletedThreadDoc, StepDoc, ThreadDoc } from "../store/documents.ts";
 import { retryTrouble, StoreTrouble } from "../store/trouble.ts";
 import type { Marker } from "./citations.ts";
@@ -14,7 +14,7 @@ import { storeCalls } from "./go-on.ts";
 import type { Outcome } from "./outcome.ts";
 import type { OwnedRun } from "./owned-run.ts";
 import { beforeRetry } from "./retry.ts";
-import { logOf, SERVER_ERROR, whileAlive } from "./settle.ts";
+import { logOf, whileAlive } from "./settle.ts";
 import {
   type AskedCall,
   type HostedTool,

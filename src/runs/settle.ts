@@ -6,7 +6,6 @@
 import { countMessageTokens } from "../model/tokens.ts";
 import type { ModelTrouble } from "../model/trouble.ts";
 import { addUsage } from "../resources/common.ts";
-import type { RunError } from "../resources/run.ts";
 import type { MessageDoc, RunDoc, StepDoc } from "../store/documents.ts";
 import { type Patience, patienceWhile } from "../store/trouble.ts";
 import type { Engine } from "./engine.ts";
@@ -31,9 +30,6 @@ import { lookAt } from "./wake.ts";
 /** First pause before a failed model call is repeated; doubled each time. Milliseconds. */
 const FIRST_RETRY = 1_000;
 const LONGEST_RETRY = 60_000;
-
-/** What a client reads where the details are none of its business: the log has them. */
-export const SERVER_ERROR: RunError = { code: "server_error", message: "Sorry, something went wrong." };
 
 /** Whether this process has brought a run to its pause or end, or has left it to another one. */
 export type Progress = "driven" | "left";
@@ -91,11 +87,7 @@ export function leave(engine: Engine, owned: OwnedRun): Progress {
 export async function pauseRun(engine: Engine, owned: OwnedRun, turn: Turn, work: HostedWork): Promise<Progress> {
   const called = turn.toolCalls;
   if (called === undefined) throw new Error("a run pauses for function calls only");
-  const documents = await Promise.all(
-    unfinished(owned.run, turn).map((doc) =>
-      doc.kind === "message" ? withTokens(doc, turn, replayedTokens(owned.run)) : doc,
-    ),
-  );
+  const documents = await counted(unfinished(owned.run, turn), turn, owned.run);
   const pause = (run: RunDoc) => withWork(paused(charged(run, turn), called.step, called.calls), turn, work);
   const result = await owned.write(pause, {
     documents,
@@ -224,10 +216,18 @@ function endedReply(message: MessageDoc, turn: Turn, ending: Ending, now: number
 }
 
 /** The model has counted its own words, unless it was cut off. */
-export async function withTokens(message: MessageDoc, turn: Turn, toolTokens: number): Promise<MessageDoc> {
+async function withTokens(message: MessageDoc, turn: Turn, toolTokens: number): Promise<MessageDoc> {
   const own = turn.usage.completion_tokens || (await countMessageTokens(message.content));
   return { ...message, internal: { ...message.internal, tokens: own + toolTokens } };
 }
+
+/** The documents of a turn; the message among them, if there is one, with its tokens. */
+export const counted = (
+  documents: (MessageDoc | StepDoc)[],
+  turn: Turn,
+  run: RunDoc,
+): Promise<(MessageDoc | StepDoc)[]> =>
+  Promise.all(documents.map((doc) => (doc.kind === "message" ? withTokens(doc, turn, replayedTokens(run)) : doc)));
 
 /** What a dead attempt had saved and this one did not write again. */
 export const leftovers = (run: RunDoc, written: { id: string }[]): string[] =>

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { lookAtFile } from "../files/delete.ts";
 import { leaveForNewerBuild } from "../jobs/newer-kinds.ts";
 import { fileOf, isForNewerBuild, purgeOf, type WakeUp, wakeUp } from "../jobs/wake-ups.ts";
-import { isTerminal } from "../resources/run.ts";
+import { isTerminal, SERVER_ERROR } from "../resources/run.ts";
 import { isNewer, type RunDoc } from "../store/documents.ts";
 import { StoreTrouble } from "../store/trouble.ts";
 import { detachEverywhere } from "../stores/uses.ts";
@@ -12,7 +12,7 @@ import { advance } from "./advance.ts";
 import { endUndriven } from "./end-undriven.ts";
 import type { Engine } from "./engine.ts";
 import { isUnowned } from "./lifecycle.ts";
-import { logOf, SERVER_ERROR } from "./settle.ts";
+import { logOf } from "./settle.ts";
 
 /** How long a wake-up waits that met trouble: doubled each time, up to the longest. Milliseconds. */
 const FIRST_PAUSE = 5_000;

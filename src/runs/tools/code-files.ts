@@ -119,8 +119,8 @@ export class CodeFiles {
   }
 
   /** Those whose bytes are there. `now` in milliseconds. */
-  static linkable(files: WrittenFile[], now: number): (WrittenFile & { fileId: string })[] {
-    return files.filter(({ at }) => at > now - LINKABLE).map((file) => ({ ...file, fileId: file.id }));
+  static linkable(files: WrittenFile[], now: number): WrittenFile[] {
+    return files.filter(({ at }) => at > now - LINKABLE);
   }
 }
 

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type CellResult, type CodeSession, CodeTrouble } from "../../code/session.ts";
 import { codeTool, died, NO_CODE, timedOut } from "../../code/tool.ts";
 import { sessionId } from "../../resources/ids.ts";
+import { SERVER_ERROR } from "../../resources/run.ts";
 import type { CodeToolCall, HostedToolCall } from "../../resources/step.ts";
 import type { CodeSessionState, FileDoc, HostedRecord, RunDoc, ThreadDoc } from "../../store/documents.ts";
 import type { Marker } from "../citations.ts";
@@ -211,11 +212,7 @@ const codeIn = (call: HostedToolCall): string => (call.type === "code_interprete
 /** What is wrong with the sessions is the operator's business: the log has it. */
 const troubleOf = (error: CodeTrouble): ToolTrouble =>
   new ToolTrouble(
-    {
-      error: { code: "server_error", message: "Sorry, something went wrong." },
-      retryable: error.retryable,
-      retryAfter: error.retryAfter,
-    },
+    { error: SERVER_ERROR, retryable: error.retryable, retryAfter: error.retryAfter },
     error.details,
     error,
   );

@@ -6,7 +6,7 @@ import { fileLinks } from "../../../src/runs/file-links.ts";
 
 const FILES = ["o.csv", "o.csv.gz", "my file (1).csv", "out/日本.csv", "50%.txt", "s.txt"].map((path) => ({
   path,
-  fileId: `file-${path}`,
+  id: `file-${path}`,
 }));
 
 function read(pieces: string[], files = FILES): TextPiece[] {

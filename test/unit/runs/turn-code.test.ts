@@ -35,7 +35,7 @@ function turnOf(chunks: ChatCompletionChunk[], { closed = true, images = [] as s
     reader.read(event);
   };
   const turn = new Turn(run, RESERVED, sink, () => NOW, toolset(run));
-  turn.cite([fileLinks([{ path: "o.csv", fileId: "file-o" }])]);
+  turn.cite([fileLinks([{ path: "o.csv", id: "file-o" }])]);
   const pieces = new PieceReader();
   for (const each of chunks) turn.apply(pieces.read({ ...each }));
   if (closed) turn.close();
