@@ -15,6 +15,7 @@ import { fairnessSize } from "./measurements/fairness-size.ts";
 import { growth } from "./measurements/growth.ts";
 import { ingestion } from "./measurements/ingestion.ts";
 import { streams } from "./measurements/streams.ts";
+import { telemetry } from "./measurements/telemetry.ts";
 import { throughput } from "./measurements/throughput.ts";
 import { ttft } from "./measurements/ttft.ts";
 import { uploads } from "./measurements/uploads.ts";
@@ -24,6 +25,7 @@ const MEASUREMENTS = [
   ttft,
   background,
   throughput,
+  telemetry,
   cost,
   capacity,
   growth,
