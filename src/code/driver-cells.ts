@@ -153,8 +153,15 @@ def attempt(source, name, images):
         try:
             take_figures(images)
         except BaseException as error:
-            log.say("A figure could not be drawn: " + type(error).__name__ + "\n")
+            log.say("A figure could not be drawn: " + type(error).__name__ + reason(error) + "\n")
     return failed
+
+
+def reason(error):
+    try:
+        return ": " + str(error)[:1_000]
+    except BaseException:
+        return ""
 
 
 def write(path, data):
@@ -167,7 +174,7 @@ def keep(key, answer, images):
     """Puts a result into the ledger, images first; forgets the oldest."""
     base = os.path.join(ROOT, KEPT)
     os.makedirs(base, exist_ok=True)
-    for number, data in enumerate(images[:MOST_IMAGES]):
+    for number, data in enumerate(images):
         name = key + "-" + str(number) + ".png"
         write(os.path.join(base, name), data)
         answer["images"].append(KEPT + "/" + name)
@@ -207,13 +214,15 @@ def execute(key, source, links):
     linecache.cache[name] = (len(source), None, [line + "\n" for line in source.split("\n")], name)
     space.__dict__.pop("__warningregistry__", None)
     images = state["images"] = []
+    state["undrawn"] = 0
     fresh, state["fresh"] = state["fresh"], False
     before, started = look_around(), time.perf_counter()
     failed = attempt(source, name, images)
     if os_getpid() != process:
         os._exit(0)  # a fork of the user's that came back
-    answer = {"call": key, "logs": log.text(), "images": [], "files": changed(before), "failed": failed,
-              "fresh": fresh, "repeated": False, "ms": round((time.perf_counter() - started) * 1000)}
+    answer = {"call": key, "logs": log.text(), "images": [], "undrawn": state["undrawn"], "files": changed(before),
+              "failed": failed, "fresh": fresh, "repeated": False,
+              "ms": round((time.perf_counter() - started) * 1000)}
     try:
         keep(key, answer, images)
     except OSError as error:
@@ -222,6 +231,7 @@ def execute(key, source, links):
         logs = logs if len(logs) <= 1_000 else logs[:1_000] + "…"
         answer["logs"] = logs + "\n[the session could not keep this result: " + str(error.strerror) + "]"
         answer["images"] = []
+        answer["undrawn"] += len(images)
         answer["files"] = [file for file in answer["files"][:5] if len(file["path"]) < 100 and "at" not in file]
     return answer
 
@@ -252,7 +262,7 @@ def begin(old):
     for name in ("exit", "quit"):  # a kernel has none
         if not hasattr(builtins, name):
             space.__dict__[name] = sys.exit
-    state = {"cell": 0, "fresh": True, "futures": 0, "loop": None, "images": [], "ledgers": []}
+    state = {"cell": 0, "fresh": True, "futures": 0, "loop": None, "images": [], "undrawn": 0, "ledgers": []}
     os.makedirs(ROOT, exist_ok=True)
     os.chdir(ROOT)
     sys.meta_path.append(Backend)

@@ -65,6 +65,8 @@ const entry = z.object({
   call: z.string(),
   logs: z.string().max(LONGEST_LOGS),
   images: z.array(path).max(20),
+  // An older driver has not counted them.
+  undrawn: count.default(0),
   files: z.array(z.object({ path, size: count, at: path.optional() })).max(1_000),
   failed: z.boolean(),
   fresh: z.boolean(),

@@ -86,6 +86,8 @@ export type CellResult =
       logs: string;
       /** paths of PNG files for `read`, in the order drawn; at most 20 */
       images: string[];
+      /** how many more the code has drawn */
+      undrawn: number;
       /** files that the code made or changed, in the order of their paths; without images and uploads */
       files: ChangedFile[];
       /** whether the code ended with an exception, whose traceback is in `logs` */

@@ -156,7 +156,7 @@ export class CodeInterpreter implements HostedTool {
     const { images, written, lost } = await files.take(session, call.id, result, signal);
     const isRestarted = result.fresh && state.used === true;
     if (written.length > 0 || state.used !== true) this.#state = CodeFiles.added(state, written);
-    const unshown = result.images.length - images.length;
+    const unshown = result.images.length - images.length + result.undrawn;
     return { kind: "ran", logs: result.logs, images, unshown, files: result.files, lost, isRestarted };
   }
 

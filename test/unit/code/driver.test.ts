@@ -13,6 +13,28 @@ const NAMES = ["python3", ...(process.env.PYTHONS ?? "").split(":")];
 const PYTHONS = [...new Set(NAMES.flatMap((name) => findPython(name) ?? []))];
 if (PYTHONS.length === 0) console.warn("driver.test.ts is skipped: this machine has no python3 of 3.11 or newer");
 
+/** What the driver knows of matplotlib, which this project does not install. */
+const PYPLOT = `
+import sys, types
+class Figure:
+    def __init__(self, png): self.png, self.canvas = png, types.SimpleNamespace(figure=self)
+    def __repr__(self): return "Figure"
+    def savefig(self, file, **_):
+        if isinstance(self.png, Exception): raise self.png
+        file.write(self.png)
+names = ("pyplot", "figure", "_pylab_helpers")
+plt, figures, helpers = (sys.modules.setdefault("matplotlib." + name, types.ModuleType(name)) for name in names)
+figures.Figure = Figure
+helpers.Gcf = types.SimpleNamespace(get_all_fig_managers=lambda: list(plt.open.values()))
+plt.open, plt.current = {}, None
+plt.get_fignums = lambda: sorted(plt.open)
+def figure(number):
+    plt.current = number
+    return plt.open[number]
+plt.figure = figure
+plt.close = lambda _: plt.open.clear()
+`;
+
 let calls = 0;
 
 /** Undefined if there was no answer. */
@@ -106,6 +128,40 @@ describe.each(PYTHONS)("in %s", (python) => {
     for (let n = 0; n < 45; n++) await run(kernel, "I()");
     const left = await readdir(path.join(kernel.folder, "_threadkeep"));
     expect(left.length).toBeLessThanOrEqual(80);
+  });
+
+  test("of more pictures than are kept, the rest is counted", async () => {
+    const picture = "class P:\n    def _repr_png_(self): return b'png'";
+    const result = await run(kernel, `${picture}\nfor _ in range(22): display(P())\nP()`);
+    expect(result?.images).toHaveLength(20);
+    expect(result).toMatchObject({ undrawn: 3 });
+    expect(await run(kernel, "P()")).toMatchObject({ undrawn: 0 });
+  });
+
+  test("a figure that cannot be drawn says why, and keeps no other from being shown", async () => {
+    await withKernel(python, async (own) => {
+      await run(own, PYPLOT);
+      const broken = await run(own, "plt.open[1] = Figure(ValueError('bad title'))\nplt.open[2] = Figure(b'png')");
+      expect(broken).toMatchObject({ logs: "A figure could not be drawn: ValueError: bad title\n" });
+      expect(broken?.images).toHaveLength(1);
+      const next = await run(own, "plt.open[1] = Figure(b'png')");
+      expect(next).toMatchObject({ logs: "" });
+      expect(next?.images).toHaveLength(1);
+      const many = await run(own, "for n in range(23): plt.open[n] = Figure(b'png')");
+      expect(many?.images).toHaveLength(20);
+      expect(many).toMatchObject({ undrawn: 3 });
+    });
+  });
+
+  test("a figure that is displayed while others are open does not become the current one", async () => {
+    await withKernel(python, async (own) => {
+      await run(own, PYPLOT);
+      const code = "plt.open.update({1: Figure(b'1'), 2: Figure(b'2')})\ndisplay(plt.figure(1))\nprint(plt.current)";
+      expect(await run(own, `${code}\nplt.figure(2)\ndisplay(plt.open[1])\nprint(plt.current)`)).toMatchObject({
+        logs: "Figure\n1\nFigure\n2\n",
+        images: { length: 2 },
+      });
+    });
   });
 
   test("a file gets its second name, unless another has it", async () => {

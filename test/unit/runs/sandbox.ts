@@ -20,6 +20,7 @@ export const ran = (logs: string, more: Partial<Done> = {}): CellResult => ({
   kind: "done",
   logs,
   images: [],
+  undrawn: 0,
   files: [],
   failed: false,
   fresh: false,
