@@ -170,8 +170,8 @@ def write(path, data):
     os.replace(path + ".new", path)
 
 
-def keep(key, answer, images):
-    """Puts a result into the ledger, images first; forgets the oldest."""
+def keep(key, step, answer, images):
+    """Puts a result into the ledger, images first; forgets the oldest ones of other steps."""
     base = os.path.join(ROOT, KEPT)
     os.makedirs(base, exist_ok=True)
     for number, data in enumerate(images):
@@ -182,7 +182,10 @@ def keep(key, answer, images):
     write(os.path.join(base, key + ".json"), json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace"))
     places = answer["images"] + [file["at"] for file in answer["files"] if file.get("at", "").startswith(KEPT)]
     state["ledgers"].append([key + ".json"] + [os.path.basename(path) for path in places])
-    while len(state["ledgers"]) > MOST_LEDGERS:
+    if state.get("step") != step:
+        state["step"], state["of_step"] = step, 0
+    state["of_step"] += 1
+    while len(state["ledgers"]) > max(MOST_LEDGERS, state["of_step"]):
         for name in state["ledgers"].pop(0):
             try:
                 os.unlink(os.path.join(base, name))
@@ -198,7 +201,7 @@ def ledger(key):
         return None
 
 
-def execute(key, source, links):
+def execute(key, step, source, links):
     answer = ledger(key)
     if answer is not None:
         return {**answer, "repeated": True}
@@ -224,7 +227,7 @@ def execute(key, source, links):
               "failed": failed, "fresh": fresh, "repeated": False,
               "ms": round((time.perf_counter() - started) * 1000)}
     try:
-        keep(key, answer, images)
+        keep(key, step, answer, images)
     except OSError as error:
         # What fits into the line, then.
         logs = answer["logs"].encode("ascii", "backslashreplace").decode()
@@ -239,7 +242,7 @@ def execute(key, source, links):
 def run(payload):
     call = json.loads(base64.b64decode(payload))
     key = call["key"]
-    answer = execute(key, call["code"], call["links"])
+    answer = execute(key, call["step"], call["code"], call["links"])
     line = json.dumps(answer)
     if len(line) > LONGEST_LINE:
         line = json.dumps({"call": key, "ledger": True, "repeated": answer["repeated"]})

@@ -155,12 +155,13 @@ class DynamicSession implements CodeSession {
       .catch(() => {});
   }
 
-  async #run({ id, code, timeout }: CellCall, signal: AbortSignal): Promise<CellResult> {
-    const key = ledgerKey(id, code);
+  async #run(call: CellCall, signal: AbortSignal): Promise<CellResult> {
+    const { step, code, timeout } = call;
+    const key = ledgerKey(call);
     const body = jsonBody({
       codeInputType: "Inline",
       executionType: "Synchronous",
-      code: execution({ key, code, links: this.#links }),
+      code: execution({ key, step, code, links: this.#links }),
       timeoutInSeconds: timeout,
       outputStreamsMaxLength: STREAM_LENGTH,
     });

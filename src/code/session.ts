@@ -69,10 +69,9 @@ export interface Prepared {
 }
 
 export interface CellCall {
-  /**
-   * Names the call for good: two calls of a thread must not share it. Ids that a model made up are not enough, as some
-   * models count from 0 in each answer: `<step id>:<call id>` is.
-   */
+  /** The step that the call belongs to: all its results stay in the session for as long as its calls run. */
+  step: string;
+  /** Names the call in its step: the session knows a call by both, and runs it once. */
   id: string;
   code: string;
   /** whole seconds, 1–200 */

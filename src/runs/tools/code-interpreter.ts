@@ -144,8 +144,8 @@ export class CodeInterpreter implements HostedTool {
     if (code.trim() === "") return { kind: "text", text: NO_CODE, images: [] };
     const session = await this.#ready(use, signal);
     const timeout = this.#timeoutOf(use.run);
-    const id = `${files.step}:${call.id}`;
-    const result: CellResult = await session.run({ id, code, timeout }, signal);
+    const cell = { step: files.step, id: call.id, code, timeout };
+    const result: CellResult = await session.run(cell, signal);
     const state = this.#known();
     if (result.kind !== "done") {
       this.#renew();

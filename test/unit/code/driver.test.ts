@@ -41,10 +41,14 @@ let calls = 0;
 async function run(
   kernel: PythonKernel,
   code: string,
-  { id = `call ${calls++}`, links = {} }: { id?: string; links?: Record<string, string> } = {},
+  {
+    id = `call ${calls++}`,
+    step = id,
+    links = {},
+  }: { id?: string; step?: string; links?: Record<string, string> } = {},
 ): Promise<DoneCell | undefined> {
-  const key = ledgerKey(id, code);
-  const executed = await kernel.execute(execution({ key, code, links }, kernel.folder));
+  const key = ledgerKey({ step, id, code });
+  const executed = await kernel.execute(execution({ key, step, code, links }, kernel.folder));
   const line = executed?.stdout ?? "";
   expect(line.length).toBeLessThan(3_600);
   const answer = answerIn(line, key);
@@ -129,6 +133,17 @@ describe.each(PYTHONS)("in %s", (python) => {
     const left = await readdir(path.join(kernel.folder, "_threadkeep"));
     expect(left.length).toBeLessThanOrEqual(80);
   });
+
+  test("all calls of a step are known for as long as it lasts, however many it has", async () => {
+    await withKernel(python, async (own) => {
+      const code = "open('count.txt', 'a').write('x')";
+      const call = (id: number) => run(own, code, { step: "one", id: `${id}` });
+      for (let id = 0; id < 45; id++) expect(await call(id)).toMatchObject({ repeated: false });
+      for (const id of [0, 44]) expect(await call(id)).toMatchObject({ repeated: true });
+      await run(own, "1", { step: "another" });
+      expect(await readdir(path.join(own.folder, "_threadkeep"))).toHaveLength(40);
+    });
+  }, 60_000);
 
   test("of more pictures than are kept, the rest is counted", async () => {
     const picture = "class P:\n    def _repr_png_(self): return b'png'";
@@ -247,8 +262,8 @@ for name in ("it's.csv", 'v1.2/x.csv', 'plain (1).csv', 'ä.b'): open(name, 'w')
   test("within a running event loop, as kernels have one, cells may wait and run loops", async () => {
     await withKernel(python, async (own) => {
       const nested = async (code: string) => {
-        const key = ledgerKey(code, code);
-        const cell = JSON.stringify(execution({ key, code, links: {} }, own.folder));
+        const key = ledgerKey({ step: "step", id: code, code });
+        const cell = JSON.stringify(execution({ key, step: "step", code, links: {} }, own.folder));
         const executed = await own.execute(
           `import asyncio\nasync def kernel():\n    exec(${cell})\n` +
             "    assert asyncio.get_running_loop() is not None\nasyncio.run(kernel())",

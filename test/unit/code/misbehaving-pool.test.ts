@@ -72,8 +72,8 @@ const status =
     response.writeHead(code, more).end(JSON.stringify({ error: { code: "SomeCode", message: `of ${IDENTIFIER}` } }));
   };
 
-const CALL = { id: "step:call", code: "1 + 1", timeout: 1 };
-const KEY = ledgerKey(CALL.id, CALL.code);
+const CALL = { step: "step", id: "call", code: "1 + 1", timeout: 1 };
+const KEY = ledgerKey(CALL);
 const RESULT = { call: KEY, logs: "2", images: [], files: [], failed: false, fresh: true, repeated: false, ms: 3 };
 const executed = (stdout: string, more: object = {}) => json({ status: "Succeeded", result: { stdout }, ...more });
 
