@@ -108,7 +108,7 @@ class DynamicSession implements CodeSession {
   }
 
   async prepare(files: readonly SessionFile[], signal: AbortSignal): Promise<Prepared> {
-    const present = await this.#list(signal);
+    const present = await this.#among(new Set([LEDGER_FOLDER, ...files.map(({ path }) => path)]), signal);
     const fresh = !present.has(LEDGER_FOLDER);
     const tooLarge: string[] = [];
     const missing: string[] = [];
@@ -200,8 +200,8 @@ class DynamicSession implements CodeSession {
     return bytes && ledgerEntry(bytes, key);
   }
 
-  /** Names in the session's folder. */
-  async #list(signal: AbortSignal): Promise<Set<string>> {
+  /** Those of the names that are in the session's folder, which may hold any number of others. */
+  async #among(wanted: ReadonlySet<string>, signal: AbortSignal): Promise<Set<string>> {
     const names = new Set<string>();
     let query: Record<string, string> = { identifier: this.#identifier };
     for (let page = 0; page < MOST_PAGES; page++) {
@@ -215,7 +215,7 @@ class DynamicSession implements CodeSession {
       const answer = await this.#pool.send(request, signal);
       if (isGone(answer.bytes)) return names;
       const { value, nextLink } = parse(listing, request, answer);
-      for (const { name } of value) names.add(name);
+      for (const { name } of value) if (wanted.has(name)) names.add(name);
       if (nextLink === null || nextLink === undefined || nextLink === "") return names;
       if (!this.#pool.isOwn(nextLink)) throw garbage(request, answer);
       query = { ...paramsOf(nextLink), identifier: this.#identifier };
@@ -237,6 +237,8 @@ class DynamicSession implements CodeSession {
     });
     if (answer === "missing") return "missing";
     if (answer.status === 413) return "too large";
+    // What code calls its files may be no name to the pool: its next sessions do without such a file.
+    if (answer.status === 400 && file.restored !== undefined) return "missing";
     if (answer.status < 200 || answer.status >= 300) throw refusal(request, answer);
     return "done";
   }

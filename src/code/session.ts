@@ -53,7 +53,10 @@ export interface SessionFile {
   /** a second name for the same file, such as the user's own, which it gets if no other file has it */
   alias?: string;
   bytes: number;
-  /** Uploaded into a fresh session only: a file that code once wrote, and may have deleted since. */
+  /**
+   * Of a file that code once wrote: whether only a fresh session gets it, as its code may have deleted it since. Absent
+   * for a client's upload.
+   */
   restored?: boolean;
   /** What the file holds; undefined if it no longer exists. */
   open(signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined>;
