@@ -6,15 +6,12 @@ import type { Config } from "../config.ts";
 import { endingOf, executed, listing, metadata, parse } from "./answers.ts";
 import { answerIn, type DoneCell, execution, isPlain, LEDGER_FOLDER, ledgerEntry, ledgerKey } from "./driver.ts";
 import { fileBody, Gone } from "./file-body.ts";
+import { placed } from "./placed.ts";
 import { garbage, isGone, Pool, type PoolRequest, refusal } from "./pool.ts";
 import type { CellCall, CellResult, CodeSession, CodeSessions, Prepared, SessionFile, SessionRef } from "./session.ts";
 
 const MEGABYTE = 1_048_576;
 const SECOND = 1_000;
-
-/** Of one upload: the pool refuses larger ones. And of all files of a session. */
-export const LARGEST_FILE = 128 * MEGABYTE - 4_096;
-export const LARGEST_SESSION = 1_024 * MEGABYTE;
 
 /** The characters of names that Azure's pools take for an upload. */
 const TAKEN_PATH = /^[\p{L}\p{N} \-_.@$&=;,#%^()/]+$/u;
@@ -110,21 +107,21 @@ class DynamicSession implements CodeSession {
   async prepare(files: readonly SessionFile[], signal: AbortSignal): Promise<Prepared> {
     const present = await this.#among(new Set([LEDGER_FOLDER, ...files.map(({ path }) => path)]), signal);
     const fresh = !present.has(LEDGER_FOLDER);
-    const tooLarge: string[] = [];
+    const places = placed(files);
+    const tooLarge = places.flatMap(({ file, isTooLarge }) => (isTooLarge ? [file.path] : []));
     const missing: string[] = [];
-    let room = LARGEST_SESSION;
-    const wanted = files.filter((file) => {
-      const fits = file.bytes <= LARGEST_FILE && file.bytes <= room;
-      if (fits) room -= file.bytes;
-      else tooLarge.push(file.path);
-      return fits && !present.has(file.path) && (fresh || file.restored !== true);
+    const wanted = places.flatMap(({ file, isTooLarge }) => {
+      const isWanted = !isTooLarge && !present.has(file.path) && (fresh || file.restored !== true);
+      return isWanted ? [file] : [];
     });
     await inLanes(wanted, UPLOADS_AT_ONCE, signal, async (file, stop) => {
       const outcome = await this.#upload(file, stop);
       if (outcome !== "done") (outcome === "too large" ? tooLarge : missing).push(file.path);
     });
     const absent = new Set([...tooLarge, ...missing]);
-    this.#links = linksOf(files.filter(({ path }) => !absent.has(path)));
+    const there = placed(files.filter(({ path }) => !absent.has(path)));
+    const links = there.flatMap(({ file: { alias = "", path }, isLinked }) => (isLinked ? [[alias, path]] : []));
+    this.#links = Object.fromEntries(links);
     return { fresh, tooLarge, missing };
   }
 
@@ -263,16 +260,6 @@ function jsonBody(value: unknown) {
 }
 
 const paramsOf = (link: string) => Object.fromEntries(new URL(link, "http://pool").searchParams);
-
-function linksOf(files: SessionFile[]): Record<string, string> {
-  const taken = new Set(files.map(({ path }) => path));
-  const free = files.flatMap(({ path, alias = "" }) => {
-    const isFree = isPlain(alias) && !alias.includes("/") && !taken.has(alias);
-    taken.add(alias);
-    return isFree ? [[alias, path]] : [];
-  });
-  return Object.fromEntries(free);
-}
 
 /** Does the work for all items, so many at once. The first failure stops the others, and is thrown. */
 async function inLanes<Item>(

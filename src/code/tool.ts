@@ -13,7 +13,6 @@ export interface ToldFile {
 }
 
 export interface ToolSettings {
-  name: string;
   /** seconds of a call */
   timeout: number;
   /** names of libraries, as the pool tells them; empty if it did not */
@@ -21,18 +20,14 @@ export interface ToolSettings {
   files: readonly ToldFile[];
 }
 
-/** The function that a model call offers. Not `strict`, which not every endpoint knows. */
+/** The function that a model call offers, without its name. Not `strict`, which not every endpoint knows. */
 export const codeTool = (settings: ToolSettings) => ({
-  type: "function" as const,
-  function: {
-    name: settings.name,
-    description: description(settings),
-    parameters: {
-      type: "object",
-      properties: { code: { type: "string" } },
-      required: ["code"],
-      additionalProperties: false,
-    },
+  description: description(settings),
+  parameters: {
+    type: "object",
+    properties: { code: { type: "string" } },
+    required: ["code"],
+    additionalProperties: false,
   },
 });
 

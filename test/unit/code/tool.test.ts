@@ -23,15 +23,12 @@ const file = (path: string, more: Partial<ToldFile> = {}): ToldFile => ({
 });
 
 test("the model is offered a function with one text, and told what it may count on", () => {
-  const tool = codeTool({ name: "python", timeout: 60, packages: [], files: [] });
-  expect(tool).toMatchObject({
-    type: "function",
-    function: {
-      name: "python",
-      parameters: { properties: { code: { type: "string" } }, required: ["code"], additionalProperties: false },
-    },
+  const { description, parameters } = codeTool({ timeout: 60, packages: [], files: [] });
+  expect(parameters).toMatchObject({
+    properties: { code: { type: "string" } },
+    required: ["code"],
+    additionalProperties: false,
   });
-  const { description } = tool.function;
   expect(description).toContain("At most 60 s a call; no internet; no pip.");
   expect(description).toContain("[name](sandbox:/mnt/data/name)");
   expect(description).not.toMatch(/Available|Files/);
@@ -47,7 +44,7 @@ test("of a pool's hundreds of libraries those are named that code of models uses
     "zipp",
     ...Array.from({ length: 400 }, (_, n) => `p${n}`),
   ];
-  const { description } = codeTool({ name: "python", timeout: 5, packages, files: [] }).function;
+  const { description } = codeTool({ timeout: 5, packages, files: [] });
   expect(description).toMatch(/Available: the standard library, numpy, pandas, scikit-learn\.$/);
 });
 
