@@ -3,6 +3,7 @@
  * Azure documents the interface at https://learn.microsoft.com/azure/container-apps/sessions-code-interpreter.
  */
 import type { Config } from "../config.ts";
+import { inLanes } from "../resources/lanes.ts";
 import { endingOf, executed, listing, metadata, parse } from "./answers.ts";
 import { answerIn, type DoneCell, execution, isPlain, LEDGER_FOLDER, ledgerEntry, ledgerKey } from "./driver.ts";
 import { fileBody, Gone } from "./file-body.ts";
@@ -114,10 +115,11 @@ class DynamicSession implements CodeSession {
       const isWanted = !isTooLarge && !present.has(file.path) && (fresh || file.restored !== true);
       return isWanted ? [file] : [];
     });
-    await inLanes(wanted, UPLOADS_AT_ONCE, signal, async (file, stop) => {
+    const upload = async (file: SessionFile, stop: AbortSignal) => {
       const outcome = await this.#upload(file, stop);
       if (outcome !== "done") (outcome === "too large" ? tooLarge : missing).push(file.path);
-    });
+    };
+    await inLanes(UPLOADS_AT_ONCE, wanted, upload, signal);
     const absent = new Set([...tooLarge, ...missing]);
     const there = placed(files.filter(({ path }) => !absent.has(path)));
     const links = there.flatMap(({ file: { alias = "", path }, isLinked }) => (isLinked ? [[alias, path]] : []));
@@ -260,24 +262,3 @@ function jsonBody(value: unknown) {
 }
 
 const paramsOf = (link: string) => Object.fromEntries(new URL(link, "http://pool").searchParams);
-
-/** Does the work for all items, so many at once. The first failure stops the others, and is thrown. */
-async function inLanes<Item>(
-  items: readonly Item[],
-  lanes: number,
-  signal: AbortSignal,
-  work: (item: Item, stop: AbortSignal) => Promise<void>,
-): Promise<void> {
-  const failing = new AbortController();
-  const stop = AbortSignal.any([signal, failing.signal]);
-  const queue = items.values();
-  const lane = async () => {
-    for (const item of queue) await work(item, stop);
-  };
-  const running = Array.from({ length: Math.min(lanes, items.length) }, lane);
-  await Promise.all(running).catch(async (error) => {
-    failing.abort();
-    await Promise.allSettled(running);
-    throw error;
-  });
-}
