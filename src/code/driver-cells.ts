@@ -153,8 +153,15 @@ def attempt(source, name, images):
         try:
             take_figures(images)
         except BaseException as error:
-            log.say("A figure could not be drawn: " + type(error).__name__ + "\n")
+            log.say("A figure could not be drawn: " + type(error).__name__ + reason(error) + "\n")
     return failed
+
+
+def reason(error):
+    try:
+        return ": " + str(error)[:1_000]
+    except BaseException:
+        return ""
 
 
 def write(path, data):
@@ -163,11 +170,11 @@ def write(path, data):
     os.replace(path + ".new", path)
 
 
-def keep(key, answer, images):
-    """Puts a result into the ledger, images first; forgets the oldest."""
+def keep(key, step, answer, images):
+    """Puts a result into the ledger, images first; forgets the oldest ones of other steps."""
     base = os.path.join(ROOT, KEPT)
     os.makedirs(base, exist_ok=True)
-    for number, data in enumerate(images[:MOST_IMAGES]):
+    for number, data in enumerate(images):
         name = key + "-" + str(number) + ".png"
         write(os.path.join(base, name), data)
         answer["images"].append(KEPT + "/" + name)
@@ -175,7 +182,10 @@ def keep(key, answer, images):
     write(os.path.join(base, key + ".json"), json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace"))
     places = answer["images"] + [file["at"] for file in answer["files"] if file.get("at", "").startswith(KEPT)]
     state["ledgers"].append([key + ".json"] + [os.path.basename(path) for path in places])
-    while len(state["ledgers"]) > MOST_LEDGERS:
+    if state.get("step") != step:
+        state["step"], state["of_step"] = step, 0
+    state["of_step"] += 1
+    while len(state["ledgers"]) > max(MOST_LEDGERS, state["of_step"]):
         for name in state["ledgers"].pop(0):
             try:
                 os.unlink(os.path.join(base, name))
@@ -191,7 +201,7 @@ def ledger(key):
         return None
 
 
-def execute(key, source, links):
+def execute(key, step, source, links):
     answer = ledger(key)
     if answer is not None:
         return {**answer, "repeated": True}
@@ -207,21 +217,24 @@ def execute(key, source, links):
     linecache.cache[name] = (len(source), None, [line + "\n" for line in source.split("\n")], name)
     space.__dict__.pop("__warningregistry__", None)
     images = state["images"] = []
+    state["undrawn"] = 0
     fresh, state["fresh"] = state["fresh"], False
     before, started = look_around(), time.perf_counter()
     failed = attempt(source, name, images)
     if os_getpid() != process:
         os._exit(0)  # a fork of the user's that came back
-    answer = {"call": key, "logs": log.text(), "images": [], "files": changed(before), "failed": failed,
-              "fresh": fresh, "repeated": False, "ms": round((time.perf_counter() - started) * 1000)}
+    answer = {"call": key, "logs": log.text(), "images": [], "undrawn": state["undrawn"], "files": changed(before),
+              "failed": failed, "fresh": fresh, "repeated": False,
+              "ms": round((time.perf_counter() - started) * 1000)}
     try:
-        keep(key, answer, images)
+        keep(key, step, answer, images)
     except OSError as error:
         # What fits into the line, then.
         logs = answer["logs"].encode("ascii", "backslashreplace").decode()
         logs = logs if len(logs) <= 1_000 else logs[:1_000] + "…"
         answer["logs"] = logs + "\n[the session could not keep this result: " + str(error.strerror) + "]"
         answer["images"] = []
+        answer["undrawn"] += len(images)
         answer["files"] = [file for file in answer["files"][:5] if len(file["path"]) < 100 and "at" not in file]
     return answer
 
@@ -229,7 +242,7 @@ def execute(key, source, links):
 def run(payload):
     call = json.loads(base64.b64decode(payload))
     key = call["key"]
-    answer = execute(key, call["code"], call["links"])
+    answer = execute(key, call["step"], call["code"], call["links"])
     line = json.dumps(answer)
     if len(line) > LONGEST_LINE:
         line = json.dumps({"call": key, "ledger": True, "repeated": answer["repeated"]})
@@ -252,7 +265,7 @@ def begin(old):
     for name in ("exit", "quit"):  # a kernel has none
         if not hasattr(builtins, name):
             space.__dict__[name] = sys.exit
-    state = {"cell": 0, "fresh": True, "futures": 0, "loop": None, "images": [], "ledgers": []}
+    state = {"cell": 0, "fresh": True, "futures": 0, "loop": None, "images": [], "undrawn": 0, "ledgers": []}
     os.makedirs(ROOT, exist_ok=True)
     os.chdir(ROOT)
     sys.meta_path.append(Backend)

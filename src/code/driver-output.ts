@@ -7,7 +7,7 @@ MOST_TEXT = 1_000_000     # characters of what a cell wrote
 MOST_IMAGES = 20
 MOST_FILES = 1_000        # of the changed ones, in the answer
 MOST_ENTRIES = 10_000     # of the folder, that are looked at
-MOST_LEDGERS = 40         # calls whose results stay in the session
+MOST_LEDGERS = 40         # calls whose results stay in the session, beside those of the present step
 MOST_RENAMED = 100
 NAME_SIGNS = set(" -_.@$&=;,#%^()")   # in names of files, beside letters and digits
 LONGEST_LINE = 3_500      # characters of the answer; longer ones are read from the ledger

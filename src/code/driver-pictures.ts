@@ -9,7 +9,14 @@ def show(value, images):
     if png is None:
         log.say(repr(value))
     else:
+        add(png, images)
+
+
+def add(png, images):
+    if len(images) < MOST_IMAGES:
         images.append(png)
+    else:
+        state["undrawn"] += 1
 
 
 def display(*values, **_):
@@ -19,14 +26,14 @@ def display(*values, **_):
         if png is None:
             log.say(repr(value) + "\n")
         else:
-            state["images"].append(png)
+            add(png, state["images"])
 
 
 def take_display(message):
     """What IPython's own display publishes, in a kernel. It is not sent anywhere else."""
     data = message["content"]["data"]
     if "image/png" in data:
-        state["images"].append(base64.b64decode(data["image/png"]))
+        add(base64.b64decode(data["image/png"]), state["images"])
     else:
         log.say(str(data.get("text/plain", "")) + "\n")
 
@@ -46,8 +53,9 @@ def picture(value):
 
 
 def is_open_figure(figure):
-    plt = sys.modules.get("matplotlib.pyplot")
-    return plt is not None and any(plt.figure(number) is figure for number in plt.get_fignums())
+    # Asked of pyplot, a figure would become the current one.
+    pyplot = getattr(sys.modules.get("matplotlib._pylab_helpers"), "Gcf", None)
+    return pyplot is not None and any(one.canvas.figure is figure for one in pyplot.get_all_fig_managers())
 
 
 def drawn(figure):
@@ -57,14 +65,20 @@ def drawn(figure):
 
 
 def take_figures(images):
-    """Those of matplotlib that are open, in the order of their numbers; closes them."""
+    """Those of matplotlib that are open, in the order of their numbers. Closes all, then raises what one did."""
     plt = sys.modules.get("matplotlib.pyplot")
     if plt is None or not hasattr(plt, "get_fignums"):
         return
+    failures = []
     for number in plt.get_fignums():
-        if len(images) < MOST_IMAGES:
-            images.append(drawn(plt.figure(number)))
+        try:
+            # Beyond the limit it is only counted.
+            add(drawn(plt.figure(number)) if len(images) < MOST_IMAGES else None, images)
+        except BaseException as error:
+            failures.append(error)
     plt.close("all")
+    if failures:
+        raise failures[0]
 
 
 class Backend:

@@ -10,7 +10,7 @@ import { z } from "zod";
 import { DRIVER_CELLS } from "./driver-cells.ts";
 import { DRIVER_OUTPUT } from "./driver-output.ts";
 import { DRIVER_PICTURES } from "./driver-pictures.ts";
-import { type CellResult, type ChangedFile, ROOT } from "./session.ts";
+import { type CellCall, type CellResult, type ChangedFile, ROOT } from "./session.ts";
 
 /** Where the driver keeps results, in the session's folder. */
 export const LEDGER_FOLDER = "_threadkeep";
@@ -26,6 +26,8 @@ const LONGEST_LOGS = 2 * MOST_TEXT + 100;
 export interface DrivenCell {
   /** of `ledgerKey` */
   key: string;
+  /** of the calls that the ledger keeps together */
+  step: string;
   code: string;
   /** further names of files, if no file has them */
   links: Record<string, string>;
@@ -35,16 +37,16 @@ export interface DrivenCell {
  * The name of a call's result in the ledger. The code is a part of it: a call is only ever answered with what its own
  * code did.
  */
-export const ledgerKey = (id: string, code: string): string =>
-  createHash("sha256")
-    .update(JSON.stringify([id, code]))
-    .digest("hex")
-    .slice(0, 32);
+export const ledgerKey = ({ step, id, code }: Pick<CellCall, "step" | "id" | "code">): string =>
+  digest(JSON.stringify([step, id, code]));
+
+const digest = (text: string) => createHash("sha256").update(text).digest("hex").slice(0, 32);
 
 /** What a session is to execute for a cell. `root`: the session's folder. */
 export function execution(cell: DrivenCell, root = ROOT): string {
   const { key, links } = cell;
-  const payload = Buffer.from(JSON.stringify({ key, code: cell.code.toWellFormed(), links })).toString("base64");
+  const call = { key, step: digest(cell.step), code: cell.code.toWellFormed(), links };
+  const payload = Buffer.from(JSON.stringify(call)).toString("base64");
   return `import sys
 if getattr(sys.modules.get("_threadkeep"), "VERSION", None) != "${VERSION}":
     import base64, builtins, types, zlib
@@ -65,6 +67,8 @@ const entry = z.object({
   call: z.string(),
   logs: z.string().max(LONGEST_LOGS),
   images: z.array(path).max(20),
+  // An older driver has not counted them.
+  undrawn: count.default(0),
   files: z.array(z.object({ path, size: count, at: path.optional() })).max(1_000),
   failed: z.boolean(),
   fresh: z.boolean(),

@@ -3,18 +3,16 @@
  * Azure documents the interface at https://learn.microsoft.com/azure/container-apps/sessions-code-interpreter.
  */
 import type { Config } from "../config.ts";
+import { inLanes } from "../resources/lanes.ts";
 import { endingOf, executed, listing, metadata, parse } from "./answers.ts";
 import { answerIn, type DoneCell, execution, isPlain, LEDGER_FOLDER, ledgerEntry, ledgerKey } from "./driver.ts";
 import { fileBody, Gone } from "./file-body.ts";
+import { placed } from "./placed.ts";
 import { garbage, isGone, Pool, type PoolRequest, refusal } from "./pool.ts";
 import type { CellCall, CellResult, CodeSession, CodeSessions, Prepared, SessionFile, SessionRef } from "./session.ts";
 
 const MEGABYTE = 1_048_576;
 const SECOND = 1_000;
-
-/** Of one upload: the pool refuses larger ones. And of all files of a session. */
-export const LARGEST_FILE = 128 * MEGABYTE - 4_096;
-export const LARGEST_SESSION = 1_024 * MEGABYTE;
 
 /** The characters of names that Azure's pools take for an upload. */
 const TAKEN_PATH = /^[\p{L}\p{N} \-_.@$&=;,#%^()/]+$/u;
@@ -108,23 +106,24 @@ class DynamicSession implements CodeSession {
   }
 
   async prepare(files: readonly SessionFile[], signal: AbortSignal): Promise<Prepared> {
-    const present = await this.#list(signal);
+    const present = await this.#among(new Set([LEDGER_FOLDER, ...files.map(({ path }) => path)]), signal);
     const fresh = !present.has(LEDGER_FOLDER);
-    const tooLarge: string[] = [];
+    const places = placed(files);
+    const tooLarge = places.flatMap(({ file, isTooLarge }) => (isTooLarge ? [file.path] : []));
     const missing: string[] = [];
-    let room = LARGEST_SESSION;
-    const wanted = files.filter((file) => {
-      const fits = file.bytes <= LARGEST_FILE && file.bytes <= room;
-      if (fits) room -= file.bytes;
-      else tooLarge.push(file.path);
-      return fits && !present.has(file.path) && (fresh || file.restored !== true);
+    const wanted = places.flatMap(({ file, isTooLarge }) => {
+      const isWanted = !isTooLarge && !present.has(file.path) && (fresh || file.restored !== true);
+      return isWanted ? [file] : [];
     });
-    await inLanes(wanted, UPLOADS_AT_ONCE, signal, async (file, stop) => {
+    const upload = async (file: SessionFile, stop: AbortSignal) => {
       const outcome = await this.#upload(file, stop);
       if (outcome !== "done") (outcome === "too large" ? tooLarge : missing).push(file.path);
-    });
+    };
+    await inLanes(UPLOADS_AT_ONCE, wanted, upload, signal);
     const absent = new Set([...tooLarge, ...missing]);
-    this.#links = linksOf(files.filter(({ path }) => !absent.has(path)));
+    const there = placed(files.filter(({ path }) => !absent.has(path)));
+    const links = there.flatMap(({ file: { alias = "", path }, isLinked }) => (isLinked ? [[alias, path]] : []));
+    this.#links = Object.fromEntries(links);
     return { fresh, tooLarge, missing };
   }
 
@@ -155,12 +154,13 @@ class DynamicSession implements CodeSession {
       .catch(() => {});
   }
 
-  async #run({ id, code, timeout }: CellCall, signal: AbortSignal): Promise<CellResult> {
-    const key = ledgerKey(id, code);
+  async #run(call: CellCall, signal: AbortSignal): Promise<CellResult> {
+    const { step, code, timeout } = call;
+    const key = ledgerKey(call);
     const body = jsonBody({
       codeInputType: "Inline",
       executionType: "Synchronous",
-      code: execution({ key, code, links: this.#links }),
+      code: execution({ key, step, code, links: this.#links }),
       timeoutInSeconds: timeout,
       outputStreamsMaxLength: STREAM_LENGTH,
     });
@@ -199,8 +199,8 @@ class DynamicSession implements CodeSession {
     return bytes && ledgerEntry(bytes, key);
   }
 
-  /** Names in the session's folder. */
-  async #list(signal: AbortSignal): Promise<Set<string>> {
+  /** Those of the names that are in the session's folder, which may hold any number of others. */
+  async #among(wanted: ReadonlySet<string>, signal: AbortSignal): Promise<Set<string>> {
     const names = new Set<string>();
     let query: Record<string, string> = { identifier: this.#identifier };
     for (let page = 0; page < MOST_PAGES; page++) {
@@ -214,7 +214,7 @@ class DynamicSession implements CodeSession {
       const answer = await this.#pool.send(request, signal);
       if (isGone(answer.bytes)) return names;
       const { value, nextLink } = parse(listing, request, answer);
-      for (const { name } of value) names.add(name);
+      for (const { name } of value) if (wanted.has(name)) names.add(name);
       if (nextLink === null || nextLink === undefined || nextLink === "") return names;
       if (!this.#pool.isOwn(nextLink)) throw garbage(request, answer);
       query = { ...paramsOf(nextLink), identifier: this.#identifier };
@@ -236,6 +236,8 @@ class DynamicSession implements CodeSession {
     });
     if (answer === "missing") return "missing";
     if (answer.status === 413) return "too large";
+    // What code calls its files may be no name to the pool: its next sessions do without such a file.
+    if (answer.status === 400 && file.restored !== undefined) return "missing";
     if (answer.status < 200 || answer.status >= 300) throw refusal(request, answer);
     return "done";
   }
@@ -260,34 +262,3 @@ function jsonBody(value: unknown) {
 }
 
 const paramsOf = (link: string) => Object.fromEntries(new URL(link, "http://pool").searchParams);
-
-function linksOf(files: SessionFile[]): Record<string, string> {
-  const taken = new Set(files.map(({ path }) => path));
-  const free = files.flatMap(({ path, alias = "" }) => {
-    const isFree = isPlain(alias) && !alias.includes("/") && !taken.has(alias);
-    taken.add(alias);
-    return isFree ? [[alias, path]] : [];
-  });
-  return Object.fromEntries(free);
-}
-
-/** Does the work for all items, so many at once. The first failure stops the others, and is thrown. */
-async function inLanes<Item>(
-  items: readonly Item[],
-  lanes: number,
-  signal: AbortSignal,
-  work: (item: Item, stop: AbortSignal) => Promise<void>,
-): Promise<void> {
-  const failing = new AbortController();
-  const stop = AbortSignal.any([signal, failing.signal]);
-  const queue = items.values();
-  const lane = async () => {
-    for (const item of queue) await work(item, stop);
-  };
-  const running = Array.from({ length: Math.min(lanes, items.length) }, lane);
-  await Promise.all(running).catch(async (error) => {
-    failing.abort();
-    await Promise.allSettled(running);
-    throw error;
-  });
-}

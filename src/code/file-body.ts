@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { PoolBody } from "./pool.ts";
 
 export interface FileBody extends PoolBody {
-  /** what the file's own stream threw, if it did; `Gone` if there is no such file any more */
+  /** what the file's own stream threw, if it did; `Gone` if there is no such file any more, or one of another size */
   failure: unknown;
 }
 
@@ -46,5 +46,5 @@ async function* exactly(bytes: number, source: Bytes): AsyncGenerator<Uint8Array
     if (left < 0) break;
     yield piece;
   }
-  if (left !== 0) throw new Error(`a file of ${bytes} bytes had ${left > 0 ? "fewer" : "more"}`);
+  if (left !== 0) throw new Gone(`a file of ${bytes} bytes has ${left > 0 ? "fewer" : "more"}`);
 }

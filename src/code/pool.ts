@@ -5,6 +5,7 @@
 import type { CodeSettings } from "../config.ts";
 import { type IdentitySettings, identity } from "../identity.ts";
 import { causeCode, type Details } from "../log.ts";
+import { retryAfterIn } from "../resources/retry-after.ts";
 import { inPoolSpan } from "./request-span.ts";
 import { CodeTrouble } from "./session.ts";
 
@@ -195,7 +196,6 @@ function errorCode(bytes: Buffer | undefined): string | undefined {
 }
 
 function pauseOf(headers: Headers): number | undefined {
-  const given = headers.get("retry-after") ?? "";
-  const pause = /^\d+$/.test(given) ? Number(given) * 1_000 : Date.parse(given) - Date.now();
-  return Number.isNaN(pause) ? undefined : Math.min(Math.max(pause, 0), LONGEST_PAUSE);
+  const pause = retryAfterIn(headers);
+  return pause && Math.min(pause, LONGEST_PAUSE);
 }

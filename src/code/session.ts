@@ -53,7 +53,10 @@ export interface SessionFile {
   /** a second name for the same file, such as the user's own, which it gets if no other file has it */
   alias?: string;
   bytes: number;
-  /** Uploaded into a fresh session only: a file that code once wrote, and may have deleted since. */
+  /**
+   * Of a file that code once wrote: whether only a fresh session gets it, as its code may have deleted it since. Absent
+   * for a client's upload.
+   */
   restored?: boolean;
   /** What the file holds; undefined if it no longer exists. */
   open(signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined>;
@@ -69,10 +72,9 @@ export interface Prepared {
 }
 
 export interface CellCall {
-  /**
-   * Names the call for good: two calls of a thread must not share it. Ids that a model made up are not enough, as some
-   * models count from 0 in each answer: `<step id>:<call id>` is.
-   */
+  /** The step that the call belongs to: all its results stay in the session for as long as its calls run. */
+  step: string;
+  /** Names the call in its step: the session knows a call by both, and runs it once. */
   id: string;
   code: string;
   /** whole seconds, 1–200 */
@@ -86,6 +88,8 @@ export type CellResult =
       logs: string;
       /** paths of PNG files for `read`, in the order drawn; at most 20 */
       images: string[];
+      /** how many more the code has drawn */
+      undrawn: number;
       /** files that the code made or changed, in the order of their paths; without images and uploads */
       files: ChangedFile[];
       /** whether the code ended with an exception, whose traceback is in `logs` */

@@ -13,7 +13,6 @@ export interface ToldFile {
 }
 
 export interface ToolSettings {
-  name: string;
   /** seconds of a call */
   timeout: number;
   /** names of libraries, as the pool tells them; empty if it did not */
@@ -21,18 +20,14 @@ export interface ToolSettings {
   files: readonly ToldFile[];
 }
 
-/** The function that a model call offers. Not `strict`, which not every endpoint knows. */
+/** The function that a model call offers, without its name. Not `strict`, which not every endpoint knows. */
 export const codeTool = (settings: ToolSettings) => ({
-  type: "function" as const,
-  function: {
-    name: settings.name,
-    description: description(settings),
-    parameters: {
-      type: "object",
-      properties: { code: { type: "string" } },
-      required: ["code"],
-      additionalProperties: false,
-    },
+  description: description(settings),
+  parameters: {
+    type: "object",
+    properties: { code: { type: "string" } },
+    required: ["code"],
+    additionalProperties: false,
   },
 });
 
@@ -95,19 +90,20 @@ function size(bytes: number): string {
   return `${Math.round(bytes / 1_000_000)} MB`;
 }
 
-/** Characters of logs in a step: it must stay within 1 MB with all its calls. */
-const LONGEST_LOGS = 100_000;
-
-/** Characters of logs that the model reads. */
-const READ_HEAD = 8_000;
-const READ_TAIL = 8_000;
+/** Characters of the logs of a call that clients see, and of those that the model reads. */
+export const LONGEST_LOGS = 100_000;
+export const LONGEST_READ = 16_000;
 
 export type CodeOutput = { type: "logs"; logs: string } | { type: "image"; image: { file_id: string } };
 
+/** Of longer logs, so many characters: four fifths of the beginning, one of the end. */
+export function shownLogs(logs: string, most = LONGEST_LOGS): string {
+  const head = Math.floor((most * 4) / 5);
+  return shortened(logs, head, most - head);
+}
+
 /** The outputs of a call as clients see them: logs, if there are any, then figures in the order drawn. */
-export function outputsOf(logs: string, imageFileIds: readonly string[]): CodeOutput[] {
-  const head = (LONGEST_LOGS * 4) / 5;
-  const shown = shortened(logs, head, LONGEST_LOGS - head);
+export function outputsOf(shown: string, imageFileIds: readonly string[]): CodeOutput[] {
   const images = imageFileIds.map((file_id) => ({ type: "image" as const, image: { file_id } }));
   return shown === "" ? images : [{ type: "logs", logs: shown }, ...images];
 }
@@ -137,8 +133,8 @@ export interface ReadResult {
   restarted: boolean;
 }
 
-/** What the model reads of a call that ran. */
-export function readResult({ logs, images, unshown, files, lost, restarted }: ReadResult): string {
+/** What the model reads of a call that ran, with at most so many characters of its logs. */
+export function readResult({ logs, images, unshown, files, lost, restarted }: ReadResult, most = LONGEST_READ): string {
   const notes = [
     ...(restarted ? ["[session restarted: earlier variables are gone]"] : []),
     ...(images > 0 ? [`[${images === 1 ? "1 image was" : `${images} images were`} shown to the user]`] : []),
@@ -146,18 +142,24 @@ export function readResult({ logs, images, unshown, files, lost, restarted }: Re
     ...(files.length > 0 ? [`[files: ${told(files)}]`] : []),
     ...(lost.length > 0 ? [`[too many or too large to be linked: ${told(lost)}]`] : []),
   ];
-  const text = shortened(logs, READ_HEAD, READ_TAIL);
+  const head = Math.floor(most / 2);
+  const text = shortened(logs, head, most - head);
   if (text === "" && notes.length === 0) return NO_OUTPUT;
   return [...(text === "" ? [] : [text.replace(/\n$/, "")]), ...notes].join("\n");
 }
 
 const MOST_TOLD = 20;
 
+/** Of a path that is told. Characters. */
+const LONGEST_PATH = 300;
+
 function told(files: readonly ChangedFile[]): string {
-  const names = files.slice(0, MOST_TOLD).map((file) => `${ROOT}/${file.path} (${size(file.size)})`);
+  const names = files.slice(0, MOST_TOLD).map((file) => `${ROOT}/${shortPath(file)} (${size(file.size)})`);
   const rest = files.length - names.length;
   return names.join(", ") + (rest > 0 ? ` and ${rest} more` : "");
 }
+
+const shortPath = ({ path }: ChangedFile) => (path.length > LONGEST_PATH ? `${path.slice(0, LONGEST_PATH)}…` : path);
 
 const NO_OUTPUT = "[no output]";
 

@@ -3,10 +3,10 @@ import { type Blobs, blobName } from "../blobs/blobs.ts";
 import { filesNotFound, imageFileNotServed, imageTooLarge, notAnImage, tooManyImages } from "../resources/errors.ts";
 import { extensionOf } from "../resources/file-types.ts";
 import { IMAGE_EXTENSIONS, imageFilesIn, MAX_IMAGE_BYTES, mediaTypeOf } from "../resources/image.ts";
+import { inLanes } from "../resources/lanes.ts";
 import type { CreateMessageRequest } from "../resources/message.ts";
 import type { FileDoc } from "../store/documents.ts";
 import type { Store } from "../store/store.ts";
-import { inLanes } from "./lanes.ts";
 import { findFile } from "./read.ts";
 
 /** Different files that the messages of one request may name. */

@@ -2,6 +2,7 @@
  * What went wrong at the model, in terms of what to do about it and what the client reads (docs/contract.md 3.1, 6.4).
  */
 import { APIConnectionError, APIError } from "openai";
+import { retryAfterIn } from "../resources/retry-after.ts";
 import { type RunError, SERVER_ERROR } from "../resources/run.ts";
 import { isFields } from "./pieces.ts";
 import { ModelTimeout, NotAnAnswer } from "./types.ts";
@@ -22,7 +23,7 @@ export function modelTrouble(error: unknown, model: string): ModelTrouble {
   if (error instanceof ModelTimeout || error instanceof APIConnectionError || !(error instanceof APIError)) {
     return { error: SERVER_ERROR, retryable: true, retryAfter: undefined };
   }
-  const retryAfter = readRetryAfter(error.headers);
+  const retryAfter = retryAfterIn(error.headers);
   switch (error.status) {
     case undefined: // an error event inside a stream
       return { error: SERVER_ERROR, retryable: true, retryAfter };
@@ -100,14 +101,4 @@ const plain = (error: APIError) =>
 function wordsOf({ error, message }: APIError): string {
   const words: unknown = isFields(error) ? error.message : error;
   return typeof words === "string" ? words : message.replace(/^\d{3} /, "");
-}
-
-function readRetryAfter(headers: Headers | undefined): number | undefined {
-  const milliseconds = Number(headers?.get("retry-after-ms") ?? Number.NaN);
-  if (Number.isFinite(milliseconds) && milliseconds >= 0) return milliseconds;
-  const text = headers?.get("retry-after")?.trim();
-  if (!text) return undefined;
-  const seconds = Number(text);
-  const wait = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(text) - Date.now();
-  return Number.isFinite(wait) && wait >= 0 ? wait : undefined;
 }

@@ -59,6 +59,7 @@ async function driveTo(
     const turn = new Turn(owned.run, reservedOf(owned.run), owned.tell, engine.now, hosting.toolset);
     const progress = await takeTurn(engine, owned, turn, hosting, stop, messages);
     if (progress !== "goes-on") return progress;
+    hosting.told();
   }
 }
 
@@ -114,15 +115,15 @@ function settle(
     case "hosted":
       return goOn(engine, owned, turn, outcome.work);
     case "wait":
-      return releaseRun(engine, owned, turn, { reason: "files", delay: outcome.delay });
+      return releaseRun(engine, owned, turn, { reason: "files", delay: outcome.delay }, hosting.after);
     case "trouble":
-      return settleTrouble(engine, owned, turn, outcome.trouble);
+      return settleTrouble(engine, owned, turn, outcome.trouble, hosting.after);
     case "repeat-later":
-      return releaseRun(engine, owned, turn, { reason: "model", delay: outcome.delay });
+      return releaseRun(engine, owned, turn, { reason: "model", delay: outcome.delay }, hosting.after);
     case "store-trouble":
-      return releaseRun(engine, owned, turn, { reason: "store", delay: STORE_PAUSE });
+      return releaseRun(engine, owned, turn, { reason: "store", delay: STORE_PAUSE }, hosting.after);
     case "stopping":
-      return releaseRun(engine, owned, turn, { reason: "stopping", delay: 0 });
+      return releaseRun(engine, owned, turn, { reason: "stopping", delay: 0 }, hosting.after);
     case "lost":
       return leave(engine, owned);
   }

@@ -1,6 +1,5 @@
 /** Ends a run that no process drives: it has expired, was cancelled, or cannot go on. */
 import { countMessageTokens } from "../model/tokens.ts";
-import { sessionId } from "../resources/ids.ts";
 import type { MessageDoc, RunDoc, StepDoc } from "../store/documents.ts";
 import type { Partition, Versioned } from "../store/partition.ts";
 import type { Engine } from "./engine.ts";
@@ -8,6 +7,7 @@ import { beginningOf, endingEvents } from "./events.ts";
 import { type Ending, ended, endedMessage, endedStep } from "./lifecycle.ts";
 import { RunBatch } from "./run-batch.ts";
 import { countRun } from "./run-span.ts";
+import { sessionAfter } from "./settle.ts";
 import { replayedTokens } from "./tools/passing.ts";
 
 /**
@@ -39,8 +39,7 @@ export async function endUndriven(
     leftovers: [],
     events: [...opening, ...endingEvents(run, last, documents)],
     unlocks: true,
-    // The code of a dead driver may still run: the next code must not wait for it.
-    ...(run.internal.pending !== undefined && { thread: { "code_session/id": sessionId() } }),
+    thread: sessionAfter(run),
     sameContents: true,
   });
   const sent = await batch.send(partition);

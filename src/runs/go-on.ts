@@ -51,7 +51,9 @@ export async function goOn(
     patience: whileAlive(engine, before),
   });
   if (result === "written") return "goes-on";
-  return result === "cancelling" ? endDriven(engine, owned, turn, { status: "cancelled" }) : leave(engine, owned);
+  return result === "cancelling"
+    ? endDriven(engine, owned, turn, { status: "cancelled" }, work.thread)
+    : leave(engine, owned);
 }
 
 /**

@@ -36,6 +36,8 @@ export class Hosting {
   readonly #owned: OwnedRun;
   readonly toolset: Toolset;
   #thread: ThreadDoc | undefined;
+  /** what tools have done that no batch has told the thread yet */
+  #untold: ThreadChanges = {};
 
   constructor(engine: Engine, owned: OwnedRun) {
     this.#engine = engine;
@@ -81,9 +83,14 @@ export class Hosting {
   /** What texts may cite of the calls in these steps, which are the run's. */
   markers = (steps: StepDoc[]): Marker[] => this.toolset.markers(steps, this.#thread);
 
-  /** What the thread is to know, though the calls of the turn were not done to their end. */
+  /** What the thread is to know, though the calls of the turn were not done to their end or their batch was refused. */
   get after(): ThreadChanges {
-    return Object.assign({}, ...this.toolset.tools.map((tool) => tool.after?.() ?? {}));
+    return Object.assign({ ...this.#untold }, ...this.toolset.tools.map((tool) => tool.after?.() ?? {}));
+  }
+
+  /** A batch has told the thread what the tools have done. */
+  told(): void {
+    this.#untold = {};
   }
 
   /**
@@ -169,6 +176,7 @@ export class Hosting {
       const results = await tool.run(this.#use(thread), asked, signal);
       turn.finish(results.done);
       this.#thread = { ...thread, internal: { ...thread.internal, ...results.thread } };
+      this.#untold = { ...this.#untold, ...results.thread };
       return await workOf(tool, results);
     } catch (error) {
       const trouble = troubleOf(error) ?? (signal.aborted ? INTERRUPTED : undefined);

@@ -3,11 +3,11 @@
  */
 import type { ChatCompletionContentPart } from "openai/resources/chat/completions";
 import { BlobTrouble } from "../blobs/trouble.ts";
-import { inLanes } from "../files/lanes.ts";
 import { findFile } from "../files/read.ts";
 import type { ModelRequest } from "../model/types.ts";
 import { noSuchFile } from "../resources/errors.ts";
 import { fileInPlace } from "../resources/image.ts";
+import { inLanes } from "../resources/lanes.ts";
 import type { RunError } from "../resources/run.ts";
 import type { FileDoc } from "../store/documents.ts";
 import { StoreTrouble } from "../store/trouble.ts";
@@ -67,10 +67,11 @@ async function urlsOf(
   signal: AbortSignal,
 ): Promise<Map<string, string>> {
   const urls = new Map<string, string>();
-  await inLanes(LANES, files, async (file) => {
-    const url = await images.url(tenant, file, signal);
+  const load = async (file: FileDoc, stop: AbortSignal) => {
+    const url = await images.url(tenant, file, stop);
     if (url !== undefined) urls.set(file.id, url);
-  });
+  };
+  await inLanes(LANES, files, load, signal);
   return urls;
 }
 

@@ -6,6 +6,7 @@
 import { countMessageTokens } from "../model/tokens.ts";
 import type { ModelTrouble } from "../model/trouble.ts";
 import { addUsage } from "../resources/common.ts";
+import { sessionId } from "../resources/ids.ts";
 import type { MessageDoc, RunDoc, StepDoc } from "../store/documents.ts";
 import { type Patience, patienceWhile } from "../store/trouble.ts";
 import type { Engine } from "./engine.ts";
@@ -20,8 +21,7 @@ import {
   paused,
   released,
 } from "./lifecycle.ts";
-import type { OwnedRun } from "./owned-run.ts";
-import type { ThreadChanges } from "./tools/hosted-tool.ts";
+import type { Changes, OwnedRun } from "./owned-run.ts";
 import { replayedTokens } from "./tools/passing.ts";
 import type { HostedWork } from "./tools/work.ts";
 import type { Turn } from "./turn.ts";
@@ -40,7 +40,7 @@ export async function endDriven(
   owned: OwnedRun,
   turn: Turn,
   ending: Ending,
-  thread?: ThreadChanges,
+  thread?: Changes["thread"],
 ): Promise<Progress> {
   const now = engine.now();
   turn.endText();
@@ -96,7 +96,7 @@ export async function pauseRun(engine: Engine, owned: OwnedRun, turn: Turn, work
     thread: work.thread,
     patience: whileAlive(engine, owned.run),
   });
-  if (result === "cancelling") return endDriven(engine, owned, turn, { status: "cancelled" });
+  if (result === "cancelling") return endDriven(engine, owned, turn, { status: "cancelled" }, work.thread);
   if (result === "lost") return leave(engine, owned);
   const { run } = owned;
   if (run.internal.due !== undefined) await engine.wakeUps.send(lookAt(run), `${run.id}/expiry`, run.internal.due);
@@ -117,12 +117,13 @@ export interface Release {
   delay: number;
 }
 
-/** Leaves the run without a driver, and wakes the next one when its time has come. */
+/** Leaves the run without a driver, and wakes the next one, which is to know `thread`, when its time has come. */
 export async function releaseRun(
   engine: Engine,
   owned: OwnedRun,
   turn: Turn,
   { reason, delay }: Release,
+  thread: Changes["thread"] = {},
 ): Promise<Progress> {
   const due = engine.now() + delay;
   turn.endText();
@@ -133,20 +134,32 @@ export async function releaseRun(
     return reason === "files" ? { ...next, internal: { ...next.internal, waited: run.started_at } } : next;
   };
   // What has been said is stored with what was told of it: if the run ends before the next attempt, it ends too.
-  const result = await owned.write(release, { documents, patience: whileAlive(engine, owned.run) });
-  if (result === "cancelling") return endDriven(engine, owned, turn, { status: "cancelled" });
+  const result = await owned.write(release, { documents, thread, patience: whileAlive(engine, owned.run) });
+  if (result === "cancelling") {
+    return endDriven(engine, owned, turn, { status: "cancelled" }, { ...sessionAfter(owned.run), ...thread });
+  }
   if (result === "lost") return leave(engine, owned);
   const { run } = owned;
   await engine.wakeUps.send(lookAt(run), `${run.id}/${reason}/${run.internal.attempts}/${due}`, due);
   return "left";
 }
 
+/** What the thread is to know if a run ends whose code may still run: the next code must not wait for it. */
+export const sessionAfter = ({ internal }: RunDoc): Record<string, string> =>
+  internal.pending === undefined ? {} : { "code_session/id": sessionId() };
+
 /** Schedules a retry of the model call, or fails the run if retrying is pointless or too late. */
-export function settleTrouble(engine: Engine, owned: OwnedRun, turn: Turn, trouble: ModelTrouble): Promise<Progress> {
+export function settleTrouble(
+  engine: Engine,
+  owned: OwnedRun,
+  turn: Turn,
+  trouble: ModelTrouble,
+  thread: Changes["thread"],
+): Promise<Progress> {
   const delay = engine.retriesInPlace ? undefined : retryDelay(engine, owned.run, trouble);
   return delay === undefined
-    ? endDriven(engine, owned, turn, { status: "failed", error: trouble.error })
-    : releaseRun(engine, owned, turn, { reason: "model", delay });
+    ? endDriven(engine, owned, turn, { status: "failed", error: trouble.error }, thread)
+    : releaseRun(engine, owned, turn, { reason: "model", delay }, thread);
 }
 
 /**

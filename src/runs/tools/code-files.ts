@@ -1,6 +1,5 @@
 /** Files on their way into a session and out of it. */
-import { isPlain } from "../../code/driver.ts";
-import { LARGEST_FILE, LARGEST_SESSION } from "../../code/dynamic-sessions.ts";
+import { placed } from "../../code/placed.ts";
 import type { CellResult, ChangedFile, CodeSession, CodeSessions, SessionFile } from "../../code/session.ts";
 import type { ToldFile } from "../../code/tool.ts";
 import { derivedId, seqOfMintedId } from "../../resources/ids.ts";
@@ -144,15 +143,13 @@ export function sessionFiles(
   ];
 }
 
-/** What the model is told of uploaded files. The first of a name has it. */
-export function toldFiles(uploads: FileDoc[]): ToldFile[] {
-  const names = new Set(uploads.map(({ id }) => id));
-  let room = LARGEST_SESSION;
-  return uploads.map(({ id, filename, bytes }) => {
-    const isTooLarge = bytes > Math.min(LARGEST_FILE, room);
-    if (!isTooLarge) room -= bytes;
-    const isLinked = isPlain(filename) && !filename.includes("/") && !names.has(filename);
-    names.add(filename);
-    return { path: id, filename, bytes, isLinked, isTooLarge };
-  });
+/** What the model is told of uploaded files. `written`: what code has written keeps its names. */
+export function toldFiles(uploads: FileDoc[], written: Pick<WrittenFile, "path" | "bytes">[]): ToldFile[] {
+  const own = uploads.map(({ id, filename, bytes }) => ({ path: id, alias: filename, bytes }));
+  const others = written.map(({ path, bytes }) => ({ path, alias: "", bytes }));
+  return placed([...own, ...others])
+    .slice(0, own.length)
+    .map(({ file: { path, alias: filename, bytes }, isLinked, isTooLarge }) => {
+      return { path, filename, bytes, isLinked, isTooLarge };
+    });
 }

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CellResult, type CodeSession, CodeTrouble } from "../../code/session.ts";
-import { codeTool, died, NO_CODE, timedOut } from "../../code/tool.ts";
+import { codeTool, died, NO_CODE, type ToldFile, timedOut } from "../../code/tool.ts";
 import { sessionId } from "../../resources/ids.ts";
 import { SERVER_ERROR } from "../../resources/run.ts";
 import type { CodeToolCall, HostedToolCall } from "../../resources/step.ts";
@@ -40,6 +40,7 @@ export class CodeInterpreter implements HostedTool {
   readonly #sources: CodeSources;
   readonly #kept = new Set<string>();
   #uploads: FileDoc[] = [];
+  #told: ToldFile[] = [];
   #packages: readonly string[] = [];
   /** of the thread, as this drive has changed it */
   #state: CodeSessionState | undefined;
@@ -67,15 +68,13 @@ export class CodeInterpreter implements HostedTool {
     ]);
     // One that was deleted is no trouble: the model is not told of it.
     this.#uploads = [...new Set(ids)].flatMap((id) => files.get(id) ?? []);
+    this.#told = toldFiles(this.#uploads, thread.internal.code_session?.files ?? []);
     this.#packages = packages;
     return "ready";
   }
 
   offered(_run: RunDoc) {
-    const { timeout } = this.#sources;
-    const settings = { timeout, packages: this.#packages, files: toldFiles(this.#uploads) };
-    const { name: _name, ...offered } = codeTool({ name: "", ...settings }).function;
-    return offered;
+    return codeTool({ timeout: this.#sources.timeout, packages: this.#packages, files: this.#told });
   }
 
   reader = (): CodeStream => new CodeStream();
@@ -144,8 +143,8 @@ export class CodeInterpreter implements HostedTool {
     if (code.trim() === "") return { kind: "text", text: NO_CODE, images: [] };
     const session = await this.#ready(use, signal);
     const timeout = this.#timeoutOf(use.run);
-    const id = `${files.step}:${call.id}`;
-    const result: CellResult = await session.run({ id, code, timeout }, signal);
+    const cell = { step: files.step, id: call.id, code, timeout };
+    const result: CellResult = await session.run(cell, signal);
     const state = this.#known();
     if (result.kind !== "done") {
       this.#renew();
@@ -156,7 +155,7 @@ export class CodeInterpreter implements HostedTool {
     const { images, written, lost } = await files.take(session, call.id, result, signal);
     const isRestarted = result.fresh && state.used === true;
     if (written.length > 0 || state.used !== true) this.#state = CodeFiles.added(state, written);
-    const unshown = result.images.length - images.length;
+    const unshown = result.images.length - images.length + result.undrawn;
     return { kind: "ran", logs: result.logs, images, unshown, files: result.files, lost, isRestarted };
   }
 

@@ -1,9 +1,9 @@
 /** What came of code, as clients see it and as the model reads it. Pure. */
 
 import type { ChangedFile } from "../../code/session.ts";
-import { outputsOf, readResult } from "../../code/tool.ts";
+import { LONGEST_LOGS, LONGEST_READ, outputsOf, readResult, shownLogs } from "../../code/tool.ts";
 import type { CodeOutput, CodeToolCall } from "../../resources/step.ts";
-import { jsonBytes, lengthWithin } from "../json-size.ts";
+import { jsonBytes } from "../json-size.ts";
 import type { DoneCall } from "./hosted-tool.ts";
 
 export type Done =
@@ -52,28 +52,30 @@ export class Readable {
   }
 
   done(id: string, code: string, result: Done): DoneCall {
-    const [logs, read] = result.kind === "text" ? [result.text, result.text] : [result.logs, readOf(result)];
-    const outputs = outputsOf(logs, result.images).flatMap((output) => this.#shown(output));
-    const output = read.slice(0, lengthWithin(read, this.#read));
-    this.#read = Math.max(0, this.#read - jsonBytes(output));
-    return { call: callOf(id, code, outputs), record: { output: output || NO_ROOM } };
-  }
-
-  /** No text is no output. */
-  #shown(output: CodeOutput): CodeOutput[] {
-    if (output.type !== "logs") return [output];
-    const logs = output.logs.slice(0, lengthWithin(output.logs, this.#logs));
-    this.#logs = Math.max(0, this.#logs - jsonBytes(logs));
-    return logs === "" ? [] : [{ type: "logs", logs }];
+    const text = result.kind === "text" ? result.text : result.logs;
+    const logs = longest(LONGEST_LOGS, this.#logs, (most) => shownLogs(text, most));
+    const output = longest(LONGEST_READ, this.#read, (most) => readOf(result, most));
+    this.#logs -= jsonBytes(logs);
+    this.#read -= jsonBytes(output);
+    return { call: callOf(id, code, outputsOf(logs, result.images)), record: { output: output || NO_ROOM } };
   }
 }
 
-const readOf = ({ logs, images, unshown, files, lost, isRestarted }: Extract<Done, { kind: "ran" }>) =>
-  readResult({
-    logs,
-    images: images.length,
-    unshown,
-    files: files.filter((file) => !lost.includes(file)),
-    lost,
-    restarted: isRestarted,
-  });
+/**
+ * The text with the most characters of `most`, or less and less of them, that takes at most so many bytes of JSON;
+ * "" if none does.
+ */
+function longest(most: number, bytes: number, textOf: (characters: number) => string): string {
+  for (let characters = most; characters > 0; characters = Math.floor(characters * 0.8)) {
+    const text = textOf(characters);
+    if (jsonBytes(text) <= bytes) return text;
+  }
+  return "";
+}
+
+function readOf(result: Done, most: number): string {
+  if (result.kind === "text") return result.text;
+  const { logs, images, unshown, files, lost, isRestarted } = result;
+  const kept = files.filter((file) => !lost.includes(file));
+  return readResult({ logs, images: images.length, unshown, files: kept, lost, restarted: isRestarted }, most);
+}

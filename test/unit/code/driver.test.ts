@@ -13,16 +13,42 @@ const NAMES = ["python3", ...(process.env.PYTHONS ?? "").split(":")];
 const PYTHONS = [...new Set(NAMES.flatMap((name) => findPython(name) ?? []))];
 if (PYTHONS.length === 0) console.warn("driver.test.ts is skipped: this machine has no python3 of 3.11 or newer");
 
+/** What the driver knows of matplotlib, which this project does not install. */
+const PYPLOT = `
+import sys, types
+class Figure:
+    def __init__(self, png): self.png, self.canvas = png, types.SimpleNamespace(figure=self)
+    def __repr__(self): return "Figure"
+    def savefig(self, file, **_):
+        if isinstance(self.png, Exception): raise self.png
+        file.write(self.png)
+names = ("pyplot", "figure", "_pylab_helpers")
+plt, figures, helpers = (sys.modules.setdefault("matplotlib." + name, types.ModuleType(name)) for name in names)
+figures.Figure = Figure
+helpers.Gcf = types.SimpleNamespace(get_all_fig_managers=lambda: list(plt.open.values()))
+plt.open, plt.current = {}, None
+plt.get_fignums = lambda: sorted(plt.open)
+def figure(number):
+    plt.current = number
+    return plt.open[number]
+plt.figure = figure
+plt.close = lambda _: plt.open.clear()
+`;
+
 let calls = 0;
 
 /** Undefined if there was no answer. */
 async function run(
   kernel: PythonKernel,
   code: string,
-  { id = `call ${calls++}`, links = {} }: { id?: string; links?: Record<string, string> } = {},
+  {
+    id = `call ${calls++}`,
+    step = id,
+    links = {},
+  }: { id?: string; step?: string; links?: Record<string, string> } = {},
 ): Promise<DoneCell | undefined> {
-  const key = ledgerKey(id, code);
-  const executed = await kernel.execute(execution({ key, code, links }, kernel.folder));
+  const key = ledgerKey({ step, id, code });
+  const executed = await kernel.execute(execution({ key, step, code, links }, kernel.folder));
   const line = executed?.stdout ?? "";
   expect(line.length).toBeLessThan(3_600);
   const answer = answerIn(line, key);
@@ -108,6 +134,51 @@ describe.each(PYTHONS)("in %s", (python) => {
     expect(left.length).toBeLessThanOrEqual(80);
   });
 
+  test("all calls of a step are known for as long as it lasts, however many it has", async () => {
+    await withKernel(python, async (own) => {
+      const code = "open('count.txt', 'a').write('x')";
+      const call = (id: number) => run(own, code, { step: "one", id: `${id}` });
+      for (let id = 0; id < 45; id++) expect(await call(id)).toMatchObject({ repeated: false });
+      for (const id of [0, 44]) expect(await call(id)).toMatchObject({ repeated: true });
+      await run(own, "1", { step: "another" });
+      expect(await readdir(path.join(own.folder, "_threadkeep"))).toHaveLength(40);
+    });
+  }, 60_000);
+
+  test("of more pictures than are kept, the rest is counted", async () => {
+    const picture = "class P:\n    def _repr_png_(self): return b'png'";
+    const result = await run(kernel, `${picture}\nfor _ in range(22): display(P())\nP()`);
+    expect(result?.images).toHaveLength(20);
+    expect(result).toMatchObject({ undrawn: 3 });
+    expect(await run(kernel, "P()")).toMatchObject({ undrawn: 0 });
+  });
+
+  test("a figure that cannot be drawn says why, and keeps no other from being shown", async () => {
+    await withKernel(python, async (own) => {
+      await run(own, PYPLOT);
+      const broken = await run(own, "plt.open[1] = Figure(ValueError('bad title'))\nplt.open[2] = Figure(b'png')");
+      expect(broken).toMatchObject({ logs: "A figure could not be drawn: ValueError: bad title\n" });
+      expect(broken?.images).toHaveLength(1);
+      const next = await run(own, "plt.open[1] = Figure(b'png')");
+      expect(next).toMatchObject({ logs: "" });
+      expect(next?.images).toHaveLength(1);
+      const many = await run(own, "for n in range(23): plt.open[n] = Figure(b'png')");
+      expect(many?.images).toHaveLength(20);
+      expect(many).toMatchObject({ undrawn: 3 });
+    });
+  });
+
+  test("a figure that is displayed while others are open does not become the current one", async () => {
+    await withKernel(python, async (own) => {
+      await run(own, PYPLOT);
+      const code = "plt.open.update({1: Figure(b'1'), 2: Figure(b'2')})\ndisplay(plt.figure(1))\nprint(plt.current)";
+      expect(await run(own, `${code}\nplt.figure(2)\ndisplay(plt.open[1])\nprint(plt.current)`)).toMatchObject({
+        logs: "Figure\n1\nFigure\n2\n",
+        images: { length: 2 },
+      });
+    });
+  });
+
   test("a file gets its second name, unless another has it", async () => {
     await writeFile(path.join(kernel.folder, "file-abc"), "a,b");
     await writeFile(path.join(kernel.folder, "taken.csv"), "mine");
@@ -191,8 +262,8 @@ for name in ("it's.csv", 'v1.2/x.csv', 'plain (1).csv', 'ä.b'): open(name, 'w')
   test("within a running event loop, as kernels have one, cells may wait and run loops", async () => {
     await withKernel(python, async (own) => {
       const nested = async (code: string) => {
-        const key = ledgerKey(code, code);
-        const cell = JSON.stringify(execution({ key, code, links: {} }, own.folder));
+        const key = ledgerKey({ step: "step", id: code, code });
+        const cell = JSON.stringify(execution({ key, step: "step", code, links: {} }, own.folder));
         const executed = await own.execute(
           `import asyncio\nasync def kernel():\n    exec(${cell})\n` +
             "    assert asyncio.get_running_loop() is not None\nasyncio.run(kernel())",

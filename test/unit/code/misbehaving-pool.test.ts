@@ -72,8 +72,8 @@ const status =
     response.writeHead(code, more).end(JSON.stringify({ error: { code: "SomeCode", message: `of ${IDENTIFIER}` } }));
   };
 
-const CALL = { id: "step:call", code: "1 + 1", timeout: 1 };
-const KEY = ledgerKey(CALL.id, CALL.code);
+const CALL = { step: "step", id: "call", code: "1 + 1", timeout: 1 };
+const KEY = ledgerKey(CALL);
 const RESULT = { call: KEY, logs: "2", images: [], files: [], failed: false, fresh: true, repeated: false, ms: 3 };
 const executed = (stdout: string, more: object = {}) => json({ status: "Succeeded", result: { stdout }, ...more });
 
@@ -413,10 +413,22 @@ test("a file that is gone is told; what its stream throws is thrown, and ends th
   });
   await expect(session.prepare([endless, broken], NEVER)).rejects.toBeInstanceOf(BlobTrouble);
   await expect.poll(() => isStopped).toBe(true);
+});
+
+test("a file that has other bytes by now, and one whose name the pool refuses, are told, and keep no code from running", async () => {
   for (const bytes of [2, 4]) {
+    const { session } = opened(json({ value: [] }));
     const wrong = file("wrong", 3, { open: () => file("wrong", bytes).open(NEVER) });
-    await expect(session.prepare([wrong], NEVER)).rejects.toThrow("a file of 3 bytes had");
+    expect(await session.prepare([wrong], NEVER)).toMatchObject({ missing: ["wrong"] });
   }
+  const refusing: Behaviour = (request, response) =>
+    request.method === "GET" ? json({ value: [] })(request, response) : status(400)(request, response);
+  const written = file("name. ", 3, { restored: true });
+  expect(await opened(refusing).session.prepare([written], NEVER)).toMatchObject({ missing: ["name. "] });
+  // Names of uploads are our own: a pool that refuses those takes no request of ours.
+  expect(await trouble(opened(refusing).session.prepare([file("file-abc")], NEVER))).toMatchObject({
+    retryable: false,
+  });
 });
 
 test("a signal ends every wait at once, with its reason", async () => {

@@ -29,7 +29,7 @@ afterAll(async () => {
 
 let calls = 0;
 const cell = (session: CodeSession, code: string, timeout = 30) =>
-  session.run({ id: `call ${calls++}`, code, timeout }, NEVER);
+  session.run({ step: `step ${calls++}`, id: "call", code, timeout }, NEVER);
 
 async function withSession(work: (session: CodeSession, id: string) => Promise<void>): Promise<void> {
   const id = randomUUID();
@@ -146,7 +146,12 @@ test("figures are files that can be read", async () => {
 
 test("a call that was answered is not run again, though its answer got lost", async () => {
   await withSession(async (session, id) => {
-    const call = { id: "step:call", code: "open('n.txt', 'a').write('x')\nlen(open('n.txt').read())", timeout: 10 };
+    const call = {
+      step: "step",
+      id: "call",
+      code: "open('n.txt', 'a').write('x')\nlen(open('n.txt').read())",
+      timeout: 10,
+    };
     server.behave([{ fault: "503", operations: ["execute"], identifier: id, times: 1, when: "after" }]);
     await expect(session.run(call, NEVER)).rejects.toMatchObject({ name: "CodeTrouble", retryable: true });
     expect(await session.run(call, NEVER)).toMatchObject({ logs: "1", repeated: true });
@@ -234,7 +239,7 @@ test("an aborted call ends at once, and its session can be destroyed meanwhile",
   await withSession(async (session, id) => {
     await cell(session, "1");
     const stop = new AbortController();
-    const running = session.run({ id: "long", code: "while True: pass", timeout: 30 }, stop.signal);
+    const running = session.run({ step: "step", id: "long", code: "while True: pass", timeout: 30 }, stop.signal);
     await expect.poll(async () => (await server.stats()).sessions.map((each) => each.identifier)).toContain(id);
     stop.abort(new Error("cancelled"));
     await expect(running).rejects.toThrow("cancelled");

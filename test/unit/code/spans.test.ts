@@ -50,7 +50,7 @@ test("each request is a span of a client, with its template and its status", asy
   const sessions = new DynamicSessions({ code, managedIdentityClientId: undefined, hasIdentityEndpoint: false });
   const session = sessions.open({ id: SECRET });
   await session.read("of-a-user.csv", 10, NEVER);
-  await session.run({ id: "1", code: "1", timeout: 1 }, NEVER).catch(() => {});
+  await session.run({ step: "1", id: "1", code: "1", timeout: 1 }, NEVER).catch(() => {});
   await session.discard();
 
   const about = { "server.address": "127.0.0.1", "server.port": port };

@@ -8,6 +8,7 @@ import {
   type ReadResult,
   readResult,
   shortened,
+  shownLogs,
   type ToldFile,
   timedOut,
 } from "../../../src/code/tool.ts";
@@ -22,15 +23,12 @@ const file = (path: string, more: Partial<ToldFile> = {}): ToldFile => ({
 });
 
 test("the model is offered a function with one text, and told what it may count on", () => {
-  const tool = codeTool({ name: "python", timeout: 60, packages: [], files: [] });
-  expect(tool).toMatchObject({
-    type: "function",
-    function: {
-      name: "python",
-      parameters: { properties: { code: { type: "string" } }, required: ["code"], additionalProperties: false },
-    },
+  const { description, parameters } = codeTool({ timeout: 60, packages: [], files: [] });
+  expect(parameters).toMatchObject({
+    properties: { code: { type: "string" } },
+    required: ["code"],
+    additionalProperties: false,
   });
-  const { description } = tool.function;
   expect(description).toContain("At most 60 s a call; no internet; no pip.");
   expect(description).toContain("[name](sandbox:/mnt/data/name)");
   expect(description).not.toMatch(/Available|Files/);
@@ -46,7 +44,7 @@ test("of a pool's hundreds of libraries those are named that code of models uses
     "zipp",
     ...Array.from({ length: 400 }, (_, n) => `p${n}`),
   ];
-  const { description } = codeTool({ name: "python", timeout: 5, packages, files: [] }).function;
+  const { description } = codeTool({ timeout: 5, packages, files: [] });
   expect(description).toMatch(/Available: the standard library, numpy, pandas, scikit-learn\.$/);
 });
 
@@ -86,13 +84,10 @@ test("outputs are the logs, if there are any, and then the images", () => {
 });
 
 test("logs of a step have 100,000 characters at the most: four fifths of the beginning, one of the end", () => {
-  const [output] = outputsOf(`${"a".repeat(500_000)}${"z".repeat(500_000)}`, []);
-  expect(output).toEqual({
-    type: "logs",
-    logs: `${"a".repeat(80_000)}\n… 900000 characters left out …\n${"z".repeat(20_000)}`,
-  });
+  const long = `${"a".repeat(500_000)}${"z".repeat(500_000)}`;
+  expect(shownLogs(long)).toBe(`${"a".repeat(80_000)}\n… 900000 characters left out …\n${"z".repeat(20_000)}`);
   const exact = "x".repeat(100_000);
-  expect(outputsOf(exact, [])).toEqual([{ type: "logs", logs: exact }]);
+  expect(shownLogs(exact)).toBe(exact);
 });
 
 test("no character is cut in halves", () => {

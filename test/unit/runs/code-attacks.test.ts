@@ -149,9 +149,11 @@ test("the model is told which files its session has no room for, and of no name 
   const upload = (id: string, filename: string, megabytes: number): FileDoc =>
     fileDoc("t", { id, filename, purpose: "assistants" }, megabytes * MEGABYTE, 0);
   const sizes = [...Array.from({ length: 8 }, () => 120), 100, 60, 128];
-  const told = toldFiles(sizes.map((size, n) => upload(`file-${n}`, n === 0 ? "a/b.csv" : `${n}.csv`, size)));
+  const uploads = sizes.map((size, n) => upload(`file-${n}`, n === 0 ? "a/b.csv" : `${n}.csv`, size));
+  const told = toldFiles(uploads, [{ path: "5.csv", bytes: 1 }]);
   expect(told.filter(({ isTooLarge }) => isTooLarge).map(({ path }) => path)).toEqual(["file-8", "file-10"]);
-  expect(told.filter(({ isLinked }) => !isLinked).map(({ filename }) => filename)).toEqual(["a/b.csv"]);
+  const unlinked = told.filter(({ isLinked, isTooLarge }) => !isLinked && !isTooLarge);
+  expect(unlinked.map(({ filename }) => filename)).toEqual(["a/b.csv", "5.csv"]);
 });
 
 test("a checkpoint that falls into the storing of calls leaves what was said as it is stored", async () => {

@@ -21,6 +21,7 @@ import {
   threadOf,
 } from "./code-world.ts";
 import { until } from "./engine-world.ts";
+import { ran } from "./sandbox.ts";
 
 let world: CodeWorld;
 beforeAll(async () => {
@@ -145,6 +146,20 @@ describe("between the model's call and the batch", () => {
     expect(names.slice(-3)).toEqual(["thread.run.cancelling", "thread.run.step.cancelled", "thread.run.cancelled"]);
   });
 
+  test("what code has written is known to its thread, though its run is cancelled as it ends", async () => {
+    const scene = await world.ask([python("w")]);
+    const { asked } = scene;
+    world.sandbox.contents.set("o.csv", Buffer.from("1"));
+    const { run, job } = await asked.start({}, { assistant: scene.answering });
+    world.sandbox.cell = async () => {
+      await cancelRun(world.base.engine, { partition: asked.partition, threadId: asked.threadId, runId: run.id });
+      return ran("", { files: [{ path: "o.csv", size: 1 }] });
+    };
+    await advance(world.base.engine, job);
+    expect(await asked.read(run.id)).toMatchObject({ status: "cancelled" });
+    expect((await threadOf(scene)).internal.code_session?.files).toMatchObject([{ path: "o.csv" }]);
+  });
+
   test("an expired run ends, its code is not waited for", async () => {
     const scene = await world.ask([python("while True: pass")]);
     world.sandbox.gate = new Promise(() => {});
@@ -210,6 +225,21 @@ describe("trouble with the sessions", () => {
     });
     expect(scene.asked.calls()).toBe(2);
     expect(world.sandbox.ran).toHaveLength(1);
+  });
+
+  test("leaves the next driver the session that has replaced another", async () => {
+    const calls = ["slow", "more"].map((code) => ({ id: `call_${code}`, name: "python", arguments: { code } }));
+    const scene = await world.ask([{ toolCalls: calls }]);
+    const { sandbox } = world;
+    sandbox.cell = () => {
+      sandbox.troubles = [busy(60_000)];
+      return { kind: "timeout" };
+    };
+    const { run } = await world.work(scene);
+    expect(run).toMatchObject({ status: "in_progress", internal: { lease: null, pending: "tools" } });
+    const known = (await threadOf(scene)).internal.code_session?.id;
+    expect(known).toBe(sandbox.prepared.at(-1)?.session);
+    expect(known).not.toBe(sandbox.ran[0]?.session);
   });
 
   test("that stays ends run and step", async () => {

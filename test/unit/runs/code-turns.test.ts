@@ -98,7 +98,7 @@ describe("a run that runs code once", () => {
     expect(new Set(cells.map(({ session }) => session))).toEqual(new Set([first?.id]));
     expect(first?.id).toMatch(/^[0-9a-f]{32}$/);
     expect(prepared).toHaveLength(2);
-    expect(new Set(cells.map(({ id }) => id)).size).toBe(3);
+    expect(new Set(cells.map(({ step }) => step)).size).toBe(3);
     for (const request of scene.asked.requests()) expect(JSON.stringify(request)).not.toContain(first?.id);
   });
 

@@ -4,7 +4,7 @@ import type { Tool } from "../../../src/resources/common.ts";
 import type { CreateRunRequest } from "../../../src/resources/run.ts";
 import { advance } from "../../../src/runs/advance.ts";
 import type { RunEvent } from "../../../src/runs/events.ts";
-import { driveStreamed, startStreamedRun } from "../../../src/runs/start.ts";
+import type { NewRun } from "../../../src/runs/start.ts";
 import type { HostedTool } from "../../../src/runs/tools/hosted-tool.ts";
 import type { EventsDoc, RunDoc, StepDoc, ThreadDoc } from "../../../src/store/documents.ts";
 import { assistant } from "../documents.ts";
@@ -13,8 +13,7 @@ import { type EngineWorld, startEngineWorld } from "./engine-world.ts";
 import { Library } from "./library.ts";
 import { decodeLog } from "./log-reader.ts";
 import { Sandbox } from "./sandbox.ts";
-import { FUNCTION, messagesOf, type Scene, stepsOf } from "./search-world.ts";
-import { StreamReader } from "./stream-reader.ts";
+import { FUNCTION, messagesOf, type Scene, stepsOf, stream } from "./search-world.ts";
 
 export const CODE: Tool = { type: "code_interpreter" };
 export { FUNCTION };
@@ -59,19 +58,8 @@ export class CodeWorld {
     return { asked, answering: assistant({ model: `model-${asked.tenant}`, tools }) };
   }
 
-  /** A streamed run, to its pause or end. */
-  async stream({ asked, answering }: Scene, request: Partial<CreateRunRequest> = {}, changes: object = {}) {
-    const events: RunEvent[] = [];
-    const reader = new StreamReader();
-    const { engine } = this.base;
-    const streamed = await startStreamedRun(engine, asked.newRun(request, { assistant: answering, ...changes }));
-    await driveStreamed(engine, streamed, (event) => {
-      events.push(structuredClone(event));
-      reader.read(event);
-    });
-    const run = await asked.read(streamed.run.id);
-    return { events, names: events.map(({ event }) => event), run, reader };
-  }
+  stream = (scene: Scene, request?: Partial<CreateRunRequest>, changes?: Partial<NewRun>) =>
+    stream(this.base.engine, scene, request, changes);
 
   /** A background run, driven once. */
   async work({ asked, answering }: Scene) {

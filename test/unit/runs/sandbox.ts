@@ -20,6 +20,7 @@ export const ran = (logs: string, more: Partial<Done> = {}): CellResult => ({
   kind: "done",
   logs,
   images: [],
+  undrawn: 0,
   files: [],
   failed: false,
   fresh: false,
@@ -32,7 +33,7 @@ export const PNG = Buffer.from("89504e470d0a1a0a00", "hex");
 
 interface Live {
   id: string;
-  /** results by the id of their call */
+  /** results by the step and id of their call */
   ledger: Map<string, CellResult>;
   files: Map<string, Uint8Array>;
 }
@@ -108,12 +109,13 @@ export class Sandbox {
     const trouble = this.troubles.shift();
     if (trouble !== undefined) throw trouble;
     const { ledger } = this.#live(session);
-    const known = ledger.get(call.id);
+    const key = `${call.step}:${call.id}`;
+    const known = ledger.get(key);
     if (known?.kind === "done") return { ...known, repeated: true };
     this.ran.push({ ...call, session });
     await Promise.race([this.gate, aborted(signal)]);
     const result = await this.cell(call);
-    if (result.kind === "done") ledger.set(call.id, result);
+    if (result.kind === "done") ledger.set(key, result);
     else this.sessions.delete(session);
     return result;
   }

@@ -2,6 +2,7 @@
 import type { Turn } from "../../../local/model/turn.ts";
 import type { Assistant } from "../../../src/resources/assistant.ts";
 import type { CreateRunRequest } from "../../../src/resources/run.ts";
+import type { Engine } from "../../../src/runs/engine.ts";
 import type { RunEvent } from "../../../src/runs/events.ts";
 import { driveStreamed, type NewRun, startStreamedRun } from "../../../src/runs/start.ts";
 import { type MessageDoc, messageSort, type StepDoc, stepSort } from "../../../src/store/documents.ts";
@@ -61,18 +62,25 @@ export class SearchWorld {
     return { asked, answering };
   }
 
-  /** A streamed run, to its pause or end. */
-  async stream({ asked, answering }: Scene, request: Partial<CreateRunRequest> = {}, changes: Partial<NewRun> = {}) {
-    const events: RunEvent[] = [];
-    const reader = new StreamReader();
-    const { engine } = this.base;
-    const streamed = await startStreamedRun(engine, asked.newRun(request, { assistant: answering, ...changes }));
-    await driveStreamed(engine, streamed, (event) => {
-      events.push(structuredClone(event));
-      reader.read(event);
-    });
-    return { events, names: events.map(({ event }) => event), run: await asked.read(streamed.run.id) };
-  }
+  stream = (scene: Scene, request?: Partial<CreateRunRequest>, changes?: Partial<NewRun>) =>
+    stream(this.base.engine, scene, request, changes);
+}
+
+/** A streamed run, to its pause or end. */
+export async function stream(
+  engine: Engine,
+  { asked, answering }: Scene,
+  request: Partial<CreateRunRequest> = {},
+  changes: Partial<NewRun> = {},
+) {
+  const events: RunEvent[] = [];
+  const reader = new StreamReader();
+  const streamed = await startStreamedRun(engine, asked.newRun(request, { assistant: answering, ...changes }));
+  await driveStreamed(engine, streamed, (event) => {
+    events.push(structuredClone(event));
+    reader.read(event);
+  });
+  return { events, names: events.map(({ event }) => event), run: await asked.read(streamed.run.id), reader };
 }
 
 export const stepsOf = ({ asked }: Scene, runId: string): Promise<StepDoc[]> =>

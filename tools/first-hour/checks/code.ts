@@ -29,7 +29,7 @@ async function inSession(
 ): Promise<Outcome> {
   if (config.code === undefined) return NOT_SET;
   const session = new DynamicSessions({ ...config, code: config.code }).open({ id: randomUUID() });
-  const run: Run = (code, timeout = USUAL, id = randomUUID()) => session.run({ id, code, timeout }, signal);
+  const run: Run = (code, timeout = USUAL, id = randomUUID()) => session.run({ step: id, id, code, timeout }, signal);
   try {
     return await work(session, run);
   } catch (error) {
@@ -239,7 +239,7 @@ const fullPool: Check = {
       while (opened.length < MOST_SESSIONS) {
         const session = pool.open({ id: randomUUID() });
         opened.push(session);
-        await session.run({ id: "1", code: "1", timeout: USUAL }, stopping.signal);
+        await session.run({ step: "1", id: "1", code: "1", timeout: USUAL }, stopping.signal);
       }
       return { got: `not full with ${MOST_SESSIONS} sessions: set CODE_SESSIONS_MAXIMUM=5 for this check` };
     } catch (error) {
