@@ -14,6 +14,7 @@ const TEXT = "Hello";
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
 const refuses: Answer = (_, response) => response.writeHead(500).end();
+const isBusy: Answer = (_, response) => response.writeHead(503).end();
 const forbids: Answer = (_, response) => response.writeHead(403).end();
 const hangsUp: Answer = (request) => request.socket.destroy();
 const stopsHalfway: Answer = (request, response) => {
@@ -92,6 +93,13 @@ test.each([
   expect((await client.uploads.complete(upload.id, upload.complete)).status).toBe("completed");
   expect(await (await client.files.content(id)).text()).toBe(TEXT);
   expect((await createFile()).bytes).toBe(TEXT.length);
+});
+
+test("a Blob Storage that is over its throughput: 429, as with the store", async () => {
+  const { id } = await createFile();
+  answer = isBusy;
+  const error = { code: "429", message: "Rate limit is exceeded. Try again in 1 seconds." };
+  expect(await refusalOf(client.files.content(id))).toEqual({ status: 429, error });
 });
 
 test("completing reads the file for its checksum: a download that breaks off is 503 as well", async () => {
