@@ -5,7 +5,7 @@
 import type { HttpRequest, HttpResponseInit } from "@azure/functions";
 import type { App } from "../app.ts";
 import { BlobTrouble } from "../blobs/trouble.ts";
-import { ApiError, brokenForm, overloaded, routeNotFound, serverError } from "../resources/errors.ts";
+import { ApiError, brokenForm, filesUnavailable, overloaded, routeNotFound, serverError } from "../resources/errors.ts";
 import { StoreBusy } from "../store/trouble.ts";
 import type { Invocation } from "../telemetry/entry.ts";
 import { annotate } from "../telemetry/telemetry.ts";
@@ -146,7 +146,7 @@ function refusalOf(error: unknown): ApiError | undefined {
 
 function unexpected(app: App, operation: Operation, requestId: string, error: unknown): ApiError {
   app.log.error("request failed", { operation: operation.name, requestId, error });
-  return serverError(requestId);
+  return error instanceof BlobTrouble ? filesUnavailable(1) : serverError(requestId);
 }
 
 /** What a request gets that no operation answers. */

@@ -175,7 +175,7 @@ const ERRORS = [
   {
     status: 503,
     name: "Unavailable",
-    description: "An update is under way, or tokens cannot be checked now: see the header retry-after (seconds)",
+    description: "An update is under way, or files or tokens cannot be read now: see the header retry-after (seconds)",
   },
 ];
 

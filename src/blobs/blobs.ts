@@ -21,7 +21,7 @@ export interface Received {
 
 /**
  * A blob that is being read: the length of what `stream` yields. Abort the signal to stop reading early. A stream that
- * brings nothing for a while throws `BlobTrouble`.
+ * breaks off, or brings nothing for a while, throws `BlobTrouble`.
  */
 export interface OpenBlob {
   bytes: number;
@@ -114,11 +114,7 @@ export class Blobs {
     const blob = await this.open(name, { offset: 0, count: maximum + 1 }, signal);
     if (blob === undefined) return undefined;
     const chunks: Uint8Array[] = [];
-    try {
-      for await (const chunk of blob.stream) chunks.push(chunk);
-    } catch (error) {
-      return asBlobTrouble("download")(error);
-    }
+    for await (const chunk of blob.stream) chunks.push(chunk);
     const bytes = Buffer.concat(chunks);
     return bytes.length > maximum ? "too large" : bytes;
   }

@@ -1,4 +1,4 @@
-import { BlobTrouble } from "./trouble.ts";
+import { asBlobTrouble, BlobTrouble } from "./trouble.ts";
 
 /**
  * How long an operation of Blob Storage may take until it is answered, its repetitions included. The SDK has no such
@@ -7,9 +7,9 @@ import { BlobTrouble } from "./trouble.ts";
 export const PATIENCE = 45_000;
 
 /**
- * The pieces of a stream as they come. Throws `BlobTrouble` where the next one takes longer than `patience`
- * (milliseconds): how long the reader takes with one does not count. `abandon` closes the stream then, since its own
- * end would be waited for in vain.
+ * The pieces of a download as they come. Throws `BlobTrouble` where it breaks off, and where the next one takes longer
+ * than `patience` (milliseconds): how long the reader takes with one does not count. `abandon` closes the stream then,
+ * since its own end would be waited for in vain.
  */
 export async function* flowing<T>(
   patience: number,
@@ -19,7 +19,7 @@ export async function* flowing<T>(
   const iterator = pieces[Symbol.asyncIterator]();
   try {
     for (;;) {
-      const next = await within(patience, iterator.next());
+      const next = await within(patience, iterator.next()).catch(asBlobTrouble("download"));
       if (next.done) return;
       yield next.value;
     }

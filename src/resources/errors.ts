@@ -41,6 +41,12 @@ function gateway(status: number, message: string, headers: Record<string, string
   return new ApiError(status, { error: { code: String(status), message } }, headers);
 }
 
+/** Tells clients when to ask again. Seconds. */
+const waiting = (retryAfter: number) => ({
+  "retry-after": String(retryAfter),
+  "retry-after-ms": String(retryAfter * 1000),
+});
+
 /** Longest value of a request that its refusal repeats: as long as an id may be. Characters. */
 const LONGEST_SHOWN = 128;
 
@@ -117,27 +123,30 @@ export function unknownCaller(isAzure: boolean): ApiError {
 
 /** 503 of our own: the keys that tokens are checked with cannot be had. `retryAfter` in seconds. */
 export const tokensUncheckable = (retryAfter: number) =>
-  gateway(503, `Access tokens cannot be checked at the moment. Try again in ${retryAfter} seconds.`, {
-    "retry-after": String(retryAfter),
-    "retry-after-ms": String(retryAfter * 1000),
-  });
+  gateway(
+    503,
+    `Access tokens cannot be checked at the moment. Try again in ${retryAfter} seconds.`,
+    waiting(retryAfter),
+  );
 
 /** 429 of our own: the store or this instance is over its limit. `retryAfter` in seconds. */
 export const overloaded = (retryAfter: number) =>
-  gateway(429, `Rate limit is exceeded. Try again in ${retryAfter} seconds.`, {
-    "retry-after": String(retryAfter),
-    "retry-after-ms": String(retryAfter * 1000),
-  });
+  gateway(429, `Rate limit is exceeded. Try again in ${retryAfter} seconds.`, waiting(retryAfter));
 
 /**
  * 503 of our own: while instances are updated, one of the older build got a request that changes what only the newer
  * one understands. Clients' libraries ask again, and so reach another instance. `retryAfter` in seconds.
  */
 export const updating = (retryAfter: number) =>
-  gateway(503, `The service is being updated. Try again in ${retryAfter} seconds.`, {
-    "retry-after": String(retryAfter),
-    "retry-after-ms": String(retryAfter * 1000),
-  });
+  gateway(503, `The service is being updated. Try again in ${retryAfter} seconds.`, waiting(retryAfter));
+
+/** 503 of our own: Blob Storage did not read or write a file, and may do so later. `retryAfter` in seconds. */
+export const filesUnavailable = (retryAfter: number) =>
+  gateway(
+    503,
+    `Files cannot be read or written at the moment. Try again in ${retryAfter} seconds.`,
+    waiting(retryAfter),
+  );
 
 // ---------------------------------------------------------------- requests
 
@@ -313,9 +322,7 @@ export const embeddingsFailed = (retryAfter: number | undefined) =>
     retryAfter === undefined
       ? "The embedding model refuses this search, and would refuse it again: see the log of the deployment."
       : "The embedding model does not answer.",
-    retryAfter === undefined
-      ? { "x-should-retry": "false" }
-      : { "retry-after": String(retryAfter), "retry-after-ms": String(retryAfter * 1000) },
+    retryAfter === undefined ? { "x-should-retry": "false" } : waiting(retryAfter),
   );
 
 /** A file that code is to use: where the request names it, unlike an attachment's, it is a wrong parameter. */

@@ -1,7 +1,8 @@
 /** Vector stores, their files and batches: created, read into, listed, changed and deleted, in both forms of the API. */
+import { CosmosClient } from "@azure/cosmos";
 import type OpenAI from "openai";
 import { toFile } from "openai";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, inject, test, vi } from "vitest";
 import { all, aTime, FORMS, newTenant, POLL, refusal, refused, until } from "./harness.ts";
 
 const upload = async (client: OpenAI, text: string, name = "notes.txt") =>
@@ -203,4 +204,24 @@ test("a file that is taken out of a store, or deleted, is not found by the next 
   await files.delete(dog.id);
   await until(async () => (await vectorStores.retrieve(store.id)).file_counts.total === 1);
   expect(await found()).toEqual([fox.id]);
+});
+
+test("a store that holds its maximum of files takes no more of them, and says so", async () => {
+  const { openai: client, tenant } = newTenant();
+  const [inside, another] = await Promise.all([upload(client, "First."), upload(client, "Second.")]);
+  const { id } = await client.vectorStores.create({ file_ids: [inside.id] });
+  const stored = new CosmosClient(inject("stack").cosmos).database("threadkeep").container("stores");
+  const hold = (more: number) =>
+    stored.item(id, `${tenant}:${id}`).patch([{ op: "incr", path: "/file_counts/total", value: more }]);
+  const full = refused(400, `Vector store ${id} can't hold more than 10000 files.`);
+  const { files, fileBatches } = client.vectorStores;
+  await hold(9_999);
+  try {
+    expect(await refusal(files.create(id, { file_id: another.id }))).toEqual(full);
+    expect(await refusal(fileBatches.create(id, { file_ids: [another.id] }))).toEqual(full);
+    expect(await files.create(id, { file_id: inside.id })).toMatchObject({ id: inside.id });
+  } finally {
+    await hold(-9_999);
+  }
+  expect(await files.createAndPoll(id, { file_id: another.id }, POLL)).toMatchObject({ status: "completed" });
 });

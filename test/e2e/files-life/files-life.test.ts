@@ -26,21 +26,22 @@ test(`${LIVES} random lives of files go as the contract says (seed ${SEED})`, {
   const failures: string[] = [];
   const done = new Map<string, number>();
   let next = 0;
-  let calls = 0;
+  const sums: Sums = { calls: 0, repeated: 0 };
   const started = performance.now();
   const lane = async () => {
     let tenant = newTenant();
     for (let lived = 0; next < LIVES && failures.length < 5; lived++) {
       if (lived === LIVES_OF_TENANT) [tenant, lived] = [newTenant(), 0];
       const seed = SEED + next++;
-      const made = await live(tenant, seed, done, failures);
-      calls += made;
+      await live(tenant, seed, { done, failures, sums });
     }
   };
   await Promise.all(Array.from({ length: LANES }, lane));
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  const { calls, repeated } = sums;
   console.log(
-    `${next} lives of files from seed ${SEED}: ${calls} calls in ${seconds} s; ${JSON.stringify(counted(done))}`,
+    `${next} lives of files from seed ${SEED}: ${calls} calls in ${seconds} s, ${repeated} sent again after 503; ` +
+      JSON.stringify(counted(done)),
   );
   expect(failures.join("\n\n")).toBe("");
   if (LIVES >= 100) expect(done.size).toBe(KINDS);
@@ -51,8 +52,20 @@ const KINDS = 29;
 
 const counted = (done: Map<string, number>) => Object.fromEntries([...done].toSorted());
 
-/** Answers with the number of calls. */
-async function live(tenant: Tenant, seed: number, done: Map<string, number>, failures: string[]): Promise<number> {
+interface Sums {
+  calls: number;
+  /** requests that were sent once more, after a 503 */
+  repeated: number;
+}
+
+interface Results {
+  /** how often each action was done */
+  done: Map<string, number>;
+  failures: string[];
+  sums: Sums;
+}
+
+async function live(tenant: Tenant, seed: number, { done, failures, sums }: Results): Promise<void> {
   const stored = new CosmosClient(inject("stack").cosmos).database("threadkeep").container("stores");
   const world = new FilesWorld(tenant, stored, seed);
   try {
@@ -60,7 +73,8 @@ async function live(tenant: Tenant, seed: number, done: Map<string, number>, fai
   } catch (error) {
     failures.push(`FILES_SEED=${seed} FILES_LIVES=1 repeats it:\n${world.trace.join("\n")}\n${told(error)}`);
   }
-  return world.trace.length;
+  sums.calls += world.trace.length;
+  sums.repeated += world.repeated;
 }
 
 function told(error: unknown): string {

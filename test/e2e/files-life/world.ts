@@ -6,6 +6,9 @@ import type { FileCounts } from "../../../src/resources/vector-store.ts";
 import { type Answer, send, type Tenant } from "../harness.ts";
 import type { KnownBatch, KnownFile, KnownStore, KnownUpload, Refusal } from "./model.ts";
 
+/** As the clients' libraries have it. */
+const MOST_REPETITIONS = 2;
+
 export class FilesWorld {
   readonly tenant: Tenant;
   readonly random: () => number;
@@ -15,6 +18,8 @@ export class FilesWorld {
   readonly stores: KnownStore[] = [];
   readonly batches: KnownBatch[] = [];
   readonly #stored: Container;
+  /** requests that were sent once more, as a client's library does: Blob Storage was in trouble */
+  repeated = 0;
   /** makes every name, text and order another */
   #count = 0;
 
@@ -43,14 +48,14 @@ export class FilesWorld {
   }
 
   async call(method: string, path: string, body?: unknown): Promise<Answer> {
-    const answer = await this.tenant.send(method, path, body);
+    const answer = await this.#answered(() => this.tenant.send(method, path, body));
     this.#note(method, path, body, answer.status, answer.body);
     return answer;
   }
 
   async form(path: string, form: FormData): Promise<Answer> {
     const headers = { authorization: `Bearer ${this.tenant.key}` };
-    const answer = await send(`/v1${path}`, { method: "POST", headers, body: form });
+    const answer = await this.#answered(() => send(`/v1${path}`, { method: "POST", headers, body: form }));
     this.#note("POST", path, [...form.keys()], answer.status, answer.body);
     return answer;
   }
@@ -58,10 +63,21 @@ export class FilesWorld {
   async content(path: string): Promise<{ status: number; text: string }> {
     const headers = { authorization: `Bearer ${this.tenant.key}` };
     const url = new URL(this.tenant.openai.baseURL + path);
-    const response = await this.tenant.fetch(url, { headers });
+    const response = await this.#answered(() => this.tenant.fetch(url, { headers }));
     const text = await response.text();
     this.#note("GET", path, undefined, response.status, text);
     return { status: response.status, text };
+  }
+
+  /** On a busy machine Azurite may be slower than the app waits; a request that was answered so did nothing. */
+  async #answered<T extends { status: number; headers: Headers }>(ask: () => Promise<T>): Promise<T> {
+    for (let left = MOST_REPETITIONS; ; left--) {
+      const answer = await ask();
+      const pause = Number(answer.headers.get("retry-after-ms"));
+      if (answer.status !== 503 || pause === 0 || left === 0) return answer;
+      this.repeated += 1;
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    }
   }
 
   #note(method: string, path: string, body: unknown, status: number, answer: unknown): void {

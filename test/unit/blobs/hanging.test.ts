@@ -12,13 +12,15 @@ const LONGER = 2_000;
 let server: Server;
 let settings: ConstructorParameters<typeof Blobs>[0];
 let blobs: Blobs;
-/** The container is there, and one blob of which only the half comes; nothing else is answered. */
+/** The container is there, and two blobs of which only the half comes; nothing else is answered. */
 beforeAll(async () => {
   server = createServer((request, response) => {
     if (request.url?.includes("comp=list")) return;
     if (request.url?.includes("restype=container")) response.writeHead(201).end();
-    if (request.method !== "GET" || request.url?.includes("/t/half") !== true) return;
-    response.writeHead(200, { "content-length": "10", etag: '"1"', "x-ms-blob-type": "BlockBlob" }).write("Hello");
+    const path = request.method === "GET" ? (request.url ?? "") : "";
+    if (!path.includes("/t/half") && !path.includes("/t/broken")) return;
+    response.writeHead(200, { "content-length": "10", etag: '"1"', "x-ms-blob-type": "BlockBlob" });
+    response.write("Hello", () => path.includes("/t/broken") && request.socket.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const connectionString = blobConnectionString((server.address() as AddressInfo).port);
@@ -58,4 +60,12 @@ test("a blob that stops in its middle is trouble as well; how long its reader ta
   expect(String(first?.value)).toBe("Hello");
   // Only now the next piece is waited for.
   await expect(pieces?.next()).rejects.toMatchObject({ name: "BlobTrouble" });
+});
+
+test("a download that breaks off again and again is trouble", async () => {
+  const opened = await new Blobs(settings, LONGER).open("t/broken");
+  const read = async () => {
+    for await (const _ of opened?.stream ?? []) void _;
+  };
+  await expect(read()).rejects.toMatchObject({ name: "BlobTrouble" });
 });
