@@ -2,13 +2,16 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Turn } from "../../../local/model/turn.ts";
 import { CodeTrouble } from "../../../src/code/session.ts";
+import type { Tool } from "../../../src/resources/common.ts";
 import { advance } from "../../../src/runs/advance.ts";
 import { cancelRun } from "../../../src/runs/commands.ts";
 import { Drives } from "../../../src/runs/drives.ts";
 import {
   BEGINNING,
+  CODE,
   CodeWorld,
   codeCalls,
+  FUNCTION,
   logOf,
   MESSAGE,
   MESSAGE_END,
@@ -22,6 +25,9 @@ import {
 } from "./code-world.ts";
 import { until } from "./engine-world.ts";
 
+const MIXED: Tool[] = [CODE, FUNCTION];
+const BOTH = [{ id: "call_f", name: "lookup", arguments: {} }, ...(python("a").toolCalls ?? [])];
+
 let world: CodeWorld;
 beforeAll(async () => {
   world = await CodeWorld.start();
@@ -30,8 +36,8 @@ afterAll(() => world.stop());
 
 describe("between the model's call and the batch", () => {
   /** A background run whose code waits; resolves when it does. */
-  async function running(turns: Turn[]) {
-    const scene = await world.ask(turns);
+  async function running(turns: Turn[], tools?: Tool[]) {
+    const scene = await world.ask(turns, tools);
     const gate = Promise.withResolvers<void>();
     world.sandbox.gate = gate.promise;
     const engine = { ...world.base.engine, drives: new Drives() };
@@ -87,6 +93,45 @@ describe("between the model's call and the batch", () => {
     expect(new Set(world.sandbox.ran.map(({ id, session }) => id + session)).size).toBe(1);
     await expectOnce(scene, run.id);
   });
+
+  test.each<[string, string | undefined, Turn, Tool[]]>([
+    ["alone", undefined, python("a"), [CODE]],
+    ["with text before and a function beside them", "Let me see.", { text: "Let me see.", toolCalls: BOTH }, MIXED],
+  ])(
+    "calls that no tool of this deployment does any more, %s, fail with their run as they were written",
+    async (_, said, turn, tools) => {
+      const { scene, asked, run, job, engine, gate, driven } = await running([turn, { text: "Done." }], tools);
+      const [before] = (await stepsOf(scene, run.id)).slice(-1);
+      await engine.drives.stop();
+      await driven;
+      gate.resolve();
+      // Redeployed without CODE_SESSIONS_ENDPOINT.
+      await advance({ ...world.base.engine, hosted: [] }, { ...job, look: true });
+      const error = { code: "server_error", message: "The code interpreter is not set up on this deployment." };
+      const ended = await asked.read(run.id);
+      expect(ended).toMatchObject({ status: "failed", last_error: error, internal: { open: [], turns: 1 } });
+      expect(ended.internal).not.toHaveProperty("pending");
+      expect((await threadOf(scene)).internal.active_run).toBeNull();
+      const steps = await stepsOf(scene, run.id);
+      const [step] = steps.slice(-1);
+      expect(step).toMatchObject({
+        status: "failed",
+        last_error: error,
+        usage: { total_tokens: ended.usage?.total_tokens },
+      });
+      expect(step?.step_details).toEqual(before?.step_details);
+      expect(codeCalls(step)).toMatchObject([{ code_interpreter: { input: "a", outputs: [] } }]);
+      expect(
+        (await messagesOf(scene))
+          .slice(1)
+          .map(({ status, content: [part] }) => [status, part?.type === "text" && part.text.value]),
+      ).toEqual(said === undefined ? [] : [["completed", said]]);
+      expect(asked.calls()).toBe(1);
+      const names = (await logOf(scene, ended)).map(({ event }) => event);
+      expect(names.slice(-2)).toEqual(["thread.run.step.failed", "thread.run.failed"]);
+      expect(names.filter((name) => name === "thread.run.step.created")).toHaveLength(steps.length);
+    },
+  );
 
   test("a driver that dies leaves the calls to the next one; what had run is not run again", async () => {
     const { scene, asked, run, job, driven, gate } = await running([
