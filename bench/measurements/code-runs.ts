@@ -165,12 +165,12 @@ async function measurePace({ quick }: Bench, subject: Subject): Promise<Paces> {
   const assistant = await assistantOf(subject, model);
   const asked = await subject.modelThat("writes-long-code-to-all", writes(LONG));
   const paces: Paces = { direct: [], threadkeep: [] };
+  const thread = await subject.thread();
   for (let run = 0; run < (quick ? 2 : 20); run++) {
     paces.direct.push(await paceOfModel(subject, asked));
-    const thread = await subject.thread();
     paces.threadkeep.push(await paceOf(subject, thread, assistant));
-    await subject.sdk.beta.threads.delete(thread);
   }
+  await subject.sdk.beta.threads.delete(thread);
   return paces;
 }
 
