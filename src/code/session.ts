@@ -112,15 +112,21 @@ export interface ChangedFile {
 export class CodeTrouble extends Error {
   /** Whether the same may work later. If not, it never will until an operator changes something. */
   readonly retryable: boolean;
+  /** Whether nothing is wrong but that all sessions are taken, or that the pool has too much to do. */
+  readonly isFull: boolean;
   /** Milliseconds that the pool asked to wait, if it did. */
   readonly retryAfter: number | undefined;
   /** More for the log: the status, the operation, what an operator can do. */
   readonly details: Details;
 
-  constructor(message: string, about: { retryable: boolean; retryAfter?: number | undefined; details?: Details }) {
+  constructor(
+    message: string,
+    about: { retryable: boolean; isFull?: boolean; retryAfter?: number | undefined; details?: Details },
+  ) {
     super(message);
     this.name = "CodeTrouble";
     this.retryable = about.retryable;
+    this.isFull = about.isFull ?? false;
     this.retryAfter = about.retryAfter;
     this.details = about.details ?? {};
   }

@@ -114,7 +114,7 @@ function settle(
     case "hosted":
       return goOn(engine, owned, turn, outcome.work);
     case "wait":
-      return releaseRun(engine, owned, turn, { reason: "files", delay: outcome.delay });
+      return releaseRun(engine, owned, turn, { reason: "waits", delay: outcome.delay });
     case "trouble":
       return settleTrouble(engine, owned, turn, outcome.trouble);
     case "repeat-later":

@@ -212,7 +212,7 @@ const codeIn = (call: HostedToolCall): string => (call.type === "code_interprete
 /** What is wrong with the sessions is the operator's business: the log has it. */
 const troubleOf = (error: CodeTrouble): ToolTrouble =>
   new ToolTrouble(
-    { error: SERVER_ERROR, retryable: error.retryable, retryAfter: error.retryAfter },
+    { error: SERVER_ERROR, retryable: error.retryable, retryAfter: error.retryAfter, isFull: error.isFull },
     error.details,
     error,
   );

@@ -231,7 +231,11 @@ describe("between the model's call and the batch", () => {
 });
 
 describe("trouble with the sessions", () => {
-  const busy = (retryAfter?: number) => new CodeTrouble("the pool is full", { retryable: true, retryAfter });
+  const busy = (retryAfter?: number) => new CodeTrouble("the pool is broken", { retryable: true, retryAfter });
+  const full = (retryAfter?: number) =>
+    new CodeTrouble("the pool is full", { retryable: true, isFull: true, retryAfter });
+  /** More than a call has attempts. */
+  const LONG = 6;
 
   test("is tried again where a client listens, without asking the model again", async () => {
     const scene = await world.ask([python("a"), { text: "Done." }]);
@@ -255,6 +259,57 @@ describe("trouble with the sessions", () => {
     });
     expect(scene.asked.calls()).toBe(2);
     expect(world.sandbox.ran).toHaveLength(1);
+  });
+
+  test("that is only a full pool is waited for where a client listens, for longer than there are attempts", async () => {
+    const scene = await world.ask([python("a"), { text: "Done." }]);
+    world.sandbox.troubles = Array.from({ length: LONG }, () => full(1));
+    const { run, events } = await world.stream(scene);
+    expect(run).toMatchObject({ status: "completed", internal: { turns: 2 } });
+    expect(world.sandbox.ran).toHaveLength(1);
+    expect(scene.asked.calls()).toBe(2);
+    expect(await logOf(scene, run)).toEqual(events);
+  });
+
+  test("that is only a full pool gives a background run back with its attempts, until there is a place", async () => {
+    const scene = await world.ask([python("a"), { text: "Done." }]);
+    world.sandbox.troubles = [full(4_000), ...Array.from({ length: LONG - 1 }, () => full())];
+    const before = Date.now();
+    const { run, job } = await world.work(scene);
+    expect(run).toMatchObject({ status: "in_progress", internal: { lease: null, pending: "tools", attempts: 0 } });
+    expect(run.internal.due).toBeGreaterThanOrEqual(before + 4_000);
+    // Before that, no wake-up brings the run another driver.
+    await advance(world.base.engine, { ...job, look: true });
+    expect(world.sandbox.troubles).toHaveLength(LONG - 1);
+    await until(async () => {
+      await advance(world.base.engine, { ...job, look: true });
+      return (await scene.asked.read(run.id)).status === "completed";
+    });
+    expect(scene.asked.calls()).toBe(2);
+    expect(world.sandbox.ran).toHaveLength(1);
+    const names = (await logOf(scene, await scene.asked.read(run.id))).map(({ event }) => event);
+    expect(short(names)).toEqual([
+      ...[...BEGINNING, ...STEP, "thread.run.step.delta", "thread.run.step.completed"],
+      ...[...MESSAGE, "thread.message.delta", ...MESSAGE_END, "thread.run.completed"],
+    ]);
+  });
+
+  test("that is only a full pool ends the run when it expires, however long the pool asks to wait", async () => {
+    const scene = await world.ask([python("a")]);
+    world.sandbox.troubles = Array.from({ length: 1_000 }, () => full(600_000));
+    const { asked, answering } = scene;
+    const { run, job } = await asked.start({}, { assistant: answering, now: Date.now() - 597_000 });
+    await advance(world.base.engine, job);
+    const waiting = await asked.read(run.id);
+    expect(waiting).toMatchObject({ status: "in_progress", internal: { pending: "tools", lease: null } });
+    expect(waiting.internal.due).toBeLessThan((waiting.expires_at ?? 0) * 1000 + 5_000);
+    await until(async () => {
+      await advance(world.base.engine, { ...job, look: true });
+      return (await asked.read(run.id)).status === "expired";
+    });
+    expect(await stepsOf(scene, run.id)).toMatchObject([{ status: "expired" }]);
+    expect((await threadOf(scene)).internal.active_run).toBeNull();
+    expect(world.sandbox.ran).toEqual([]);
   });
 
   test("that stays ends run and step", async () => {
