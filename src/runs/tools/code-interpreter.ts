@@ -40,7 +40,7 @@ export class CodeInterpreter implements HostedTool {
   readonly #sources: CodeSources;
   readonly #kept = new Set<string>();
   #uploads: FileDoc[] = [];
-  #packages: readonly string[] = [];
+  #packages: readonly string[] | undefined;
   /** of the thread, as this drive has changed it */
   #state: CodeSessionState | undefined;
   #isSaved = true;

@@ -199,7 +199,9 @@ test("a full pool is trouble that passes; a wrong key is not", async () => {
     retryable: false,
     details: { status: 401, hint: expect.stringContaining("Azure ContainerApps Session Executor") },
   });
-  expect(await stranger.packages()).toEqual([]);
+  expect(await stranger.packages()).toBeUndefined();
+  // This one tells: it has none.
+  expect(await sessions.packages()).toEqual([]);
 });
 
 test("404 of an address that has never served anything is no full pool", async () => {
