@@ -312,6 +312,18 @@ describe("trouble with the sessions", () => {
     expect(world.sandbox.ran).toEqual([]);
   });
 
+  test("that is only a full pool keeps no client from cancelling the run", async () => {
+    const scene = await world.ask([python("a")]);
+    world.sandbox.troubles = [full(60_000)];
+    const { run, job } = await world.work(scene);
+    const { asked } = scene;
+    await cancelRun(world.base.engine, { partition: asked.partition, threadId: asked.threadId, runId: run.id });
+    await advance(world.base.engine, { ...job, look: true });
+    expect(await asked.read(run.id)).toMatchObject({ status: "cancelled" });
+    expect(await stepsOf(scene, run.id)).toMatchObject([{ status: "cancelled" }]);
+    expect(world.sandbox.ran).toEqual([]);
+  });
+
   test("that stays ends run and step", async () => {
     const scene = await world.ask([python("a")]);
     world.sandbox.troubles = Array.from({ length: 5 }, () => busy(10));
