@@ -8,6 +8,7 @@ import { onLocalStack, Subject } from "./lib/subject.ts";
 import { consoleTable, goalTable } from "./lib/text.ts";
 import { background } from "./measurements/background.ts";
 import { capacity } from "./measurements/capacity.ts";
+import { codeRuns } from "./measurements/code-runs.ts";
 import { codeSessions } from "./measurements/code-sessions.ts";
 import { coldStart } from "./measurements/cold-start.ts";
 import { cost } from "./measurements/cost.ts";
@@ -35,6 +36,7 @@ const MEASUREMENTS = [
   ingestion,
   coldStart,
   codeSessions,
+  codeRuns,
 ];
 
 const options = optionsOrExit();

@@ -35,10 +35,13 @@ export class Subject {
     return this.stack;
   }
 
-  /** Makes the simulated model answer to this name with this turn, every time. A deployed app: its model's own name. */
-  async modelThat(name: string, turn: Turn): Promise<string> {
+  /**
+   * Makes the simulated model answer to this name with this turn, every time, or with these again and again. A deployed
+   * app: its model's own name.
+   */
+  async modelThat(name: string, turns: Turn | Turn[]): Promise<string> {
     if (this.stack === undefined) return this.#model;
-    await controlModel(this.stack.model.baseUrl).script(name, [turn], { repeat: true });
+    await controlModel(this.stack.model.baseUrl).script(name, [turns].flat(), { repeat: true });
     return name;
   }
 

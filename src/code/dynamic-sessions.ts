@@ -56,7 +56,7 @@ export type SessionSettings = Pick<Config, "managedIdentityClientId" | "hasIdent
 export class DynamicSessions implements CodeSessions {
   readonly #pool: Pool;
   readonly #patience: Patience;
-  #packages: Promise<readonly string[]> | undefined;
+  #packages: Promise<readonly string[] | undefined> | undefined;
   #packagesAskedAt = 0;
 
   constructor(settings: SessionSettings, patience: Partial<Patience> = {}) {
@@ -68,7 +68,7 @@ export class DynamicSessions implements CodeSessions {
     return new DynamicSession(this.#pool, id, this.#patience);
   }
 
-  packages(): Promise<readonly string[]> {
+  packages(): Promise<readonly string[] | undefined> {
     const now = Date.now();
     if (this.#packages === undefined || (this.#packagesAskedAt > 0 && now - this.#packagesAskedAt > METADATA_PAUSE)) {
       this.#packagesAskedAt = now;
@@ -77,7 +77,7 @@ export class DynamicSessions implements CodeSessions {
     return this.#packages;
   }
 
-  async #askForPackages(): Promise<readonly string[]> {
+  async #askForPackages(): Promise<readonly string[] | undefined> {
     const timeout = this.#patience.metadata;
     const request: PoolRequest = { method: "GET", template: "/metadata", timeout, mostBytes: 4 * MEGABYTE };
     try {
@@ -85,7 +85,7 @@ export class DynamicSessions implements CodeSessions {
       this.#packagesAskedAt = 0;
       return preInstalledPackages.map(({ name }) => name).filter((name) => /^[\w.-]{1,60}$/.test(name));
     } catch {
-      return [];
+      return undefined;
     }
   }
 }

@@ -45,12 +45,15 @@ export interface PoolAnswer {
   headers: Headers;
   /** undefined: there were more bytes than are kept */
   bytes: Buffer | undefined;
+  /** whether the pool has served this process before: then there is one at its address */
+  isKnown: boolean;
 }
 
 export class Pool {
   readonly #settings: CodeSettings;
   readonly #app: IdentitySettings;
   #token: Promise<() => Promise<string>> | undefined;
+  #isKnown = false;
 
   constructor(settings: CodeSettings, app: IdentitySettings) {
     this.#settings = settings;
@@ -99,7 +102,8 @@ export class Pool {
       ...(body !== undefined && { body: ReadableStream.from(body.open()), duplex: "half" }),
     });
     const bytes = await kept(response, mostBytes);
-    return { status: response.status, headers: response.headers, bytes };
+    this.#isKnown ||= response.ok || isGone(bytes);
+    return { status: response.status, headers: response.headers, bytes, isKnown: this.#isKnown };
   }
 
   #address({ template, name = "", query }: PoolRequest): URL {
@@ -163,7 +167,7 @@ const ROLE =
   "the app's identity needs the role Azure ContainerApps Session Executor on the pool (new ones take minutes)";
 
 /** What the status of an answer means that is not the one hoped for. */
-export function refusal(request: PoolRequest, { status, headers, bytes }: PoolAnswer): CodeTrouble {
+export function refusal(request: PoolRequest, { status, headers, bytes, isKnown }: PoolAnswer): CodeTrouble {
   const code = errorCode(bytes);
   const details = (hint?: string): Details => ({ ...about(request), status, code, ...(hint && { hint }) });
   const final = (hint: string) =>
@@ -173,9 +177,11 @@ export function refusal(request: PoolRequest, { status, headers, bytes }: PoolAn
   const passes = [404, 408, 409, 425, 429].includes(status) || status >= 500 || isGone(bytes);
   if (!passes) return final("the request is not one that the pool takes");
   const retryAfter = pauseOf(headers);
-  const hint = status === 404 ? "the pool is full, or there is none at CODE_SESSIONS_ENDPOINT" : undefined;
+  const missing = isKnown ? "the pool is full" : "the pool is full, or there is none at CODE_SESSIONS_ENDPOINT";
+  const hint = status === 404 ? missing : undefined;
   return new CodeTrouble("the pool of code sessions is in trouble", {
     retryable: true,
+    isFull: status === 429 || (status === 404 && isKnown),
     retryAfter,
     details: details(hint),
   });

@@ -11,8 +11,11 @@ export const ROOT = "/mnt/data";
 export interface CodeSessions {
   /** The session of a thread, which need not exist yet. Makes no request. */
   open(ref: SessionRef): CodeSession;
-  /** Names of the libraries that code may import, asked for once; empty if the pool did not tell. Never throws. */
-  packages(): Promise<readonly string[]>;
+  /**
+   * Names of the libraries that code may import besides Python's own, asked for once; undefined if the pool did not tell.
+   * Never throws.
+   */
+  packages(): Promise<readonly string[] | undefined>;
 }
 
 export interface SessionRef {
@@ -116,15 +119,21 @@ export interface ChangedFile {
 export class CodeTrouble extends Error {
   /** Whether the same may work later. If not, it never will until an operator changes something. */
   readonly retryable: boolean;
+  /** Whether nothing is wrong but that all sessions are taken, or that the pool has too much to do. */
+  readonly isFull: boolean;
   /** Milliseconds that the pool asked to wait, if it did. */
   readonly retryAfter: number | undefined;
   /** More for the log: the status, the operation, what an operator can do. */
   readonly details: Details;
 
-  constructor(message: string, about: { retryable: boolean; retryAfter?: number | undefined; details?: Details }) {
+  constructor(
+    message: string,
+    about: { retryable: boolean; isFull?: boolean; retryAfter?: number | undefined; details?: Details },
+  ) {
     super(message);
     this.name = "CodeTrouble";
     this.retryable = about.retryable;
+    this.isFull = about.isFull ?? false;
     this.retryAfter = about.retryAfter;
     this.details = about.details ?? {};
   }

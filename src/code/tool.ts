@@ -15,8 +15,8 @@ export interface ToldFile {
 export interface ToolSettings {
   /** seconds of a call */
   timeout: number;
-  /** names of libraries, as the pool tells them; empty if it did not */
-  packages: readonly string[];
+  /** names of libraries besides Python's own, as the pool tells them; undefined if it did not */
+  packages: readonly string[] | undefined;
   files: readonly ToldFile[];
 }
 
@@ -32,16 +32,27 @@ export const codeTool = (settings: ToolSettings) => ({
 });
 
 function description({ timeout, packages, files }: ToolSettings): string {
-  const known = knownPackages(packages);
   const sentences = [
     "Runs Python in a session that keeps variables between calls of this conversation. You get what the code prints, " +
       "the value of its last expression, or the traceback.",
     `At most ${timeout} s a call; no internet; no pip.`,
-    "Matplotlib figures are shown to the user by themselves.",
+    imagesOf(packages),
     `Write files for the user to ${ROOT} and link them as [name](sandbox:${ROOT}/name).`,
-    ...(known.length > 0 ? [`Available: the standard library, ${known.join(", ")}.`] : []),
+    ...(packages === undefined ? [] : [availableOf(packages)]),
   ];
   return [sentences.join(" "), ...fileList(files)].join("\n");
+}
+
+/** A pool that does not tell its libraries is taken for one like Azure's, which has matplotlib. */
+const imagesOf = (packages: readonly string[] | undefined): string =>
+  packages === undefined || knownPackages(packages).includes("matplotlib")
+    ? "Matplotlib figures are shown to the user by themselves."
+    : "Images are shown to the user: the value of the last expression, if it has a _repr_png_ method.";
+
+function availableOf(packages: readonly string[]): string {
+  const known = knownPackages(packages);
+  if (known.length > 0) return `Available: the standard library, ${known.join(", ")}.`;
+  return "Available: the standard library; no numpy, no pandas, no matplotlib.";
 }
 
 /** Libraries that code of models uses; a pool has hundreds more that they depend on. By the names of their packages. */

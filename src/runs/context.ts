@@ -8,7 +8,7 @@ import type { ChosenParameter } from "../resources/chosen.ts";
 import type { Tool } from "../resources/common.ts";
 import { placeOf } from "../resources/image.ts";
 import type { MessageContent } from "../resources/message.ts";
-import type { RunError, RunIncompleteReason } from "../resources/run.ts";
+import { type RunError, type RunIncompleteReason, SERVER_ERROR } from "../resources/run.ts";
 import { isFunctionCall, type ToolCall } from "../resources/step.ts";
 import type { RunDoc } from "../store/documents.ts";
 import { type MessageDoc, type StepDoc, seqOf } from "../store/documents.ts";
@@ -75,6 +75,9 @@ export function impossibleChoice(run: RunDoc, toolset = noToolset(run)): RunErro
   if (run.tools.some((tool) => tool.type === "function" && tool.function.name === name)) return undefined;
   return noSuchTool(`function '${name}'`);
 }
+
+/** Why stored calls cannot be done: this deployment serves no tool of the type any more. */
+export const unservedError = (type: Tool["type"]): RunError => (type === CODE ? CODE_IS_OFF : SERVER_ERROR);
 
 const CODE = "code_interpreter";
 

@@ -5,11 +5,11 @@
 import { countTokens } from "../model/tokens.ts";
 import type { ModelTrouble } from "../model/trouble.ts";
 import type { Usage } from "../resources/common.ts";
-import { SERVER_ERROR } from "../resources/run.ts";
+import { type RunError, SERVER_ERROR } from "../resources/run.ts";
 import type { MessageDoc, ReservedIds, RunDoc, StepDoc } from "../store/documents.ts";
 import { StoreTrouble } from "../store/trouble.ts";
 import { beat } from "./checkpoint.ts";
-import { exhaustedBudget, impossibleChoice } from "./context.ts";
+import { exhaustedBudget, impossibleChoice, unservedError } from "./context.ts";
 import { type Context, readContext } from "./context-window.ts";
 import { STOPPING } from "./drives.ts";
 import type { Engine } from "./engine.ts";
@@ -115,7 +115,7 @@ function settle(
     case "hosted":
       return goOn(engine, owned, turn, outcome.work);
     case "wait":
-      return releaseRun(engine, owned, turn, { reason: "files", delay: outcome.delay }, hosting.after);
+      return releaseRun(engine, owned, turn, { reason: "waits", delay: outcome.delay }, hosting.after);
     case "trouble":
       return settleTrouble(engine, owned, turn, outcome.trouble, hosting.after);
     case "repeat-later":
@@ -145,7 +145,7 @@ async function outcomeUnder(
   const exhausted = isPending ? undefined : exhaustedBudget(owned.run);
   if (exhausted !== undefined) return { kind: "ending", ending: { status: "incomplete", reason: exhausted } };
   if (owned.run.internal.snapshot_missing) throw new Error("the run's instructions and tools are gone");
-  const error = isPending ? undefined : impossibleChoice(owned.run, hosting.toolset);
+  const error = isPending ? unservedIn(turn) : impossibleChoice(owned.run, hosting.toolset);
   if (error !== undefined) return { kind: "ending", ending: { status: "failed", error } };
   const heartbeat = new Heartbeat(HEARTBEAT, beat(engine, owned, turn, stop));
   let outcome: Outcome;
@@ -161,6 +161,11 @@ async function outcomeUnder(
   // What was complete when this process was told to stop is written: it need not be asked for again.
   if (reason === STOPPING && outcome.kind !== "lost") return outcome;
   return reason ?? outcome;
+}
+
+/** Why the stored calls of a turn cannot be done, if so: the app was redeployed without their tool since. */
+function unservedIn({ unserved }: Turn): RunError | undefined {
+  return unserved === undefined ? undefined : unservedError(unserved.type);
 }
 
 /** Asks the model, in place again while that is this driver's way; any outcome will do once `signal` is aborted. */

@@ -3,7 +3,6 @@
  * (docs/architecture.md, "Hosted tools"). A run without them reads and writes nothing here.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ModelTrouble } from "../model/trouble.ts";
 import { type RunError, SERVER_ERROR } from "../resources/run.ts";
 import type { DeletedThreadDoc, StepDoc, ThreadDoc } from "../store/documents.ts";
 import { retryTrouble, StoreTrouble } from "../store/trouble.ts";
@@ -22,6 +21,7 @@ import {
   type Readiness,
   type ThreadChanges,
   ToolTrouble,
+  type Trouble,
 } from "./tools/hosted-tool.ts";
 import { Toolset } from "./tools/toolset.ts";
 import { type HostedWork, NO_WORK, together, workOf } from "./tools/work.ts";
@@ -30,6 +30,12 @@ import type { Turn } from "./turn.ts";
 /** How long a run waits before it looks again whether what it is to use is ready. Milliseconds. */
 const SHORTEST_WAIT = 1_000;
 const LONGEST_WAIT = 2_000;
+
+/** The same for a place for its calls: longer the longer it has waited. Milliseconds. */
+const WAIT_BY_AGE = 0.25;
+const LONGEST_WAIT_FOR_PLACE = 10_000;
+
+type Waiting = Extract<Outcome, { kind: "wait" }>;
 
 export class Hosting {
   readonly #engine: Engine;
@@ -50,10 +56,17 @@ export class Hosting {
     if (this.toolset.isEmpty || this.#thread !== undefined) return undefined;
     for (;;) {
       const outcome = await this.#look();
-      if (outcome?.kind !== "wait" || !this.#engine.retriesInPlace) return outcome;
-      await sleep(outcome.delay, undefined, { signal }).catch(() => undefined);
-      if (signal.aborted) return { kind: "lost" };
+      if (outcome?.kind !== "wait") return outcome;
+      const stopped = await this.#wait(outcome, signal);
+      if (stopped !== undefined) return stopped;
     }
+  }
+
+  /** Waits where a client listens; else the run's next driver is to look again. Undefined when the time is over. */
+  async #wait(outcome: Waiting, signal: AbortSignal): Promise<Outcome | undefined> {
+    if (!this.#engine.retriesInPlace) return outcome;
+    await sleep(outcome.delay, undefined, { signal }).catch(() => undefined);
+    return signal.aborted ? { kind: "lost" } : undefined;
   }
 
   async #look(): Promise<Outcome | undefined> {
@@ -122,7 +135,7 @@ export class Hosting {
     }
     const works: HostedWork[] = [];
     for (const [tool, asked] of calls) {
-      const done = await this.#patiently(() => this.#workOf(tool, asked, turn, signal), signal);
+      const done = await this.#patiently(() => this.#workOf(tool, asked, turn, signal), turn, signal);
       if ("kind" in done) return done;
       works.push(done);
     }
@@ -155,22 +168,33 @@ export class Hosting {
     return this.#thread;
   }
 
-  async #patiently(work: () => Promise<HostedWork | ModelTrouble>, signal: AbortSignal): Promise<HostedWork | Outcome> {
+  async #patiently(
+    work: () => Promise<HostedWork | Trouble>,
+    turn: Turn,
+    signal: AbortSignal,
+  ): Promise<HostedWork | Outcome> {
     for (;;) {
       const done = signal.aborted ? undefined : await work();
       if (done === undefined || signal.aborted) return { kind: "lost" };
       if (!("error" in done)) return done;
-      const outcome = await beforeRetry(this.#engine, this.#owned, done, signal);
+      const outcome = done.isFull
+        ? await this.#wait(this.#forPlace(turn, done), signal)
+        : await beforeRetry(this.#engine, this.#owned, done, signal);
       if (outcome !== undefined) return outcome;
     }
   }
 
-  async #workOf(
-    tool: HostedTool,
-    asked: AskedCall[],
-    turn: Turn,
-    signal: AbortSignal,
-  ): Promise<HostedWork | ModelTrouble> {
+  /** That all places are taken is no failed attempt: the run waits until it expires. */
+  #forPlace(turn: Turn, { retryAfter }: Trouble): Waiting {
+    const now = this.#engine.now();
+    const began = (turn.toolCalls?.step.created_at ?? 0) * 1_000;
+    const usual = Math.min((now - began) * WAIT_BY_AGE, LONGEST_WAIT_FOR_PLACE);
+    const delay = Math.max(retryAfter ?? usual, SHORTEST_WAIT);
+    const { expires_at: end } = this.#owned.run;
+    return { kind: "wait", delay: end === null ? delay : Math.max(0, Math.min(delay, end * 1_000 - now)) };
+  }
+
+  async #workOf(tool: HostedTool, asked: AskedCall[], turn: Turn, signal: AbortSignal): Promise<HostedWork | Trouble> {
     const thread = this.#read();
     try {
       const results = await tool.run(this.#use(thread), asked, signal);
@@ -203,9 +227,9 @@ const TOO_MANY_TURNS: RunError = {
 };
 
 /** What is not told, since the drive is stopped. */
-const INTERRUPTED: ModelTrouble = { error: SERVER_ERROR, retryable: true, retryAfter: undefined };
+const INTERRUPTED: Trouble = { error: SERVER_ERROR, retryable: true, retryAfter: undefined };
 
-function troubleOf(error: unknown): ModelTrouble | undefined {
+function troubleOf(error: unknown): Trouble | undefined {
   if (error instanceof ToolTrouble) return error.trouble;
   if (!(error instanceof StoreTrouble)) return undefined;
   return { error: SERVER_ERROR, retryable: true, retryAfter: undefined };

@@ -10,7 +10,7 @@ export type Outcome =
   | { kind: "calls"; work: HostedWork }
   /** the model called hosted tools only, and they are done */
   | { kind: "hosted"; work: HostedWork }
-  /** files that the run is to search are not ready yet; `delay` in milliseconds */
+  /** files that the run is to search are not ready yet, or its calls have no place; `delay` in milliseconds */
   | { kind: "wait"; delay: number }
   /** the model's call failed */
   | { kind: "trouble"; trouble: ModelTrouble }

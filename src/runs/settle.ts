@@ -108,12 +108,13 @@ export async function pauseRun(engine: Engine, owned: OwnedRun, turn: Turn, work
  * - "model": its call failed and is repeated after `delay`
  * - "stopping": this process is being stopped; the next driver goes on at once
  * - "store": the context could not be read, so the model was not asked; repeated after `delay`
- * - "files": files that it is to search are not ready yet, so the model was not asked; looked at again after `delay`
+ * - "waits": files that it is to search are not ready yet, so the model was not asked; or there is no session for its
+ *   code. Looked at again after `delay`
  *
  * Only the first one counts as an attempt. `delay` in milliseconds.
  */
 export interface Release {
-  reason: "model" | "stopping" | "store" | "files";
+  reason: "model" | "stopping" | "store" | "waits";
   delay: number;
 }
 
@@ -131,7 +132,7 @@ export async function releaseRun(
   const documents = owned.run.internal.pending === undefined ? turn.documents : [];
   const release = (run: RunDoc) => {
     const next = released(withOpen(run, documents), due, reason !== "model");
-    return reason === "files" ? { ...next, internal: { ...next.internal, waited: run.started_at } } : next;
+    return reason === "waits" ? { ...next, internal: { ...next.internal, waited: run.started_at } } : next;
   };
   // What has been said is stored with what was told of it: if the run ends before the next attempt, it ends too.
   const result = await owned.write(release, { documents, thread, patience: whileAlive(engine, owned.run) });

@@ -6,7 +6,7 @@ import type { AnswerPiece, CallPiece, FinishReason, ReportedUsage } from "../mod
 import { NO_USAGE, type Usage } from "../resources/common.ts";
 import { randomId } from "../resources/ids.ts";
 import { MAX_TOOL_CALLS } from "../resources/limits.ts";
-import { type FunctionToolCall, isFunctionCall, type StepDetails } from "../resources/step.ts";
+import { type FunctionToolCall, type HostedToolCall, isFunctionCall, type StepDetails } from "../resources/step.ts";
 import type { MessageDoc, ReservedIds, RunDoc, StepDoc } from "../store/documents.ts";
 import type { SortedCall } from "./calls.ts";
 import type { Marker } from "./citations.ts";
@@ -150,6 +150,11 @@ export class Turn {
   /** The calls that hosted tools are to do, by tool. */
   get hostedCalls(): Map<HostedTool, AskedCall[]> {
     return this.#called.hosted;
+  }
+
+  /** A restored call that no tool of this deployment does any more, if there is one. */
+  get unserved(): HostedToolCall | undefined {
+    return this.#called.unserved;
   }
 
   /** The calls are to be stored before they are done. */

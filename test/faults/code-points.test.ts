@@ -203,7 +203,8 @@ async function expectOneEnd({ point, scene, id }: Begun): Promise<void> {
 
 /** CODE_FAULTS=all tries them all. */
 const SERVER_FAULTS: [what: string, rule: object][] = [
-  ["full", { fault: "404", times: 2 }],
+  // For longer than a call has attempts.
+  ["full", { fault: "404", times: 6 }],
   ["losing its answer", { fault: "500", when: "after", times: 1 }],
   ["talking nonsense", { fault: "garbage", times: 1 }],
   ["busy", { fault: "429", ms: 200, times: 2 }],

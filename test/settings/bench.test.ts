@@ -22,7 +22,7 @@ beforeAll(async () => {
   buildIfStale();
   folder = await mkdtemp(path.join(tmpdir(), "threadkeep-bench-"));
   const outputs = await Promise.all(
-    ["ttft", "cost", "capacity"].map(async (name) => {
+    ["ttft", "cost", "capacity", "code-runs"].map(async (name) => {
       const json = path.join(folder, `${name}.json`);
       const { stdout } = await bench("--quick", "--only", name, "--json", json);
       return { stdout, results: readResults(json) };
@@ -78,6 +78,20 @@ test("the time to the first token is compared with the model's own", () => {
   const [, models] = times.get("direct, model delay 300 ms") ?? [];
   expect(models).toBeGreaterThanOrEqual(300);
   expect(ours).toBeGreaterThan(Number(models));
+});
+
+test("a run with code is timed from the model's last token, through its cancel, and against the model's own pace", () => {
+  const times = rowsOf("code-runs", "Code in runs");
+  const p50 = (name: string) => Number(times.get(name)?.[1]);
+  for (const turn of ["first turn of a run", "second turn"]) {
+    expect(p50(`${turn}: end of the model's answer to completed step`)).toBeGreaterThan(0);
+    expect(p50(`${turn}: last piece of code to completed step`)).toBeGreaterThan(0);
+  }
+  expect(p50("cancel to the end of the session's process")).toBeGreaterThan(0);
+  // A hundred pieces, one in 20 ms: the model's server writes them by the clock.
+  for (const way of ["model asked directly", "through Threadkeep"]) {
+    expect(p50(`first to last piece of code, ${way}`)).toBeGreaterThan(1_000);
+  }
 });
 
 test("tables and goals are printed, and can be put into the documentation", async () => {

@@ -4,7 +4,7 @@ import { isFunctionCall } from "../../resources/step.ts";
 import type { HostedRecord, RunDoc, StepDoc } from "../../store/documents.ts";
 import { CallSorter, type SortedCall } from "../calls.ts";
 import type { CodeStream } from "../code-stream.ts";
-import type { AskedCall, DoneCall, HostedTool } from "./hosted-tool.ts";
+import type { AskedCall, DoneCall, HostedTool, PastCall } from "./hosted-tool.ts";
 import type { Toolset } from "./toolset.ts";
 
 export class Called {
@@ -14,6 +14,8 @@ export class Called {
   /** of the calls whose code clients see while it is written */
   readonly #codes = new Map<SortedCall, CodeStream>();
   #isStored = false;
+  /** stored calls that no tool of this deployment does: they stay as they are */
+  readonly #unserved = new Map<string, PastCall>();
   readonly sorter = new CallSorter();
 
   constructor(run: RunDoc, toolset: Toolset) {
@@ -45,8 +47,16 @@ export class Called {
   /** As the step shows them. */
   get all(): ToolCall[] {
     return this.sorter.told.map(
-      (call) => this.#done.get(call.told?.id ?? "")?.call ?? this.opened(call) ?? plain(call),
+      (call) =>
+        (this.#done.get(call.told?.id ?? "") ?? this.#unserved.get(call.told?.id ?? ""))?.call ??
+        this.opened(call) ??
+        plain(call),
     );
+  }
+
+  /** A stored call that no tool of this deployment does, if there is one. */
+  get unserved(): HostedToolCall | undefined {
+    return [...this.#unserved.values()][0]?.call;
   }
 
   /** Those that hosted tools are to do, by tool. */
@@ -75,7 +85,7 @@ export class Called {
 
   /** What the model is to read of the calls that are done; once they are stored, of those as well that are not. */
   get records(): HostedRecord[] {
-    return [...this.hosted].flatMap(([tool, calls]) =>
+    const served = [...this.hosted].flatMap(([tool, calls]) =>
       calls.flatMap((call) => {
         const done = this.#done.get(call.id);
         if (done === undefined && !this.#isStored) return [];
@@ -84,6 +94,7 @@ export class Called {
         return [{ ...call, arguments: written, ...done?.record }];
       }),
     );
+    return [...served, ...[...this.#unserved.values()].map(({ record }) => record)];
   }
 
   /** What code has put out, with the places of its call and of the output. */
@@ -95,14 +106,17 @@ export class Called {
     );
   }
 
-  /** The calls of a stored step, as they were when it was stored. Throws if there is one that no tool of today does. */
+  /** The calls of a stored step, as they were when it was stored. Throws if one is stored without its record. */
   restore({ step_details: details, internal }: StepDoc): void {
     this.#isStored = true;
     for (const call of details.type === "tool_calls" ? details.tool_calls : []) {
       const record = internal.hosted?.find(({ id }) => id === call.id);
       const name = isFunctionCall(call) ? call.function.name : (record?.name ?? "");
       const tool = this.#toolset.named(name);
-      if (!isFunctionCall(call) && tool === undefined) throw new Error(`a stored call of ${call.type} has no tool`);
+      if (!isFunctionCall(call) && record === undefined) throw new Error(`a stored call of ${call.type} has no record`);
+      if (!isFunctionCall(call) && record !== undefined && tool === undefined) {
+        this.#unserved.set(call.id, { call, record });
+      }
       const written = isFunctionCall(call) ? call.function.arguments : (tool?.written?.(call) ?? record?.arguments);
       this.newCode(this.sorter.restore(call.id, name, written ?? ""), written ?? "");
     }

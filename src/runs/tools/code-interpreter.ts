@@ -41,7 +41,7 @@ export class CodeInterpreter implements HostedTool {
   readonly #kept = new Set<string>();
   #uploads: FileDoc[] = [];
   #told: ToldFile[] = [];
-  #packages: readonly string[] = [];
+  #packages: readonly string[] | undefined;
   /** of the thread, as this drive has changed it */
   #state: CodeSessionState | undefined;
   #isSaved = true;
@@ -211,7 +211,7 @@ const codeIn = (call: HostedToolCall): string => (call.type === "code_interprete
 /** What is wrong with the sessions is the operator's business: the log has it. */
 const troubleOf = (error: CodeTrouble): ToolTrouble =>
   new ToolTrouble(
-    { error: SERVER_ERROR, retryable: error.retryable, retryAfter: error.retryAfter },
+    { error: SERVER_ERROR, retryable: error.retryable, retryAfter: error.retryAfter, isFull: error.isFull },
     error.details,
     error,
   );

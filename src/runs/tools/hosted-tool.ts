@@ -99,13 +99,19 @@ export interface HostedTool {
   run(use: HostedUse, calls: AskedCall[], signal: AbortSignal): Promise<HostedResults>;
 }
 
-/** A tool could not do its work, in terms of what to do about it. */
+/** What went wrong with a tool, in terms of what to do about it. */
+export interface Trouble extends ModelTrouble {
+  /** Nothing is wrong but that its work has no place now: the run waits for one, for as long as it may last. */
+  isFull?: boolean;
+}
+
+/** A tool could not do its work. */
 export class ToolTrouble extends Error {
-  readonly trouble: ModelTrouble;
+  readonly trouble: Trouble;
   /** for the log: without a word of a user's or a key */
   readonly details: Details;
 
-  constructor(trouble: ModelTrouble, details: Details = {}, cause?: unknown) {
+  constructor(trouble: Trouble, details: Details = {}, cause?: unknown) {
     super(trouble.error.message, { cause });
     this.name = "ToolTrouble";
     this.trouble = trouble;

@@ -194,7 +194,7 @@ test("a full pool is trouble that passes; a wrong key is not", async () => {
   const full = Array.from({ length: 4 }, () => sessions.open({ id: randomUUID() }));
   const ends = await Promise.allSettled(full.map((session) => cell(session, "1")));
   expect(ends.filter(({ status }) => status === "rejected")).toMatchObject([
-    { reason: { name: "CodeTrouble", retryable: true, details: { status: 404 } } },
+    { reason: { name: "CodeTrouble", retryable: true, isFull: true, details: { status: 404 } } },
   ]);
   await Promise.all(full.map((session) => session.discard()));
 
@@ -204,8 +204,30 @@ test("a full pool is trouble that passes; a wrong key is not", async () => {
     retryable: false,
     details: { status: 401, hint: expect.stringContaining("Azure ContainerApps Session Executor") },
   });
-  expect(await stranger.packages()).toEqual([]);
+  expect(await stranger.packages()).toBeUndefined();
+  // This one tells: it has none.
+  expect(await sessions.packages()).toEqual([]);
 });
+
+test("404 of an address that has never served anything is no full pool", async () => {
+  const code = { endpoint: `${server.endpoint}/nowhere`, key: KEY, timeout: 60 };
+  const lost = new DynamicSessions({ code, managedIdentityClientId: undefined, hasIdentityEndpoint: false });
+  await expect(cell(lost.open({ id: randomUUID() }), "1")).rejects.toMatchObject({
+    ...{ retryable: true, isFull: false },
+    details: { status: 404, hint: expect.stringContaining("CODE_SESSIONS_ENDPOINT") },
+  });
+});
+
+test.each([
+  ["429", true],
+  ["503", false],
+] as const)("whether a pool that answers %s is full: %s", (fault, isFull) =>
+  withSession(async (session, identifier) => {
+    server.behave([{ fault, operations: ["execute"], identifier, times: 1 }]);
+    await expect(cell(session, "1")).rejects.toMatchObject({ retryable: true, isFull });
+    server.behave([]);
+  }),
+);
 
 describe("with the app's identity", () => {
   beforeAll(() => {

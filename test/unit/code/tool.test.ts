@@ -23,7 +23,7 @@ const file = (path: string, more: Partial<ToldFile> = {}): ToldFile => ({
 });
 
 test("the model is offered a function with one text, and told what it may count on", () => {
-  const { description, parameters } = codeTool({ timeout: 60, packages: [], files: [] });
+  const { description, parameters } = codeTool({ timeout: 60, packages: undefined, files: [] });
   expect(parameters).toMatchObject({
     properties: { code: { type: "string" } },
     required: ["code"],
@@ -46,6 +46,17 @@ test("of a pool's hundreds of libraries those are named that code of models uses
   ];
   const { description } = codeTool({ timeout: 5, packages, files: [] });
   expect(description).toMatch(/Available: the standard library, numpy, pandas, scikit-learn\.$/);
+});
+
+test("the model does not plan on libraries that a pool is known not to have", () => {
+  const descriptionWith = (packages: string[] | undefined) => codeTool({ timeout: 5, packages, files: [] }).description;
+  expect(descriptionWith([])).toMatch(/Available: the standard library; no numpy, no pandas, no matplotlib\.$/);
+  expect(descriptionWith([])).toContain("the value of the last expression, if it has a _repr_png_ method");
+  expect(descriptionWith([])).not.toContain("Matplotlib figures");
+  expect(descriptionWith(["numpy"])).not.toContain("Matplotlib figures");
+  expect(descriptionWith(["matplotlib"])).toContain("Matplotlib figures");
+  // It did not tell: then it is one like Azure's.
+  expect(descriptionWith(undefined)).toContain("Matplotlib figures");
 });
 
 describe("the list of files", () => {

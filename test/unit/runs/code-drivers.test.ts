@@ -2,13 +2,16 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Turn } from "../../../local/model/turn.ts";
 import { CodeTrouble } from "../../../src/code/session.ts";
+import type { Tool } from "../../../src/resources/common.ts";
 import { advance } from "../../../src/runs/advance.ts";
 import { cancelRun } from "../../../src/runs/commands.ts";
 import { Drives } from "../../../src/runs/drives.ts";
 import {
   BEGINNING,
+  CODE,
   CodeWorld,
   codeCalls,
+  FUNCTION,
   logOf,
   MESSAGE,
   MESSAGE_END,
@@ -23,6 +26,9 @@ import {
 import { until } from "./engine-world.ts";
 import { ran } from "./sandbox.ts";
 
+const MIXED: Tool[] = [CODE, FUNCTION];
+const BOTH = [{ id: "call_f", name: "lookup", arguments: {} }, ...(python("a").toolCalls ?? [])];
+
 let world: CodeWorld;
 beforeAll(async () => {
   world = await CodeWorld.start();
@@ -31,8 +37,8 @@ afterAll(() => world.stop());
 
 describe("between the model's call and the batch", () => {
   /** A background run whose code waits; resolves when it does. */
-  async function running(turns: Turn[]) {
-    const scene = await world.ask(turns);
+  async function running(turns: Turn[], tools?: Tool[]) {
+    const scene = await world.ask(turns, tools);
     const gate = Promise.withResolvers<void>();
     world.sandbox.gate = gate.promise;
     const engine = { ...world.base.engine, drives: new Drives() };
@@ -88,6 +94,45 @@ describe("between the model's call and the batch", () => {
     expect(new Set(world.sandbox.ran.map(({ id, session }) => id + session)).size).toBe(1);
     await expectOnce(scene, run.id);
   });
+
+  test.each<[string, string | undefined, Turn, Tool[]]>([
+    ["alone", undefined, python("a"), [CODE]],
+    ["with text before and a function beside them", "Let me see.", { text: "Let me see.", toolCalls: BOTH }, MIXED],
+  ])(
+    "calls that no tool of this deployment does any more, %s, fail with their run as they were written",
+    async (_, said, turn, tools) => {
+      const { scene, asked, run, job, engine, gate, driven } = await running([turn, { text: "Done." }], tools);
+      const [before] = (await stepsOf(scene, run.id)).slice(-1);
+      await engine.drives.stop();
+      await driven;
+      gate.resolve();
+      // Redeployed without CODE_SESSIONS_ENDPOINT.
+      await advance({ ...world.base.engine, hosted: [] }, { ...job, look: true });
+      const error = { code: "server_error", message: "The code interpreter is not set up on this deployment." };
+      const ended = await asked.read(run.id);
+      expect(ended).toMatchObject({ status: "failed", last_error: error, internal: { open: [], turns: 1 } });
+      expect(ended.internal).not.toHaveProperty("pending");
+      expect((await threadOf(scene)).internal.active_run).toBeNull();
+      const steps = await stepsOf(scene, run.id);
+      const [step] = steps.slice(-1);
+      expect(step).toMatchObject({
+        status: "failed",
+        last_error: error,
+        usage: { total_tokens: ended.usage?.total_tokens },
+      });
+      expect(step?.step_details).toEqual(before?.step_details);
+      expect(codeCalls(step)).toMatchObject([{ code_interpreter: { input: "a", outputs: [] } }]);
+      expect(
+        (await messagesOf(scene))
+          .slice(1)
+          .map(({ status, content: [part] }) => [status, part?.type === "text" && part.text.value]),
+      ).toEqual(said === undefined ? [] : [["completed", said]]);
+      expect(asked.calls()).toBe(1);
+      const names = (await logOf(scene, ended)).map(({ event }) => event);
+      expect(names.slice(-2)).toEqual(["thread.run.step.failed", "thread.run.failed"]);
+      expect(names.filter((name) => name === "thread.run.step.created")).toHaveLength(steps.length);
+    },
+  );
 
   test("a driver that dies leaves the calls to the next one; what had run is not run again", async () => {
     const { scene, asked, run, job, driven, gate } = await running([
@@ -201,7 +246,11 @@ describe("between the model's call and the batch", () => {
 });
 
 describe("trouble with the sessions", () => {
-  const busy = (retryAfter?: number) => new CodeTrouble("the pool is full", { retryable: true, retryAfter });
+  const busy = (retryAfter?: number) => new CodeTrouble("the pool is broken", { retryable: true, retryAfter });
+  const full = (retryAfter?: number) =>
+    new CodeTrouble("the pool is full", { retryable: true, isFull: true, retryAfter });
+  /** More than a call has attempts. */
+  const LONG = 6;
 
   test("is tried again where a client listens, without asking the model again", async () => {
     const scene = await world.ask([python("a"), { text: "Done." }]);
@@ -240,6 +289,69 @@ describe("trouble with the sessions", () => {
     const known = (await threadOf(scene)).internal.code_session?.id;
     expect(known).toBe(sandbox.prepared.at(-1)?.session);
     expect(known).not.toBe(sandbox.ran[0]?.session);
+  });
+
+  test("that is only a full pool is waited for where a client listens, for longer than there are attempts", async () => {
+    const scene = await world.ask([python("a"), { text: "Done." }]);
+    world.sandbox.troubles = Array.from({ length: LONG }, () => full(1));
+    const { run, events } = await world.stream(scene);
+    expect(run).toMatchObject({ status: "completed", internal: { turns: 2 } });
+    expect(world.sandbox.ran).toHaveLength(1);
+    expect(scene.asked.calls()).toBe(2);
+    expect(await logOf(scene, run)).toEqual(events);
+  });
+
+  test("that is only a full pool gives a background run back with its attempts, until there is a place", async () => {
+    const scene = await world.ask([python("a"), { text: "Done." }]);
+    world.sandbox.troubles = [full(4_000), ...Array.from({ length: LONG - 1 }, () => full())];
+    const before = Date.now();
+    const { run, job } = await world.work(scene);
+    expect(run).toMatchObject({ status: "in_progress", internal: { lease: null, pending: "tools", attempts: 0 } });
+    expect(run.internal.due).toBeGreaterThanOrEqual(before + 4_000);
+    // Before that, no wake-up brings the run another driver.
+    await advance(world.base.engine, { ...job, look: true });
+    expect(world.sandbox.troubles).toHaveLength(LONG - 1);
+    await until(async () => {
+      await advance(world.base.engine, { ...job, look: true });
+      return (await scene.asked.read(run.id)).status === "completed";
+    });
+    expect(scene.asked.calls()).toBe(2);
+    expect(world.sandbox.ran).toHaveLength(1);
+    const names = (await logOf(scene, await scene.asked.read(run.id))).map(({ event }) => event);
+    expect(short(names)).toEqual([
+      ...[...BEGINNING, ...STEP, "thread.run.step.delta", "thread.run.step.completed"],
+      ...[...MESSAGE, "thread.message.delta", ...MESSAGE_END, "thread.run.completed"],
+    ]);
+  });
+
+  test("that is only a full pool ends the run when it expires, however long the pool asks to wait", async () => {
+    const scene = await world.ask([python("a")]);
+    world.sandbox.troubles = Array.from({ length: 1_000 }, () => full(600_000));
+    const { asked, answering } = scene;
+    const { run, job } = await asked.start({}, { assistant: answering, now: Date.now() - 597_000 });
+    await advance(world.base.engine, job);
+    const waiting = await asked.read(run.id);
+    expect(waiting).toMatchObject({ status: "in_progress", internal: { pending: "tools", lease: null } });
+    expect(waiting.internal.due).toBeLessThan((waiting.expires_at ?? 0) * 1000 + 5_000);
+    await until(async () => {
+      await advance(world.base.engine, { ...job, look: true });
+      return (await asked.read(run.id)).status === "expired";
+    });
+    expect(await stepsOf(scene, run.id)).toMatchObject([{ status: "expired" }]);
+    expect((await threadOf(scene)).internal.active_run).toBeNull();
+    expect(world.sandbox.ran).toEqual([]);
+  });
+
+  test("that is only a full pool keeps no client from cancelling the run", async () => {
+    const scene = await world.ask([python("a")]);
+    world.sandbox.troubles = [full(60_000)];
+    const { run, job } = await world.work(scene);
+    const { asked } = scene;
+    await cancelRun(world.base.engine, { partition: asked.partition, threadId: asked.threadId, runId: run.id });
+    await advance(world.base.engine, { ...job, look: true });
+    expect(await asked.read(run.id)).toMatchObject({ status: "cancelled" });
+    expect(await stepsOf(scene, run.id)).toMatchObject([{ status: "cancelled" }]);
+    expect(world.sandbox.ran).toEqual([]);
   });
 
   test("that stays ends run and step", async () => {
