@@ -70,7 +70,7 @@ const PRICES: Break[] = [
       editAt(
         "tools/first-hour/checks/prices.ts",
         "unless(large.etag))).requestCharge, 2.5]",
-        "unless(large.etag))).requestCharge, 25]",
+        "unless(large.etag))).requestCharge, 250]",
       ),
     ],
     { caughtBy: FIRST_HOUR, named: "a look that costs as much" },

@@ -70,7 +70,7 @@ export const CODE_BREAKS: Break[] = [
         "session.run({ id: call.id, code, timeout }",
       ),
     ],
-    { caughtBy: "test/unit/runs/code-turns.test.ts" },
+    { caughtBy: "test/unit/runs/code-turns.test.ts", named: "keeps one session for its thread" },
   ),
   of(
     9,
