@@ -13,10 +13,10 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, uti
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { PROJECT } from "../../e2e/build.ts";
-import { BREAKS, type Break, type Edit, PROMISES } from "./breaks.ts";
+import { type Break, type Edit, PROMISES } from "./break.ts";
+import { BREAKS } from "./breaks.ts";
 
 const { RUNS = "60", SEEDS = "1,2", QUIET = "45", CHECK, PROMISE } = process.env;
-const CAMPAIGN = "a campaign";
 /** Sieges are longer than a lease: so a driver cannot renew its own before they are over. */
 const CAMPAIGN_ENV = { RUNS, QUIET, LANES: "30", PEACE: "700", LOST: "0.02", SIEGE: "7", PATIENCE: "4" };
 
@@ -31,31 +31,39 @@ const copy = copyProject();
 try {
   const fitting = chosen.filter(fits);
   if (CHECK === undefined) {
-    const tests = new Set(fitting.map(testOf));
-    const usable = [...tests].filter(passesUnbroken);
-    for (const broken of fitting) if (usable.includes(testOf(broken))) tryOut(broken);
+    const tests = new Map(fitting.map((broken) => [nameOf(testOf(broken)), testOf(broken)]));
+    const usable = [...tests].filter(([, test]) => passesUnbroken(test)).map(([name]) => name);
+    for (const broken of fitting) if (usable.includes(nameOf(testOf(broken)))) tryOut(broken);
   }
 } finally {
   rmSync(copy, { recursive: true });
 }
 
-function testOf({ caughtBy = CAMPAIGN }: Break): string {
-  return caughtBy;
+/** A test file, or some of the tests in it; undefined is a campaign. */
+type Test = { file: string; named: string | undefined } | undefined;
+
+function testOf({ caughtBy, named }: Break): Test {
+  return caughtBy === undefined ? undefined : { file: caughtBy, named };
+}
+
+function nameOf(test: Test): string {
+  if (test === undefined) return "a campaign";
+  return test.named === undefined ? test.file : `${test.file}: ${test.named}`;
 }
 
 /** A break that no longer fits the code must not pass for one that was tried. */
 function fits({ what, edits }: Break): boolean {
   const misfit = edits.find(({ file, from }) => !sourceOf(file)?.includes(from));
   if (misfit === undefined) return true;
-  console.log(`DOES NOT FIT: ${what}\n    src/${misfit.file} has no ${misfit.from}`);
+  console.log(`DOES NOT FIT: ${what}\n    ${misfit.file} has no ${misfit.from}`);
   process.exitCode = 1;
   return false;
 }
 
-function passesUnbroken(test: string): boolean {
+function passesUnbroken(test: Test): boolean {
   const complaint = complaintOf(test, [1]);
   if (complaint === undefined) return true;
-  console.log(`FAILS UNBROKEN: ${test}\n    ${complaint}`);
+  console.log(`FAILS UNBROKEN: ${nameOf(test)}\n    ${complaint}`);
   process.exitCode = 1;
   return false;
 }
@@ -66,7 +74,7 @@ function tryOut(broken: Break): void {
   try {
     for (const each of edits) apply(each);
     const complaint = complaintOf(testOf(broken), SEEDS.split(",").map(Number));
-    const about = `${what} (${PROMISES[promise]}; ${testOf(broken)})`;
+    const about = `${what} (${PROMISES[promise]}; ${nameOf(testOf(broken))})`;
     if (complaint !== undefined) console.log(`caught: ${about}\n    ${complaint}`);
     else console.log(`NOT CAUGHT: ${about}${elusive === undefined ? "" : `: ${elusive}`}`);
     if (complaint === undefined && elusive === undefined) process.exitCode = 1;
@@ -83,15 +91,17 @@ function apply({ file, from, to }: Edit): void {
 }
 
 /** What the test says of the copy as it is now, undefined if it passes. An app that does not start is noticed, too. */
-function complaintOf(test: string, seeds: number[]): string | undefined {
+function complaintOf(test: Test, seeds: number[]): string | undefined {
   // A break may well make a name unused: types are not its business.
   node("node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json", "--noCheck");
   // The tests compile the app unless it is newer than its sources.
   utimesSync(path.join(copy, "dist/.tsbuildinfo"), new Date(), new Date());
-  if (test !== CAMPAIGN) {
-    const { status, stdout } = node("node_modules/vitest/vitest.mjs", "run", test, "--no-color");
-    if (stdout.includes("No test files found")) return `there is no ${test}`;
-    return status === 0 ? undefined : firstLine(stdout, /^ *(?:×|FAIL|AssertionError|Error)/m);
+  if (test !== undefined) {
+    const some = test.named === undefined ? [] : ["--testNamePattern", test.named];
+    const { status, stdout } = node("node_modules/vitest/vitest.mjs", "run", test.file, ...some, "--no-color");
+    if (stdout.includes("No test files found")) return `there is no ${test.file}`;
+    // A failing set-up has no test to name.
+    return status === 0 ? undefined : firstLine(stdout, /^ *×/m.test(stdout) ? /^ *×/m : /^\w*Error/m);
   }
   for (const seed of seeds) {
     const { status, stdout } = nodeWith({ ...CAMPAIGN_ENV, SEEDS: String(seed) }, "test/faults/harness/main.ts");
@@ -116,7 +126,7 @@ function nodeWith(env: Record<string, string>, ...args: string[]): { status: num
 }
 
 function fileOf(file: string): string {
-  return path.join(copy, "src", file);
+  return path.join(copy, file);
 }
 
 function sourceOf(file: string): string | undefined {

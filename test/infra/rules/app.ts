@@ -1,4 +1,6 @@
 /** What Flex Consumption takes, and how the app and its host sign in. */
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
 import type { Snapshot } from "../snapshot.ts";
 import { every, everyIs, isFilled, oneOf, type Rule, TYPES } from "./rule.ts";
 
@@ -18,6 +20,14 @@ const IN_VAULT = /@Microsoft\.KeyVault\(/;
 
 const SCALE = "properties.functionAppConfig.scaleAndConcurrency";
 const STORAGE = "properties.functionAppConfig.deployment.storage";
+
+const FUNCTIONS = path.join(import.meta.dirname, "../../../functions");
+
+/** The scale groups beside `http`: each function that no request calls is one. */
+const GROUPS = readdirSync(FUNCTIONS)
+  .map((file) => readFileSync(path.join(FUNCTIONS, file), "utf8"))
+  .flatMap((source) => [...source.matchAll(/app\.(?:serviceBusQueue|timer)\("([^"]+)"/g)])
+  .map(([, name]) => `function:${name}`);
 
 function hasSettings(
   rule: string,
@@ -133,8 +143,8 @@ export const APP: Rule[] = [
     "ready instances are of groups that there are",
     TYPES.site,
     `${SCALE}.alwaysReady[].name`,
-    (name) => name === "http" || /^function:.+/.test(String(name)),
-    "run-worker",
+    (name) => name === "http" || GROUPS.includes(String(name)),
+    "function:runs-worker",
   ),
   {
     rule: "a plan with zones has two ready instances of a group, or none",
