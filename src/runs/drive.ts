@@ -154,6 +154,9 @@ async function outcomeUnder(
     const asks = () => converse(engine, owned, turn, hosting, stop.signal, window);
     outcome = unready ?? (isPending ? CALLS : await asks());
     if (outcome.kind === "calls") outcome = await hosting.work(turn, stop.signal);
+    if (outcome.kind !== "lost") turn.endText();
+    // It takes as long as the storage's trouble, and the lease must not end meanwhile.
+    if (outcome.kind !== "lost") await hosting.keep(turn, stop.signal);
   } finally {
     await heartbeat.stop();
   }

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type RunError, SERVER_ERROR } from "../resources/run.ts";
 import type { DeletedThreadDoc, StepDoc, ThreadDoc } from "../store/documents.ts";
-import { retryTrouble, StoreTrouble } from "../store/trouble.ts";
+import { type Patience, retryTrouble, StoreTrouble } from "../store/trouble.ts";
 import type { Marker } from "./citations.ts";
 import { MAX_HOSTED_TURNS } from "./context.ts";
 import type { Engine } from "./engine.ts";
@@ -108,15 +108,20 @@ export class Hosting {
 
   /**
    * Makes files of what the message links, before the batch that ends the message, so that its readers can download
-   * them. Throws `StoreTrouble`.
+   * them. Gives up once `signal` is aborted. Throws `StoreTrouble`.
    */
-  async keep(turn: Turn): Promise<void> {
+  async keep(turn: Turn, signal?: AbortSignal): Promise<void> {
     const { linked } = turn;
     const thread = this.#thread;
     if (linked.length === 0 || thread === undefined) return;
-    const patience = whileAlive(this.#engine, this.#owned.run);
-    for (const tool of this.toolset.tools) {
-      await retryTrouble(async () => tool.keep?.(linked, this.#use(thread)), undefined, patience);
+    const alive = whileAlive(this.#engine, this.#owned.run);
+    const patience: Patience = (...tried) => (signal?.aborted ? undefined : alive(...tried));
+    try {
+      for (const tool of this.toolset.tools) {
+        await retryTrouble(async () => tool.keep?.(linked, this.#use(thread)), undefined, patience);
+      }
+    } catch (error) {
+      if (!signal?.aborted) throw error;
     }
   }
 
@@ -130,7 +135,7 @@ export class Hosting {
     if (calls.length === 0) return { kind: "calls", work: NO_WORK };
     if (turns >= MAX_HOSTED_TURNS) return { kind: "ending", ending: { status: "failed", error: TOO_MANY_TURNS } };
     if (calls.some(([tool]) => tool.hasEffects)) {
-      const stopped = signal.aborted ? undefined : await this.#store(turn);
+      const stopped = signal.aborted ? undefined : await this.#store(turn, signal);
       if (stopped !== undefined) return stopped;
     }
     const works: HostedWork[] = [];
@@ -149,12 +154,12 @@ export class Hosting {
   }
 
   /** Calls that must not be done twice without need are stored before they are done. */
-  async #store(turn: Turn): Promise<Outcome | undefined> {
+  async #store(turn: Turn, signal: AbortSignal): Promise<Outcome | undefined> {
     const thread = this.#read();
     const changes = Object.assign({}, ...this.toolset.tools.map((tool) => tool.before?.(this.#use(thread)) ?? {}));
     this.#thread = { ...thread, internal: { ...thread.internal, ...changes } };
     try {
-      await this.keep(turn);
+      await this.keep(turn, signal);
       return await storeCalls(this.#engine, this.#owned, turn, changes);
     } catch (error) {
       if (!(error instanceof StoreTrouble)) throw error;

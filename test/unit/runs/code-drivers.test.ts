@@ -1,4 +1,5 @@
 /** Who does the calls that a model has written, whatever happens to their driver and their session. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Turn } from "../../../local/model/turn.ts";
 import { CodeTrouble } from "../../../src/code/session.ts";
@@ -170,6 +171,26 @@ describe("between the model's call and the batch", () => {
       {},
       { text: { value: "Done." } },
     ]);
+  });
+
+  test("a driver whose message's files cannot be kept holds its run until they can", async () => {
+    const { scene, asked, run, job, gate, driven } = await running([python("a"), { text: "sandbox:/mnt/data/o.csv" }]);
+    const { sandbox } = world;
+    sandbox.cell = () => ran("", { files: [{ path: "o.csv", size: 1 }] });
+    sandbox.contents.set("o.csv", Buffer.from("a"));
+    sandbox.hasTrouble = true;
+    gate.resolve();
+    await until(() => asked.calls() === 2);
+    // Longer than a lease.
+    await sleep(7_000);
+    const { _etag: seen } = await asked.read(run.id);
+    await advance(world.base.engine, { ...job, look: true, seen });
+    expect(asked.calls()).toBe(2);
+    expect(sandbox.made).toEqual([]);
+    sandbox.hasTrouble = false;
+    await driven;
+    expect(sandbox.made).toMatchObject([{ filename: "o.csv" }]);
+    await expectOnce(scene, run.id);
   });
 
   test("a cancelled run ends with its code as it was written; its session is discarded, and replaced", async () => {

@@ -10,6 +10,7 @@ import type {
 import type { CodeSources, GeneratedFile } from "../../../src/runs/tools/code-files.ts";
 import { CodeInterpreter } from "../../../src/runs/tools/code-interpreter.ts";
 import type { FileDoc } from "../../../src/store/documents.ts";
+import { StoreTrouble } from "../../../src/store/trouble.ts";
 
 type Done = Extract<CellResult, { kind: "done" }>;
 
@@ -42,6 +43,8 @@ export class Sandbox {
   cell: Cell = ({ code }) => ran(code);
   /** what the next calls throw, one after the other */
   troubles: unknown[] = [];
+  /** whether what the files' bytes are in is in trouble */
+  hasTrouble = false;
   /** what each call waits for */
   gate: Promise<void> = Promise.resolve();
   readonly sessions = new Map<string, Live>();
@@ -83,7 +86,10 @@ export class Sandbox {
     save: async (_tenant, id, bytes) => {
       this.blobs.set(id, bytes);
     },
-    hasBytes: async (_tenant, id) => this.blobs.has(id),
+    hasBytes: async (_tenant, id) => {
+      if (this.hasTrouble) throw new StoreTrouble("the test's files cannot be read");
+      return this.blobs.has(id);
+    },
     keep: async (_tenant, file) => {
       if (!this.blobs.has(file.id)) throw new Error(`there are no bytes of ${file.id}`);
       if (!this.made.some(({ id }) => id === file.id)) this.made.push(file);
