@@ -12,8 +12,8 @@ export interface CodeSessions {
   /** The session of a thread, which need not exist yet. Makes no request. */
   open(ref: SessionRef): CodeSession;
   /**
-   * Names of the libraries that code may import besides Python's own, asked for once; undefined if the pool did not tell.
-   * Never throws.
+   * Names of the libraries that code may import besides Python's own, asked for once; undefined if the pool did not
+   * tell. Never throws.
    */
   packages(): Promise<readonly string[] | undefined>;
 }
