@@ -57,19 +57,13 @@ export const CODE_BREAKS: Break[] = [
   of(
     9,
     "a call is answered with what other code of its name did",
-    [edit("code/driver.ts", "JSON.stringify([id, code])", "JSON.stringify([id])")],
+    [edit("code/driver.ts", "[step, id, code]", "[step, id]")],
     { caughtBy: CELLS, named: "a call that ran is not run again" },
   ),
   of(
     9,
     "calls are named by the model's ids alone, which some models give again",
-    [
-      edit(
-        "runs/tools/code-interpreter.ts",
-        "session.run({ id, code, timeout }",
-        "session.run({ id: call.id, code, timeout }",
-      ),
-    ],
+    [edit("runs/tools/code-interpreter.ts", "step: files.step,", 'step: "",')],
     { caughtBy: "test/unit/runs/code-turns.test.ts", named: "keeps one session for its thread" },
   ),
   of(
@@ -81,7 +75,7 @@ export const CODE_BREAKS: Break[] = [
   of(
     9,
     "the thread of a run that ended without a driver keeps the session of its code",
-    [edit("runs/end-undriven.ts", "run.internal.pending !== undefined &&", "false &&")],
+    [edit("runs/end-undriven.ts", "sessionAfter(run)", "{}")],
     { caughtBy: DRIVERS, named: "cancelled after its driver died" },
   ),
 ];
