@@ -3,15 +3,11 @@ import { defineConfig } from "vitest/config";
 /** These share one running app, which their set-up starts. */
 const E2E = ["test/e2e/**/*.test.ts", "test/contract/**/*.test.ts"];
 
-/** These need a process of their own: they settle what it trusts and who it is. */
-const APART = [
-  "test/faults/{hang,random-faults,statuses}.test.ts",
-  "test/identity/**/*.test.ts",
-  "test/local/identity/**/*.test.ts",
-  "test/local/service-bus/identities.test.ts",
-  "test/unit/identity.test.ts",
-  "test/unit/telemetry/app-insights.test.ts",
-];
+/** Share processes, module by module: that halves what they cost. */
+const UNIT = ["test/unit/**/*.test.ts"];
+
+/** Of them, those that need a process of their own: what it trusts is settled by its first connection. */
+const APART = ["test/unit/identity.test.ts"];
 
 /** Run by scripts of their own: what they need is not in this project's package.json. */
 const ELSEWHERE = ["test/frameworks/**"];
@@ -27,14 +23,9 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: {
-          name: "tests",
-          include: ["test/**/*.test.ts"],
-          exclude: [...E2E, ...APART, ...ELSEWHERE],
-          // Files share a process, module by module: loading the SDKs anew for each costs more than most tests.
-          isolate: false,
-        },
+        test: { name: "servers", include: ["test/**/*.test.ts"], exclude: [...E2E, ...UNIT, ...ELSEWHERE] },
       },
+      { extends: true, test: { name: "unit", include: UNIT, exclude: APART, isolate: false } },
       { extends: true, test: { name: "apart", include: APART } },
       {
         extends: true,

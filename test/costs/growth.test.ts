@@ -45,10 +45,15 @@ async function units(): Promise<number> {
   return Object.values(cosmos).reduce((sum, cost) => sum + cost.units, 0);
 }
 
+/** The least of a few times: what else the app does at the moment, as the sweep, can only add to it. */
 async function costOf(work: () => Promise<unknown>): Promise<number> {
-  const before = await units();
-  await work();
-  return (await units()) - before;
+  const costs: number[] = [];
+  for (let time = 0; time < 3; time++) {
+    const before = await units();
+    await work();
+    costs.push((await units()) - before);
+  }
+  return Math.min(...costs);
 }
 
 /** Written by the app's own code, but not over HTTP: a request creates 500 messages at most. */
@@ -73,7 +78,7 @@ async function costsOn(threadId: string) {
       assistant_id: assistantId,
       truncation_strategy: { type: "last_messages", last_messages: 20 },
     });
-    expect((await stream.finalRun()).status).toBe("completed");
+    expect(await stream.finalRun()).toMatchObject({ status: "completed", last_error: null });
   });
   return { list, create, run };
 }
