@@ -6,8 +6,8 @@ const E2E = ["test/e2e/**/*.test.ts", "test/contract/**/*.test.ts"];
 /** Share processes, module by module: that halves what they cost. */
 const UNIT = ["test/unit/**/*.test.ts"];
 
-/** Of them, those that need a process of their own: what it trusts is settled by its first connection. */
-const APART = ["test/unit/identity.test.ts"];
+/** Of them, those that need a process of their own: what it trusts and who it is is settled by its first connection. */
+const APART = ["test/unit/{identity,telemetry/app-insights,code/sessions}.test.ts"];
 
 /** Run by scripts of their own: what they need is not in this project's package.json. */
 const ELSEWHERE = ["test/frameworks/**"];

@@ -71,11 +71,14 @@ const mark = z.looseObject({
 const events = z.looseObject({ internal: z.looseObject({ run: text, first: number, entries: z.array(z.unknown()) }) });
 const snapshot = z.looseObject({ internal: z.looseObject({ fields: z.looseObject({}) }) });
 
-const SHAPES: Record<string, z.ZodType> = { thread, deleted_thread: mark, run, message, step, events, snapshot };
+/** A map: a kind may be any text, `valueOf` for one. */
+const SHAPES = new Map<string, z.ZodType>(
+  Object.entries({ thread, deleted_thread: mark, run, message, step, events, snapshot }),
+);
 
 /** What a document lacks that the rules look into; undefined if nothing. One of an unknown kind lacks nothing here. */
 export function lackOf(doc: Doc): string | undefined {
-  const issues = SHAPES[String(doc.kind)]?.safeParse(doc).error?.issues ?? [];
+  const issues = SHAPES.get(String(doc.kind))?.safeParse(doc).error?.issues ?? [];
   if (issues.length === 0) return undefined;
   return issues.map(({ path, message: what }) => `${path.join(".")}: ${what}`).join("; ");
 }
