@@ -1,5 +1,6 @@
 /** The app under measurement, and the usual ways to talk to it. */
 import OpenAI from "openai";
+import type { AssistantTool } from "openai/resources/beta/assistants";
 import { controlModel } from "../../local/model/control.ts";
 import type { Turn } from "../../local/model/turn.ts";
 import { type Stack, type StackOptions, startStack } from "../../local/stack.ts";
@@ -7,6 +8,12 @@ import { Wire } from "./wire.ts";
 
 export const INSTRUCTIONS = "Answer briefly.";
 export const QUESTION = "What is a thread, and what do people use it for?";
+
+/** What a model is sent that is asked directly for what a run on `thread()` asks it. */
+export const MESSAGES = [
+  { role: "system" as const, content: INSTRUCTIONS },
+  { role: "user" as const, content: QUESTION },
+];
 
 export interface Address {
   baseUrl: string;
@@ -35,6 +42,12 @@ export class Subject {
     return this.stack;
   }
 
+  /** A client of the model itself. Throws for a deployed app. */
+  get modelClient(): OpenAI {
+    const { baseUrl, key } = this.local.model;
+    return new OpenAI({ baseURL: baseUrl, apiKey: key, maxRetries: 0 });
+  }
+
   /**
    * Makes the simulated model answer to this name with this turn, every time, or with these again and again. A deployed
    * app: its model's own name.
@@ -48,6 +61,11 @@ export class Subject {
   /** The id of a new assistant of that model; it may call functions of these names. */
   async assistant(model: string, functions: string[] = []): Promise<string> {
     const tools = functions.map((name) => ({ type: "function" as const, function: { name } }));
+    return this.assistantWith(model, tools);
+  }
+
+  /** The same with any tools. */
+  async assistantWith(model: string, tools: AssistantTool[]): Promise<string> {
     return (await this.sdk.beta.assistants.create({ model, instructions: INSTRUCTIONS, tools })).id;
   }
 

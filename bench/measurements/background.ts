@@ -3,7 +3,7 @@
  * in progress and completed. Three clients look in turns, each at runs of its own: one that polls almost without
  * pause, which comes nearest to the truth; the SDK polling every 50 ms; and one that follows the run's events.
  */
-import OpenAI from "openai";
+import type OpenAI from "openai";
 import { controlModel } from "../../local/model/control.ts";
 import type { Bench, Goal, Measurement, Outcome } from "../lib/measurement.ts";
 import { median, summary } from "../lib/quantiles.ts";
@@ -57,7 +57,7 @@ async function measureOnce(subject: Subject, assistant: string, samples: Samples
   samples.eager.completed.push(eager.completed);
   if (stack !== undefined) {
     samples.asked.push(await askedAt(stack.model.baseUrl, sentAt));
-    samples.model.push(await directly(stack.model));
+    samples.model.push(await directly(subject.modelClient));
   }
   samples.sdk.completed.push(await watchWithSdk(sdk, await subject.thread(), assistant));
   const events = await watchEvents(subject, await subject.thread(), assistant);
@@ -72,8 +72,7 @@ async function askedAt(modelUrl: string, since: number): Promise<number> {
 }
 
 /** How long the same answer takes without Threadkeep. */
-async function directly({ baseUrl, key }: { baseUrl: string; key: string }): Promise<number> {
-  const client = new OpenAI({ baseURL: baseUrl, apiKey: key, maxRetries: 0 });
+async function directly(client: OpenAI): Promise<number> {
   const messages = [{ role: "user" as const, content: QUESTION }];
   const started = performance.now();
   for await (const _ of await client.chat.completions.create({ model: MODEL, messages, stream: true }));

@@ -3,15 +3,14 @@
  * soon a cancelled run's code is gone, and whether clients see code as fast as the model writes it.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import OpenAI from "openai";
 import type { AssistantStreamEvent } from "openai/resources/beta/assistants";
 import { residentBytes } from "../../local/code-sessions/memory-watch.ts";
 import type { Stats } from "../../local/code-sessions/server.ts";
 import { controlModel } from "../../local/model/control.ts";
 import type { Turn } from "../../local/model/turn.ts";
 import type { Bench, Measurement, Outcome } from "../lib/measurement.ts";
-import { quantile, summary } from "../lib/quantiles.ts";
-import { INSTRUCTIONS, QUESTION, type Subject } from "../lib/subject.ts";
+import { median, summary } from "../lib/quantiles.ts";
+import { MESSAGES, type Subject } from "../lib/subject.ts";
 
 const TOOLS = [{ type: "code_interpreter" as const }];
 const TOKEN_MS = 20;
@@ -48,10 +47,6 @@ const SUM = writes(['{"code":"', "1", " +", ' 1"}']);
 const SAY: Turn = { text: "Two." };
 const ENDLESS = writes(['{"code":"while True:', ' pass"}']);
 
-async function assistantOf(subject: Subject, model: string): Promise<string> {
-  return (await subject.sdk.beta.assistants.create({ model, instructions: INSTRUCTIONS, tools: TOOLS })).id;
-}
-
 /** Milliseconds, each until a client has `thread.run.step.completed`. */
 interface Times {
   /** since the client had the last piece of the code */
@@ -68,7 +63,7 @@ interface Turns {
 
 async function measureTurns({ quick }: Bench, subject: Subject): Promise<Turns> {
   const model = await subject.modelThat("writes-a-sum", [SUM, SUM, SAY]);
-  const assistant = await assistantOf(subject, model);
+  const assistant = await subject.assistantWith(model, TOOLS);
   const turns: Turns = { first: { fromLastPiece: [], fromEnd: [] }, second: { fromLastPiece: [], fromEnd: [] } };
   const thread = await subject.thread();
   for (let run = quick ? -1 : -5; run < (quick ? 3 : 60); run++) {
@@ -117,7 +112,7 @@ function inputIn(event: AssistantStreamEvent): string {
 
 /** Milliseconds from asking for the cancel until the session's process is gone. */
 async function measureCancels({ quick }: Bench, subject: Subject): Promise<number[]> {
-  const assistant = await assistantOf(subject, await subject.modelThat("writes-an-endless-loop", ENDLESS));
+  const assistant = await subject.assistantWith(await subject.modelThat("writes-an-endless-loop", ENDLESS), TOOLS);
   const times: number[] = [];
   const count = quick ? 2 : 20;
   for (let done = 0; done < count; done++) {
@@ -162,7 +157,7 @@ interface Paces {
 
 async function measurePace({ quick }: Bench, subject: Subject): Promise<Paces> {
   const model = await subject.modelThat("writes-long-code", [writes(LONG), SAY]);
-  const assistant = await assistantOf(subject, model);
+  const assistant = await subject.assistantWith(model, TOOLS);
   const asked = await subject.modelThat("writes-long-code-to-all", writes(LONG));
   const paces: Paces = { direct: [], threadkeep: [] };
   const thread = await subject.thread();
@@ -182,19 +177,11 @@ async function paceOf({ sdk }: Subject, thread: string, assistant: string): Prom
   return between(at);
 }
 
-async function paceOfModel({ local }: Subject, model: string): Promise<number> {
-  const { baseUrl, key } = local.model;
-  const direct = new OpenAI({ baseURL: baseUrl, apiKey: key, maxRetries: 0 });
-  const request = {
-    model,
-    messages: [
-      { role: "system" as const, content: INSTRUCTIONS },
-      { role: "user" as const, content: QUESTION },
-    ],
-    tools: [{ type: "function" as const, function: { name: "python" } }],
-  };
+async function paceOfModel(subject: Subject, model: string): Promise<number> {
+  const tools = [{ type: "function" as const, function: { name: "python" } }];
+  const request = { model, messages: MESSAGES, tools, stream: true as const };
   const at: number[] = [];
-  for await (const { choices } of await direct.chat.completions.create({ ...request, stream: true })) {
+  for await (const { choices } of await subject.modelClient.chat.completions.create(request)) {
     if (choices[0]?.delta.tool_calls?.[0]?.function?.arguments) at.push(performance.now());
   }
   return between(at);
@@ -207,7 +194,6 @@ function outcomeOf({ first, second }: Turns, cancels: number[], { direct, thread
     const { count, p50, p90, max } = summary(times);
     return [name, count, p50, p90, max];
   };
-  const half = (times: number[]) => quantile(times, 0.5);
   const rows = [
     row("first turn of a run: last piece of code to completed step", first.fromLastPiece),
     row("first turn of a run: end of the model's answer to completed step", first.fromEnd),
@@ -220,11 +206,11 @@ function outcomeOf({ first, second }: Turns, cancels: number[], { direct, thread
   return {
     tables: [{ title: "Code in runs", columns: ["ms", "times", "p50", "p90", "longest"], rows }],
     goals: [
-      { text: "1 + 1 in a warm session, p50", measured: half(first.fromEnd), unit: "ms", bound: 30, kind: "at most" },
+      { text: "1 + 1 in a warm session, p50", measured: median(first.fromEnd), unit: "ms", bound: 30, kind: "at most" },
       { text: "cancelled code is gone", measured: Math.max(...cancels), unit: "ms", bound: 1200, kind: "at most" },
       {
         text: "pace of code, ratio to the model's",
-        measured: half(threadkeep) / half(direct),
+        measured: median(threadkeep) / median(direct),
         unit: "",
         bound: 1.05,
         kind: "at most",

@@ -1,5 +1,5 @@
 /** Whether latency and cost grow with the length of a thread, or with the number of threads in the store. */
-import OpenAI from "openai";
+import type OpenAI from "openai";
 import type { ChatCompletionCreateParamsStreaming } from "openai/resources/chat/completions";
 import { controlModel } from "../../local/model/control.ts";
 import { firstTokenOf, firstTokenOfModel } from "../lib/first-token.ts";
@@ -118,8 +118,7 @@ interface Place {
 const LONG = 10_000;
 
 async function placeOf(subject: Subject, length: number): Promise<Place> {
-  const { baseUrl, key } = subject.local.model;
-  const model = new OpenAI({ baseURL: baseUrl, apiKey: key, maxRetries: 0 });
+  const model = subject.modelClient;
   const assistant = await subject.assistant(await subject.modelThat(MODEL, ANSWER));
   const kept = length >= LONG ? await threadOf(subject, length) : undefined;
   const threads = async (count: number) => {

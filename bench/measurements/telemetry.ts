@@ -6,7 +6,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Bench, Cell, Goal, Measurement, Outcome } from "../lib/measurement.ts";
-import { quantile } from "../lib/quantiles.ts";
+import { median, quantile } from "../lib/quantiles.ts";
 import type { Subject } from "../lib/subject.ts";
 import { load } from "../throughput/load.ts";
 import { BACKGROUND, type Mode, STREAMED } from "../throughput/modes.ts";
@@ -70,18 +70,17 @@ function outcomeOf(measured: Map<Mode, Pair[]>): Outcome {
   const rows: Cell[][] = [];
   const goals: Goal[] = [];
   for (const [mode, pairs] of measured) {
-    const of = (value: (pair: Pair) => number, share: number) => quantile(pairs.map(value), share);
-    const ratio = ({ on, off }: Pair) => on / off;
+    const ratios = pairs.map(({ on, off }) => on / off);
     rows.push([
       mode.name,
-      of(({ off }) => off, 0.5),
-      of(({ on }) => on, 0.5),
-      of(ratio, 0.5).toFixed(3),
-      `${of(ratio, 0.25).toFixed(3)} to ${of(ratio, 0.75).toFixed(3)}`,
+      median(pairs.map(({ off }) => off)),
+      median(pairs.map(({ on }) => on)),
+      median(ratios).toFixed(3),
+      `${quantile(ratios, 0.25).toFixed(3)} to ${quantile(ratios, 0.75).toFixed(3)}`,
     ]);
     goals.push({
       text: `${mode.name}: with and without`,
-      measured: of(ratio, 0.5),
+      measured: median(ratios),
       unit: "",
       bound: 1.05,
       kind: "at most",

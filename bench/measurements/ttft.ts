@@ -2,11 +2,10 @@
  * Added time to the first token: a streamed run against the same model server asked directly, by the same client, in
  * turns. Thread and question are there before the clock starts, as in a chat.
  */
-import OpenAI from "openai";
 import { firstTokenOf, firstTokenOfModel } from "../lib/first-token.ts";
 import type { Bench, Figure, Measurement, Outcome } from "../lib/measurement.ts";
 import { median, quantile, summary } from "../lib/quantiles.ts";
-import { INSTRUCTIONS, QUESTION, type Subject } from "../lib/subject.ts";
+import { MESSAGES, type Subject } from "../lib/subject.ts";
 
 const WARM_UP = 20;
 const ANSWER = "A thread is a conversation. It keeps the messages of a user and an assistant in their order.";
@@ -70,15 +69,8 @@ function goalAt(delay: number, direct: number, threadkeep: number): Outcome["goa
 async function compare(bench: Bench, subject: Subject, delay: number): Promise<Samples> {
   const model = await subject.modelThat(`first-token-after-${delay}`, { text: ANSWER, firstTokenMs: delay });
   const assistant = await subject.assistant(model);
-  const { baseUrl, key } = subject.local.model;
-  const direct = new OpenAI({ baseURL: baseUrl, apiKey: key, maxRetries: 0 });
-  const request = {
-    model,
-    messages: [
-      { role: "system" as const, content: INSTRUCTIONS },
-      { role: "user" as const, content: QUESTION },
-    ],
-  };
+  const direct = subject.modelClient;
+  const request = { model, messages: MESSAGES };
   const fast = delay === 0;
   const runs = bench.quick ? 5 : fast ? 300 : 100;
   const samples: Samples = { direct: [], threadkeep: [] };

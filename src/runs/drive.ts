@@ -75,10 +75,7 @@ async function takeTurn(
   try {
     if (owned.run.internal.pending !== undefined) turn.restore(await readCalls(owned));
     const outcome = await outcomeUnder(engine, owned, turn, hosting, stop, window);
-    if (outcome.kind !== "lost") {
-      turn.endText();
-      await hosting.keep(turn);
-    }
+    await keep(turn, hosting, outcome);
     return await settle(engine, owned, turn, hosting, outcome);
   } catch (error) {
     if (error instanceof StoreTrouble) throw error;
@@ -87,6 +84,13 @@ async function takeTurn(
     const cancelled = owned.run.status === "cancelling";
     return endDriven(engine, owned, turn, cancelled ? { status: "cancelled" } : FAILED);
   }
+}
+
+/** What the text links is kept: it is over, however the turn goes on. */
+async function keep(turn: Turn, hosting: Hosting, { kind }: Outcome, signal?: AbortSignal): Promise<void> {
+  if (kind === "lost") return;
+  turn.endText();
+  await hosting.keep(turn, signal);
 }
 
 /** The stored step of the calls that are to be done. Throws `StoreTrouble`. */
@@ -154,9 +158,8 @@ async function outcomeUnder(
     const asks = () => converse(engine, owned, turn, hosting, stop.signal, window);
     outcome = unready ?? (isPending ? CALLS : await asks());
     if (outcome.kind === "calls") outcome = await hosting.work(turn, stop.signal);
-    if (outcome.kind !== "lost") turn.endText();
     // It takes as long as the storage's trouble, and the lease must not end meanwhile.
-    if (outcome.kind !== "lost") await hosting.keep(turn, stop.signal);
+    await keep(turn, hosting, outcome, stop.signal);
   } finally {
     await heartbeat.stop();
   }
