@@ -66,6 +66,8 @@ export class Tokenizer {
 
   /** Ends the thread. The next count starts another. */
   async close(): Promise<void> {
+    // An answer that comes all the same would have the next text counted by a thread that is ending.
+    this.#worker?.removeAllListeners("message");
     await this.#worker?.terminate();
   }
 
