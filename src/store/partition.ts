@@ -200,7 +200,7 @@ export class Partition implements Listable {
     set: Record<string, unknown>,
     add: Record<string, number> = {},
   ): Promise<PatchResult<D>> {
-    if (Object.keys(set).length === 0) {
+    if (Object.keys(set).length + Object.keys(add).length === 0) {
       const doc = await this.read<D>(id);
       return doc === undefined ? { refused: "missing" } : { doc };
     }

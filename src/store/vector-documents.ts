@@ -78,6 +78,8 @@ export type FileBatchDoc = Omit<FileBatch, "status"> & {
       /** files that have no document yet, and how often some of them got one */
       pending: PendingFile[];
       step: number;
+      /** how many of the failed ones never got a document, since the store was full */
+      refused?: number;
     }
   >;
 

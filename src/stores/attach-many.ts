@@ -34,7 +34,7 @@ export async function attachBatch(
   assertStorable(batch, "files");
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const store = await readLiveStore(tools.store, tenant, storeId, tools.now());
-    const step = await writeStep(tools, place, batch, { store, files, isFirst: true, room: wanted.length });
+    const step = await writeStep(tools, place, batch, { store, files, isFirst: true });
     if (step.ok) return goOn(tools, place, step.batch, files);
     if (step.refused === "store" && store.file_counts.total + wanted.length > MAX_STORE_FILES) {
       throw vectorStoreFull(storeId, MAX_STORE_FILES);
@@ -57,7 +57,7 @@ export async function storeVectorStore(
   const rest = wanted.slice(FILES_A_BATCH);
   const batch = rest.length === 0 ? undefined : draftBatch(tenant, store.id, rest, now, true);
   const creates: Write[] = [{ create: store }, ...(batch === undefined ? [] : [{ create: batch }])];
-  const beside = { writes: () => creates, condition: IS_STORE, set: {} };
+  const beside = { writes: () => creates, condition: () => IS_STORE, set: {} };
   const result = await attachSome(place, first, true, beside, now);
   if (!result.ok) throw new Error("creating a vector store was refused");
   await wake(tools, place, result.woken, store.internal.sort);
@@ -79,10 +79,13 @@ export async function goOn(
     if (store?.kind !== "vector_store") return batch;
     const ids = batch.internal.pending.slice(0, FILES_A_BATCH).map(({ file_id: id }) => id);
     const files = known ?? (await filesOf(tools.store, place.tenant, ids, tools.now()));
-    const step = await writeStep(tools, place, batch, { store, files, isFirst: false, room: ids.length });
+    const step = await writeStep(tools, place, batch, { store, files, isFirst: false });
     if (step.ok) {
       batch = step.batch;
       continue;
+    }
+    if (step.refused === "store" && store.file_counts.total + ids.length > MAX_STORE_FILES) {
+      await refuseRest(place, batch, tools.now());
     }
     refusals += 1;
     const stored = await place.partition.readNewest<FileBatchDoc>(batch.id);
@@ -92,19 +95,27 @@ export async function goOn(
   return batch;
 }
 
+/** What other requests have left no room for counts as failed: else the batch would be in progress for ever. */
+async function refuseRest(place: StorePlace, batch: FileBatchDoc, now: number): Promise<void> {
+  const { pending, hidden, step } = batch.internal;
+  const refused = hidden ? 0 : pending.length;
+  const more = { ...noFiles(), failed: refused, total: refused };
+  const patch = batchPatch(stepped(batch, [], more, now), more, step);
+  await place.partition.batch([{ ...patch, set: { ...patch.set, "/internal/refused": refused } }]);
+}
+
 interface StepParts {
   store: VectorStoreDoc;
   files: Map<string, FileDoc>;
+  /** The first step needs room for all the files, or the batch is refused; a later one for its own. */
   isFirst: boolean;
-  /** for how many files the store must have room */
-  room: number;
 }
 
 type Step = { ok: true; batch: FileBatchDoc } | { ok: false; refused: "documents" | "store" };
 
 /** The next files of a batch, with the batch as it is then. */
 async function writeStep(tools: StoreTools, place: StorePlace, batch: FileBatchDoc, parts: StepParts): Promise<Step> {
-  const { store, files, isFirst, room } = parts;
+  const { store, files, isFirst } = parts;
   const now = tools.now();
   const { pending, hidden, step } = batch.internal;
   const some = attachables(pending.slice(0, FILES_A_BATCH), files);
@@ -117,7 +128,7 @@ async function writeStep(tools: StoreTools, place: StorePlace, batch: FileBatchD
   const beside = {
     batch: hidden ? undefined : batch.id,
     writes,
-    condition: hasRoomFor(room),
+    condition: (comers: number) => hasRoomFor(comers + (isFirst ? rest.length : 0)),
     set: activity(store, now),
   };
   const result = await attachSome(place, some, false, beside, now);
@@ -157,7 +168,7 @@ function stepped(batch: FileBatchDoc, pending: PendingFile[], more: FileCounts, 
 }
 
 /** Adds to the counts, since workers count in the same document; the step says that no other process has done it. */
-function batchPatch({ id, internal }: FileBatchDoc, more: FileCounts, step: number): Write {
+function batchPatch({ id, internal }: FileBatchDoc, more: FileCounts, step: number): Extract<Write, { patch: string }> {
   const add = Object.entries(more).flatMap(([name, count]) => (count === 0 ? [] : [[`/file_counts/${name}`, count]]));
   return {
     patch: id,

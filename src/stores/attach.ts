@@ -96,7 +96,8 @@ export interface Beside {
   /** the batch that counts the files */
   batch?: string | undefined;
   writes(changes: Change[]): Write[];
-  condition: string;
+  /** `comers`: how many of the files are not in the store yet, also not as failed ones that are tried again */
+  condition(comers: number): string;
   set: Record<string, unknown>;
 }
 
@@ -124,11 +125,14 @@ export async function attachSome(
   if (writes.length > 0) {
     const { condition, set } = beside;
     const own = beside.batch === undefined ? changes : changes.map(withoutBatch(beside.batch));
-    const result = await writeCounted(place.partition, place.storeId, writes, own, { condition, set });
+    const patch = { condition: condition(changes.filter(isComer).length), set };
+    const result = await writeCounted(place.partition, place.storeId, writes, own, patch);
     if (!result.ok) return result;
   }
   return { ok: true, docs, woken: plans.flatMap(({ isNew, doc }) => (isNew ? [doc.id] : [])) };
 }
+
+const isComer = ({ from, isOfBatchesOnly }: Change) => from === undefined && isOfBatchesOnly !== true;
 
 /** Its document is written by the caller: it has more to say than counts. */
 const withoutBatch =
@@ -169,7 +173,7 @@ export async function attachFile(
     const files = await searchableFiles(tools.store, tenant, [file.file_id], "file_id", now);
     const [doc] = files.values();
     if (doc === undefined) throw new Error("a file that was found is gone");
-    const beside = { writes: () => [], condition: hasRoomFor(1), set: activity(store, now) };
+    const beside = { writes: () => [], condition: hasRoomFor, set: activity(store, now) };
     const result = await attachSome(place, [{ file, doc }], false, beside, now);
     if (result.ok) {
       const [attached] = result.docs;

@@ -206,22 +206,32 @@ test("a file that is taken out of a store, or deleted, is not found by the next 
   expect(await found()).toEqual([fox.id]);
 });
 
+const FAILED = { status: "failed" };
+
 test("a store that holds its maximum of files takes no more of them, and says so", async () => {
   const { openai: client, tenant } = newTenant();
-  const [inside, another] = await Promise.all([upload(client, "First."), upload(client, "Second.")]);
+  const [inside, another, empty] = await Promise.all(["First.", "Second.", " "].map((text) => upload(client, text)));
+  if (inside === undefined || another === undefined || empty === undefined) throw new Error("three are uploaded");
   const { id } = await client.vectorStores.create({ file_ids: [inside.id] });
+  expect(await client.vectorStores.files.createAndPoll(id, { file_id: empty.id }, POLL)).toMatchObject(FAILED);
   const stored = new CosmosClient(inject("stack").cosmos).database("threadkeep").container("stores");
   const hold = (more: number) =>
     stored.item(id, `${tenant}:${id}`).patch([{ op: "incr", path: "/file_counts/total", value: more }]);
   const full = refused(400, `Vector store ${id} can't hold more than 10000 files.`);
   const { files, fileBatches } = client.vectorStores;
-  await hold(9_999);
+  await hold(9_998);
   try {
     expect(await refusal(files.create(id, { file_id: another.id }))).toEqual(full);
     expect(await refusal(fileBatches.create(id, { file_ids: [another.id] }))).toEqual(full);
     expect(await files.create(id, { file_id: inside.id })).toMatchObject({ id: inside.id });
+    // What is in the store takes no more room when it is tried again.
+    expect(await files.createAndPoll(id, { file_id: empty.id }, POLL)).toMatchObject(FAILED);
+    const again = { file_ids: [empty.id, inside.id] };
+    expect(await fileBatches.createAndPoll(id, again, POLL)).toMatchObject({
+      file_counts: { failed: 1, completed: 1, total: 2 },
+    });
   } finally {
-    await hold(-9_999);
+    await hold(-9_998);
   }
   expect(await files.createAndPoll(id, { file_id: another.id }, POLL)).toMatchObject({ status: "completed" });
 });

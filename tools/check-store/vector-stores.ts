@@ -144,9 +144,14 @@ function countsOf(
   if (usage !== store.usage_bytes) found("counts", store.id, `uses ${store.usage_bytes} bytes, its files ${usage}`);
   for (const batch of docs.filter((doc) => doc.kind === "file_batch") as FileBatchDoc[]) {
     const own = batch.internal.hidden ? [] : files.filter(({ internal }) => internal.batches.includes(batch.id));
-    const unlike = difference(batch.file_counts, own);
+    const unlike = difference(withoutRefused(batch), own);
     if (unlike !== undefined) found("counts", batch.id, unlike);
   }
+}
+
+/** Files that found no room have no document. */
+function withoutRefused({ file_counts: counts, internal: { refused = 0 } }: FileBatchDoc): FileBatchDoc["file_counts"] {
+  return { ...counts, failed: counts.failed - refused, total: counts.total - refused };
 }
 
 function difference(counts: VectorStoreDoc["file_counts"], files: VectorStoreFileDoc[]): string | undefined {

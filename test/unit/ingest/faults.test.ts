@@ -13,7 +13,7 @@ import { cancelBatch } from "../../../src/stores/cancel.ts";
 import { deleteVectorStore } from "../../../src/stores/delete.ts";
 import { detachFile } from "../../../src/stores/detach.ts";
 import { draftStore } from "../../../src/stores/draft.ts";
-import { readVectorStore } from "../../../src/stores/read.ts";
+import { readFileBatch, readVectorStore, shownBatch } from "../../../src/stores/read.ts";
 import { detachEverywhere } from "../../../src/stores/uses.ts";
 import { until } from "../../e2e/harness.ts";
 import { IngestWorld, type Worker } from "./world.ts";
@@ -68,7 +68,7 @@ async function scene(text = LONG): Promise<Scene> {
 const read = ({ tenant, storeId, file }: Scene) =>
   other.app.store.vectorStore(tenant, storeId).readNewest<VectorStoreFileDoc>(file.id);
 
-const countsOf = async ({ tenant, storeId }: Scene) =>
+const countsOf = async ({ tenant, storeId }: Pick<Scene, "tenant" | "storeId">) =>
   (await readVectorStore(other.app.store, tenant, storeId)).file_counts;
 
 /** Resolves when the store holds a request of a worker that begins with the job; the worker's end is of no interest. */
@@ -205,6 +205,39 @@ test("a batch that is cancelled keeps what is done, and clears away the rest", a
   await work;
   await world.settle(other);
   expect(await cancelBatch(other.app, tenant, storeId, batch.id)).toEqual(cancelled);
+});
+
+test("a batch whose store is filled by others meanwhile ends: what found no room has failed", async () => {
+  const tenant = world.newTenant();
+  const storeId = await storeOf(other, tenant);
+  const one = await world.file(other, tenant, "One.");
+  const files = await Promise.all(Array.from({ length: 95 }, () => world.file(other, tenant, "short")));
+  const known = new Map(files.map((file) => [file.id, file]));
+  const { partition } = placeOf(other.app, tenant, storeId);
+  const fill = (more: number) => partition.patchIf(storeId, "true", {}, { "/file_counts/total": more });
+  await attachFile(other.app, tenant, storeId, { file_id: one.id });
+  // Between its first step and its second, other requests take all the room that there is.
+  const rule: FaultRule = { fault: "hold-before", operations: ["batch"], containing: ['"/internal/step"'] };
+  world.cosmos.setFaults([rule]);
+  const attaching = attachBatch(
+    other.app,
+    tenant,
+    storeId,
+    files.map(({ id }) => ({ file_id: id })),
+    known,
+  );
+  await until(async () => (await countsOf({ tenant, storeId })).total === 91);
+  await fill(9_905);
+  world.cosmos.setFaults([]);
+  try {
+    const { file_counts } = shownBatch(await attaching);
+    expect(file_counts).toMatchObject({ in_progress: 90, failed: 5, total: 95 });
+  } finally {
+    await fill(-9_905);
+  }
+  await world.settle(other);
+  const batch = await readFileBatch(other.app.store, tenant, storeId, (await attaching).id);
+  expect(shownBatch(batch)).toMatchObject({ status: "completed", file_counts: { completed: 90, failed: 5 } });
 });
 
 test("two workers and doubled wake-ups read a file once", async () => {
