@@ -180,7 +180,7 @@ export const ENGINE_BREAKS: Break[] = [
       ),
       edit("runs/drive.ts", 'if (owned.run.status === "cancelling" && outcome.kind !== "lost")', "if (false)"),
     ],
-    ATTEMPTS,
+    { caughtBy: "test/unit/runs/drive.test.ts" },
   ),
 
   of(
@@ -231,7 +231,7 @@ export const ENGINE_BREAKS: Break[] = [
       edit("threads/read.ts", 'if (thread?.kind !== "thread") throw', "if (thread === undefined) throw"),
       edit("threads/read.ts", '(threadId))?.kind === "thread";', "(threadId)) !== undefined;"),
     ],
-    DELETES,
+    { caughtBy: "test/unit/threads/delete.test.ts" },
   ),
   of(
     6,
