@@ -1,6 +1,6 @@
 /**
- * What telemetry costs the app: the CPU time of its process for a run, with a collector and without one. Two stacks run
- * side by side and work in turns, so that what the machine does meanwhile meets both alike; each pair of turns is one
+ * What telemetry costs the app: the CPU time of its process for a run, with a collector and without one. Stacks run side
+ * by side and work in turns, so that what the machine does meanwhile meets all alike; each round of turns is one
  * comparison.
  */
 import { createServer } from "node:http";
@@ -14,10 +14,22 @@ import { BACKGROUND, type Mode, STREAMED } from "../throughput/modes.ts";
 const LANES = 8;
 const MODES = [BACKGROUND, STREAMED];
 
-/** CPU time of the app's process, in milliseconds per run. */
-interface Pair {
-  off: number;
-  on: number;
+/** What an app is told of telemetry, beside where the collector is. */
+const VARIANTS = {
+  "all traces": {},
+  "a tenth of the traces": { OTEL_TRACES_SAMPLER: "parentbased_traceidratio", OTEL_TRACES_SAMPLER_ARG: "0.1" },
+};
+const OFF = "off";
+type Variant = typeof OFF | keyof typeof VARIANTS;
+const TOLD = Object.keys(VARIANTS) as (keyof typeof VARIANTS)[];
+
+/** CPU time of each app's process, in milliseconds per run. */
+type Round = Record<Variant, number>;
+
+interface Contestant {
+  variant: Variant;
+  subject: Subject;
+  assistant: string;
 }
 
 export const telemetry: Measurement = {
@@ -29,65 +41,65 @@ export const telemetry: Measurement = {
 
 async function measure(bench: Bench): Promise<Outcome> {
   const collector = await startCollector();
+  const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url };
+  const withApps = async (variants: Variant[], apps: Contestant[]): Promise<Map<Mode, Round[]>> => {
+    const [variant, ...others] = variants;
+    if (variant === undefined) return inTurns(bench, apps);
+    const env = variant === OFF ? {} : { ...endpoint, ...VARIANTS[variant] };
+    return bench.onApp({ env }, async (subject) => {
+      const model = await subject.modelThat("telemetry", { text: "A thread is a conversation." });
+      return withApps(others, [...apps, { variant, subject, assistant: await subject.assistant(model) }]);
+    });
+  };
   try {
-    return await bench.onApp({}, (off) =>
-      bench.onApp({ env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url } }, async (on) => {
-        const outcome = outcomeOf(await inTurns(bench, off, on));
-        if (collector.received() === 0) throw new Error("the collector has received nothing");
-        outcome.notes.push(`The collector received ${Math.round(collector.received() / 1000)} KB.`);
-        return outcome;
-      }),
-    );
+    const outcome = outcomeOf(await withApps([OFF, ...TOLD], []));
+    if (collector.received() === 0) throw new Error("the collector has received nothing");
+    outcome.notes.push(`The collector received ${Math.round(collector.received() / 1000)} KB.`);
+    return outcome;
   } finally {
     collector.stop();
   }
 }
 
-async function inTurns(bench: Bench, off: Subject, on: Subject): Promise<Map<Mode, Pair[]>> {
-  const [pairs, runs] = bench.quick ? [1, 20] : [16, 200];
-  const measured = new Map<Mode, Pair[]>(MODES.map((mode) => [mode, []]));
-  const assistants = new Map<Subject, string>();
-  for (const subject of [off, on]) {
-    const model = await subject.modelThat("telemetry", { text: "A thread is a conversation." });
-    assistants.set(subject, await subject.assistant(model));
-  }
-  const cpu = async (subject: Subject, mode: Mode) =>
-    (await load(subject, assistants.get(subject) ?? "", mode, runs, LANES)).cpu?.host ?? Number.NaN;
-  for (let pair = bench.quick ? 0 : -1; pair < pairs; pair++) {
-    bench.say(pair < 0 ? "warming up" : `pair ${pair + 1} of ${pairs}`);
+async function inTurns(bench: Bench, apps: Contestant[]): Promise<Map<Mode, Round[]>> {
+  const [rounds, runs] = bench.quick ? [1, 20] : [16, 200];
+  const measured = new Map<Mode, Round[]>(MODES.map((mode) => [mode, []]));
+  for (let round = bench.quick ? 0 : -1; round < rounds; round++) {
+    bench.say(round < 0 ? "warming up" : `round ${round + 1} of ${rounds}`);
     for (const mode of MODES) {
-      const found = { off: 0, on: 0 };
-      // Each goes first equally often.
-      const order = [["off", off] as const, ["on", on] as const];
-      for (const [name, subject] of pair % 2 === 0 ? order : order.toReversed()) found[name] = await cpu(subject, mode);
-      if (pair >= 0) measured.get(mode)?.push(found);
+      const found: Round = { off: 0, "all traces": 0, "a tenth of the traces": 0 };
+      // Each is the first, in the middle and the last equally often.
+      const first = Math.max(round, 0) % apps.length;
+      for (const { variant, subject, assistant } of [...apps.slice(first), ...apps.slice(0, first)]) {
+        found[variant] = (await load(subject, assistant, mode, runs, LANES)).cpu?.host ?? Number.NaN;
+      }
+      if (round >= 0) measured.get(mode)?.push(found);
     }
   }
   return measured;
 }
 
-function outcomeOf(measured: Map<Mode, Pair[]>): Outcome {
+function outcomeOf(measured: Map<Mode, Round[]>): Outcome {
   const rows: Cell[][] = [];
   const goals: Goal[] = [];
-  for (const [mode, pairs] of measured) {
-    const ratios = pairs.map(({ on, off }) => on / off);
-    rows.push([
-      mode.name,
-      median(pairs.map(({ off }) => off)),
-      median(pairs.map(({ on }) => on)),
-      median(ratios).toFixed(3),
-      `${quantile(ratios, 0.25).toFixed(3)} to ${quantile(ratios, 0.75).toFixed(3)}`,
-    ]);
-    goals.push({
-      text: `${mode.name}: with and without`,
-      measured: median(ratios),
-      unit: "",
-      bound: 1.05,
-      kind: "at most",
-    });
+  for (const [mode, rounds] of measured) {
+    for (const variant of TOLD) {
+      const ratios = rounds.map((round) => round[variant] / round.off);
+      rows.push([
+        mode.name,
+        variant,
+        median(rounds.map(({ off }) => off)),
+        median(rounds.map((round) => round[variant])),
+        median(ratios).toFixed(3),
+        `${quantile(ratios, 0.25).toFixed(3)} to ${quantile(ratios, 0.75).toFixed(3)}`,
+      ]);
+      const text = `${mode.name}: with ${variant}, of that without telemetry`;
+      goals.push({ text, measured: median(ratios), unit: "", bound: 1.05, kind: "at most" });
+    }
   }
   const columns = [
     "ms of CPU time per run",
+    "the collector gets",
     "without",
     "with a collector",
     "ratio, median",
@@ -97,9 +109,7 @@ function outcomeOf(measured: Map<Mode, Pair[]>): Outcome {
     tables: [{ title: "Telemetry", columns, rows }],
     goals,
     figures: [],
-    notes: [
-      "The process is that of the app and of the local functions host. Every run is traced; metrics and logs go too.",
-    ],
+    notes: ["The process is that of the app and of the local functions host. All metrics and logs go, too."],
   };
 }
 
