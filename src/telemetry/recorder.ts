@@ -117,7 +117,7 @@ export class OtelRecorder implements Recorder {
     // A span that goes on with another trace says what made it go on.
     const cause = remote === undefined ? undefined : around?.span.inner?.spanContext();
     if (cause !== undefined && cause.traceId !== remote?.traceId) links.push({ context: cause });
-    const options = { kind: KINDS[kind], attributes: present(attributes), links };
+    const options = { kind: KINDS[kind], attributes, links };
     const span = this.#tracer.startSpan(name, options, context ?? ROOT_CONTEXT);
     return { context: trace.setSpan(context ?? ROOT_CONTEXT, span), span: new RecordedSpan(span) };
   }
@@ -138,7 +138,7 @@ class RecordedSpan implements OpenSpan {
   }
 
   set(attributes: Attributes): void {
-    this.inner?.setAttributes(present(attributes));
+    this.inner?.setAttributes(attributes);
   }
 
   fail(errorType: string): void {
