@@ -29,7 +29,7 @@ export async function askEndpoint(settings: EndpointSettings): Promise<Finding> 
     if (response.status === 404) return found(await explained404(settings));
     return await read(response, settings);
   } catch (error) {
-    return found(`does not answer: ${reasonOf(error)}`);
+    return found(`does not answer: ${reasonOf(error)}. Runs fail until it does.`);
   }
 }
 

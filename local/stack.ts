@@ -252,10 +252,10 @@ function settingsOf(options: StackOptions): Settings {
   };
 }
 
-/** `tenant:key,tenant:key`: the key of the first. */
+/** `tenant:key,tenant:key`: the key of the first that is no digest; empty if there is none. */
 function firstKeyOf(apiKeys: string): string {
-  const first = apiKeys.split(",")[0]?.trim() ?? "";
-  return first.slice(first.indexOf(":") + 1);
+  const keys = apiKeys.split(",").map((entry) => entry.trim().slice(entry.trim().indexOf(":") + 1));
+  return keys.find((key) => !key.startsWith("sha256:")) ?? "";
 }
 
 type Addresses = Pick<Stack, "cosmos" | "serviceBus" | "model" | "identity">;

@@ -54,18 +54,19 @@ console.log(welcome(stack, await asked));
 function welcome({ baseUrl, apiKey, model }: Stack, finding: Finding | undefined): string {
   const simulated = "simulated model (set MODEL_ENDPOINT and MODEL_KEY to use a real one)";
   const real = `${model.baseUrl} ${finding?.text}`;
+  const key = apiKey || "YOUR_KEY";
   const notes = remarks(options).map((line) => `${line}\n`);
   return `
 Threadkeep is running. Ctrl-C stops it.
 
   Base URL  ${baseUrl}
-  API key   ${apiKey}
+  API key   ${apiKey || "yours (API_KEYS holds digests only)"}
   Model     ${finding ? real : simulated}
   Code      ${codeWords(process.env)}
 ${notes.length > 0 ? `\n${notes.join("")}` : ""}
 Create an assistant:
 
-curl ${baseUrl}/assistants -H "Authorization: Bearer ${apiKey}" -H "Content-Type: application/json" \\
+curl ${baseUrl}/assistants -H "Authorization: Bearer ${key}" -H "Content-Type: application/json" \\
   -d '{"model": "${modelName(finding)}", "name": "Tutor", "instructions": "Answer in one sentence."}'
 `;
 }

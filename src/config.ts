@@ -331,7 +331,7 @@ function describe(issues: z.core.$ZodIssue[], given: Record<string, string | und
     const value = given[name];
     if (value === undefined) return `- ${name} is not set: ${issue.message}`;
     const secret = SECRETS.includes(name) || LOOKS_SECRET.test(value);
-    return `- ${name} is ${secret ? "(not shown)" : JSON.stringify(value)}: ${issue.message}`;
+    return `- ${name} ${secret ? "(its value is not shown)" : `is ${JSON.stringify(value)}`}: ${issue.message}`;
   });
 }
 

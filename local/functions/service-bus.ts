@@ -205,7 +205,8 @@ class QueueTrigger implements Listener {
 
   /** The SDK reports each attempt to connect again; the first of a row says it all. */
   #noteError(error: unknown, what: string): void {
-    if (this.#isStopping || !this.#connected) return;
+    // A link that had nothing to do for ten minutes: the real host opens it again without a word.
+    if (this.#isStopping || !this.#connected || String(error).includes("IdleTimerExpired")) return;
     this.#connected = false;
     this.#worker.writeLog("warning", this.#fn.name, `${what}: ${brief(error)} (keeps trying)`);
   }

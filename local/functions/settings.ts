@@ -149,7 +149,8 @@ async function readJsonFile(file: string): Promise<JsonObject> {
   try {
     return asObject(JSON.parse(text));
   } catch (error) {
-    throw new Error(`${path.basename(file)} is not valid JSON: ${error instanceof Error ? error.message : error}`);
+    const reason = error instanceof Error ? error.message : error;
+    throw new Error(`${file} is not valid JSON: ${reason}. Mend it, or remove it: \`npm start\` needs none.`);
   }
 }
 

@@ -79,8 +79,8 @@ export const filesNotServed = () =>
 
 export const onlyAssistants = () =>
   notServed(
-    "Threadkeep serves the Assistants API only (assistants, threads, messages, runs). Ask the model's own endpoint " +
-      "for this.",
+    "Threadkeep serves the Assistants API only (assistants, threads, messages, runs, files, uploads, vector stores). " +
+      "Ask the model's own endpoint for this.",
   );
 
 export const noBaseInPath = () =>

@@ -65,8 +65,8 @@ describe("hosted tools", () => {
 
 describe("paths of what is not served", () => {
   const OTHERS =
-    "Threadkeep serves the Assistants API only (assistants, threads, messages, runs). Ask the model's own endpoint " +
-    "for this.";
+    "Threadkeep serves the Assistants API only (assistants, threads, messages, runs, files, uploads, vector stores). " +
+    "Ask the model's own endpoint for this.";
   const NO_BASE =
     "There is nothing at this path. A client's base URL ends in /v1 (OpenAI), or is this host without a path (Azure " +
     "OpenAI).";

@@ -145,7 +145,7 @@ describe("the keys", () => {
     expect(read({ API_KEYS: `acme:sha256:${digest.toUpperCase()}` }).apiKeys).toEqual([{ tenant: "acme", digest }]);
     for (const wrong of ["", "sha1", digest.slice(1), `${digest}0`, `${digest.slice(1)}g`]) {
       expect(complaint({ API_KEYS: `acme:${KEY},acme:sha256:${wrong}` })).toContain(
-        "API_KEYS is (not shown): entry 2 is not tenant:sha256: and 64 hexadecimal digits",
+        "API_KEYS (its value is not shown): entry 2 is not tenant:sha256: and 64 hexadecimal digits",
       );
     }
     expect(complaint({ API_KEYS: `acme:${KEY},globex:sha256:${digest}` })).toContain(
@@ -162,13 +162,13 @@ describe("the keys", () => {
     ["of a tenant of 64 characters", `${"a".repeat(64)}:${KEY}`],
   ])("%s are refused", (_, text) => {
     expect(complaint({ API_KEYS: text })).toContain(
-      "- API_KEYS is (not shown): entry 1 is not tenant:key, the tenant being lower-case letters, digits and dashes",
+      "- API_KEYS (its value is not shown): entry 1 is not tenant:key, the tenant being lower-case letters, digits and dashes",
     );
   });
 
   test("that are easy to guess are refused", () => {
     expect(complaint({ API_KEYS: "acme:0123456789abcde" })).toContain(
-      "- API_KEYS is (not shown): the key of entry 1 is shorter than 16 characters",
+      "- API_KEYS (its value is not shown): the key of entry 1 is shorter than 16 characters",
     );
   });
 

@@ -62,6 +62,14 @@ linuxTest("a server that dies ends it with 1 and says which one it was", async (
   expect(children.some(isAlive)).toBe(false);
 });
 
+linuxTest("a digest is not shown as if it were a key", async () => {
+  const program = start({ API_KEYS: `acme:sha256:${"0".repeat(64)}` });
+  await program.says("API key   yours (API_KEYS holds digests only)\n");
+  await program.says('"Authorization: Bearer YOUR_KEY"');
+  program.child.kill("SIGINT");
+  expect(await program.ended).toEqual([0, null]);
+});
+
 linuxTest("Ctrl-C while it starts ends it with 0 and leaves nothing behind", async () => {
   const program = start();
   await vi.waitFor(() => expect(childrenOf(program.pid)).not.toEqual([]), { timeout: 5000, interval: 5 });
