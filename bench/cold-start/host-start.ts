@@ -8,7 +8,8 @@ const PROJECT = path.resolve(import.meta.dirname, "..", "..");
 
 /** Functions that no HTTP request starts. In Azure each of them has instances of its own. */
 const WORKERS = ["run-worker", "overflow-worker"];
-const OTHERS = ["dead-letters", "overflow-dead-letters", "sweep"];
+const DEAD_LETTERS = ["dead-letters", "overflow-dead-letters", "ingest-dead-letters"];
+const OTHERS = [...DEAD_LETTERS, "ingest-worker", "sweep", "file-sweep", "orphan-sweep"];
 
 /** Settings that switch functions off. */
 const without = (names: string[]) => Object.fromEntries(names.map((name) => [`AzureWebJobs.${name}.Disabled`, "true"]));
