@@ -7,7 +7,7 @@ import path from "node:path";
 import { type Child, type Exit, exitText } from "./child.ts";
 import { PROJECT, readOptions } from "./options.ts";
 import { type Stack, startStack } from "./stack.ts";
-import { apiKeys, refuseBusyPorts, remarks, stopWithParent, takeDataFolder } from "./workplace.ts";
+import { apiKeys, refuseBusyPorts, remarks, shownKey, stopWithParent, takeDataFolder } from "./workplace.ts";
 
 const options = readOptions("npm run dev");
 const sourceFolders = ["functions", "src"];
@@ -34,7 +34,7 @@ async function run(): Promise<void> {
   folder.tell({ url: new URL(stack.baseUrl).origin, cosmos: stack.cosmos.endpoint });
   for (const line of remarks(options)) console.log(line);
   console.log(`
-Threadkeep is running at ${stack.baseUrl} with the API key ${stack.apiKey}.
+Threadkeep is running at ${stack.baseUrl} with the API key ${shownKey(stack.apiKey)}.
 Changes in ${[...sourceFolders, hostSettings].join(", ")} are compiled and served. Ctrl-C stops it.
 `);
   await followChanges(stack);

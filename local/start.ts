@@ -7,7 +7,7 @@ import { readOptions } from "./options.ts";
 import { SEEN_DELAYS } from "./server-specs.ts";
 import { type Stack, startStack } from "./stack.ts";
 import { codeWords } from "./stack-code.ts";
-import { apiKeys, refuseBusyPorts, remarks, stopWithParent, takeDataFolder } from "./workplace.ts";
+import { apiKeys, refuseBusyPorts, remarks, shownKey, stopWithParent, takeDataFolder } from "./workplace.ts";
 
 const GRACE_SECONDS = 5;
 /** Lines of output shown of a server that died. */
@@ -60,7 +60,7 @@ function welcome({ baseUrl, apiKey, model }: Stack, finding: Finding | undefined
 Threadkeep is running. Ctrl-C stops it.
 
   Base URL  ${baseUrl}
-  API key   ${apiKey || "yours (API_KEYS holds digests only)"}
+  API key   ${shownKey(apiKey)}
   Model     ${finding ? real : simulated}
   Code      ${codeWords(process.env)}
 ${notes.length > 0 ? `\n${notes.join("")}` : ""}

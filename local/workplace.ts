@@ -119,3 +119,6 @@ export function stopWithParent(stop: () => void): void {
   }, PARENT_POLL_MS);
   watch.unref();
 }
+
+/** The stack's key as a start tells it. */
+export const shownKey = (apiKey: string): string => apiKey || "yours (API_KEYS holds digests only)";

@@ -115,7 +115,7 @@ async function onHost({ subject, appDir }: Place, role: Role, work: (fresh: Fres
   let host: StartedHost | undefined;
   let wire: Wire | undefined;
   try {
-    host = await startHost(appDir, environment(subject.local, role));
+    host = await startHost(appDir, environment(subject.local), role);
     wire = new Wire(`${host.url}/v1`, subject.local.apiKey);
     await work({ wire, started });
   } finally {

@@ -6,23 +6,18 @@ import type { Stack } from "../../local/stack.ts";
 
 const PROJECT = path.resolve(import.meta.dirname, "..", "..");
 
-/** Functions that no HTTP request starts. In Azure each of them has instances of its own. */
-const WORKERS = ["run-worker", "overflow-worker"];
-const DEAD_LETTERS = ["dead-letters", "overflow-dead-letters", "ingest-dead-letters"];
-const OTHERS = [...DEAD_LETTERS, "ingest-worker", "sweep", "file-sweep", "orphan-sweep"];
+/** Settings that switch off what drives background runs. */
+export const WITHOUT_WORKERS = Object.fromEntries(
+  ["run-worker", "overflow-worker"].map((name) => [`AzureWebJobs.${name}.Disabled`, "true"]),
+);
 
-/** Settings that switch functions off. */
-const without = (names: string[]) => Object.fromEntries(names.map((name) => [`AzureWebJobs.${name}.Disabled`, "true"]));
+/** What an instance is there for, and the scale group that Azure starts it for. */
+const GROUPS = { http: "http", worker: "function:run-worker" };
+export type Role = keyof typeof GROUPS;
 
-export const WITHOUT_WORKERS = without(WORKERS);
-
-/** What an instance is there for: HTTP requests, or wake-ups. */
-export type Role = "http" | "worker";
-
-export function environment({ cosmos, serviceBus, model, apiKey }: Stack, role: Role = "http"): NodeJS.ProcessEnv {
+export function environment({ cosmos, serviceBus, model, apiKey }: Stack): NodeJS.ProcessEnv {
   return {
     ...process.env,
-    ...without(role === "http" ? [...WORKERS, ...OTHERS] : OTHERS),
     // Azure's host needs no compilation, so the local one may use a cache. The app gets nothing into it: Node writes
     // the cache when a process exits, and these are killed.
     NODE_COMPILE_CACHE: COMPILE_CACHE,
@@ -43,9 +38,13 @@ export interface StartedHost {
 }
 
 /** Resolves when the host says that it listens; rejects with its error output if it ends before. */
-export async function startHost(appDir: string, env: NodeJS.ProcessEnv): Promise<StartedHost> {
+export async function startHost(appDir: string, env: NodeJS.ProcessEnv, role: Role = "http"): Promise<StartedHost> {
   const args = ["local/functions/main.ts", "--app", path.resolve(appDir), "--port", "0", "--grace", "0", "--quiet"];
-  const child = spawn(process.execPath, args, { cwd: PROJECT, env, stdio: ["ignore", "ignore", "pipe", "ipc"] });
+  const child = spawn(process.execPath, [...args, "--scale-group", GROUPS[role]], {
+    cwd: PROJECT,
+    env,
+    stdio: ["ignore", "ignore", "pipe", "ipc"],
+  });
   const exited = new Promise<void>((resolve) => child.once("close", () => resolve()));
   let words = "";
   child.stderr?.on("data", (data) => {
