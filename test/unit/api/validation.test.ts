@@ -10,6 +10,7 @@ import {
   expectRefusal,
   long,
   many,
+  missing,
   pairs,
   type Row,
   refuses,
@@ -205,4 +206,18 @@ test("a path is written as clients write it", () => {
   expect(formatPath([])).toBe("body");
   expect(formatPath(["tools", 1, "function", "name"])).toBe("tools[1].function.name");
   expect(formatPath(["a", 0, 1])).toBe("a[0][1]");
+});
+
+test("nothing is looked at behind the first problem", () => {
+  const looked = new Set<PropertyKey>();
+  const content = new Proxy(many(50, { type: "text" }), {
+    get(parts, name) {
+      looked.add(name);
+      return Reflect.get(parts, name);
+    },
+  });
+  const input = { role: "user", content };
+  expectRefusal(createMessageRequest, ["", input, ...missing("content[0].text")]);
+  expect(looked).toContain("0");
+  expect(looked).not.toContain("1");
 });
