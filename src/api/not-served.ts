@@ -23,8 +23,10 @@ const prefixes = BASES.map(({ prefix }) => new RegExp(`^/${prefix.replace("{proj
 /** The refusal for a path from the root. */
 export function refusalOfPath(path: string): ApiError {
   const prefix = prefixes.map((each) => each.exec(path)?.[0]).find((found) => found !== undefined);
-  const [first = ""] = path.slice(prefix?.length ?? 1).split("/");
+  const [first = "", second = ""] = path.slice(prefix?.length ?? 1).split("/");
   if (prefix === undefined) return OF_CLIENTS.has(first) ? noBaseInPath() : routeNotFound();
+  // A base behind a base: a client that adds its own got a URL that had one.
+  if (first === "v1" && (OF_CLIENTS.has(second) || OF_OTHERS.has(second))) return noBaseInPath();
   return OF_OTHERS.has(first) ? onlyAssistants() : routeNotFound();
 }
 
