@@ -3,7 +3,14 @@ import { app } from "@azure/functions";
 import { theApp } from "../src/app.ts";
 import { inProcessSpan } from "../src/jobs/wake-up-spans.ts";
 import { OVERFLOW_QUEUE, QUEUE } from "../src/jobs/wake-ups.ts";
-import { buryWakeUp } from "../src/runs/worker.ts";
+
+/** Loaded with the first of them. */
+const worker = () => import("../src/runs/worker.ts");
+
+async function bury(message: unknown): Promise<void> {
+  const { buryWakeUp } = await worker();
+  await buryWakeUp(theApp().engine, message);
+}
 
 for (const [name, queue] of [
   ["dead-letters", QUEUE],
@@ -12,7 +19,6 @@ for (const [name, queue] of [
   app.serviceBusQueue(name, {
     connection: "ServiceBusConnection",
     queueName: `${queue}/$DeadLetterQueue`,
-    handler: (message, context) =>
-      inProcessSpan(`${queue}/$DeadLetterQueue`, context, () => buryWakeUp(theApp().engine, message)),
+    handler: (message, context) => inProcessSpan(`${queue}/$DeadLetterQueue`, context, () => bury(message)),
   });
 }

@@ -1,7 +1,8 @@
 /** The safety nets of files: those that expired or whose deletion was not finished, and blobs that no file has. */
 import { app } from "@azure/functions";
 import { theApp } from "../src/app.ts";
-import { sweepFiles, sweepOrphans } from "../src/files/sweep.ts";
+
+const sweeps = () => import("../src/files/sweep.ts");
 
 /** Files a tick. More than these are left for the next tick. */
 const LIMIT = 500;
@@ -9,11 +10,11 @@ const LIMIT = 500;
 if (theApp().blobs !== undefined) {
   app.timer("file-sweep", {
     schedule: "10 * * * * *",
-    handler: () => sweepFiles(theApp().engine, LIMIT),
+    handler: async () => (await sweeps()).sweepFiles(theApp().engine, LIMIT),
   });
 
   app.timer("orphan-sweep", {
     schedule: "40 17 3 * * *",
-    handler: async () => void (await sweepOrphans(theApp().engine)),
+    handler: async () => void (await (await sweeps()).sweepOrphans(theApp().engine)),
   });
 }

@@ -4,14 +4,21 @@ import { theApp } from "../src/app.ts";
 import { inProcessSpan } from "../src/jobs/wake-up-spans.ts";
 import { OVERFLOW_QUEUE, QUEUE } from "../src/jobs/wake-ups.ts";
 import { FairWorker, overflowId } from "../src/runs/fair-worker.ts";
-import { handleWakeUp } from "../src/runs/worker.ts";
+
+/** Loaded with the first wake-up: a start for a request does not wait for it. */
+const worker = () => import("../src/runs/worker.ts");
+
+async function handle(message: unknown): Promise<void> {
+  const { handleWakeUp } = await worker();
+  await handleWakeUp(theApp().engine, message);
+}
 
 let fairWorker: FairWorker | undefined;
 
 function theFairWorker(): FairWorker {
   const { engine, tenants } = theApp();
   fairWorker ??= new FairWorker(tenants, {
-    handle: (message) => handleWakeUp(engine, message),
+    handle,
     passOn: (job) => engine.wakeUps.sendToOverflow(job, overflowId(job, engine.now())),
   });
   return fairWorker;
@@ -26,5 +33,5 @@ app.serviceBusQueue("run-worker", {
 app.serviceBusQueue("overflow-worker", {
   connection: "ServiceBusConnection",
   queueName: OVERFLOW_QUEUE,
-  handler: (message, context) => inProcessSpan(OVERFLOW_QUEUE, context, () => handleWakeUp(theApp().engine, message)),
+  handler: (message, context) => inProcessSpan(OVERFLOW_QUEUE, context, () => handle(message)),
 });

@@ -6,7 +6,6 @@ import { Backlog } from "./api/backlog.ts";
 import { Load } from "./api/load.ts";
 import { RareLog } from "./api/rare-log.ts";
 import { Blobs } from "./blobs/blobs.ts";
-import { DynamicSessions } from "./code/dynamic-sessions.ts";
 import type { CodeSessions } from "./code/session.ts";
 import { type Config, misspelt, readConfig } from "./config.ts";
 import { Images } from "./files/images.ts";
@@ -20,11 +19,7 @@ import { Embeddings } from "./model/embeddings.ts";
 import { countTokens } from "./model/tokens.ts";
 import { Drives } from "./runs/drives.ts";
 import type { Engine } from "./runs/engine.ts";
-import { CodeInterpreter } from "./runs/tools/code-interpreter.ts";
-import { codeSources } from "./runs/tools/code-sources.ts";
-import { fileSearch } from "./runs/tools/file-search.ts";
 import type { HostedTool } from "./runs/tools/hosted-tool.ts";
-import { searchSources } from "./runs/tools/search-sources.ts";
 import { AccountConsistency } from "./store/consistency.ts";
 import { type CosmosConnection, connectCosmos, type VectorTrouble } from "./store/cosmos.ts";
 import { CostMeter } from "./store/cost.ts";
@@ -35,6 +30,9 @@ import { WaitingRuns } from "./store/waiting.ts";
 
 /** Time for the first answer to leave. Milliseconds. */
 const WARM_UP_PAUSE = 20;
+
+/** By then the first answer has left, which need not wait for remarks. Milliseconds. */
+const REMARKS_PAUSE = 500;
 
 /** Before what could not be read at the start is read again. Milliseconds. */
 const ASK_AGAIN_PAUSE = 5_000;
@@ -61,11 +59,12 @@ export class App {
   /** how many tenants share the limits */
   readonly tenants: number;
   readonly load: Load;
-  /** undefined: this deployment runs no code */
-  readonly code: CodeSessions | undefined;
-  readonly hosted: readonly HostedTool[];
+  /** Whether runs may use the code interpreter. */
+  readonly runsCode: boolean;
   readonly backlog: Backlog;
   readonly #cosmos: CosmosConnection;
+  #code: Promise<CodeSessions> | undefined;
+  #hosted: Promise<readonly HostedTool[]> | undefined;
   #engine: Engine | undefined;
   #stopTelemetry: (() => Promise<void>) | undefined;
   #ingest: IngestTools | undefined;
@@ -91,25 +90,42 @@ export class App {
       log.warn("the runs that wait could not be counted", { error }),
     );
     this.embeddings = new Embeddings(config);
-    const { blobs, code, ...settings } = config;
+    const { blobs, ...settings } = config;
     this.blobs = blobs && new Blobs({ ...settings, blobs });
-    this.code = code && new DynamicSessions({ ...settings, code });
-    this.hosted = hosted ?? this.#hostedTools();
+    this.#hosted = hosted && Promise.resolve(hosted);
+    this.runsCode = hosted?.some(({ type }) => type === "code_interpreter") ?? this.#canRunCode();
     this.wakeUps = new WakeUps(config, (error) => log.warn("wake-up not sent; the sweep will send it", { error }));
   }
 
-  /** Whether runs may use the code interpreter. */
-  get runsCode(): boolean {
-    return this.hosted.some(({ type }) => type === "code_interpreter");
+  #canRunCode(): boolean {
+    const { config, blobs, log } = this;
+    if (config.code === undefined) log.info("code runs nowhere: no CODE_SESSIONS_ENDPOINT");
+    else if (blobs === undefined) log.warn("code runs nowhere: its files need Blob Storage");
+    return config.code !== undefined && blobs !== undefined;
   }
 
-  #hostedTools(): HostedTool[] {
-    const { store, blobs, code, config, now } = this;
-    const tools = [fileSearch(searchSources(store, this.embeddings, now))];
-    if (code === undefined || config.code === undefined) this.log.info("code runs nowhere: no CODE_SESSIONS_ENDPOINT");
-    else if (blobs === undefined) this.log.warn("code runs nowhere: its files need Blob Storage");
-    else tools.push(new CodeInterpreter(codeSources(code, store, blobs, config.code.timeout, now)));
-    return tools;
+  /** The sessions that code runs in, loaded with the first use; undefined if this deployment has none. */
+  code(): Promise<CodeSessions> | undefined {
+    const { code, ...settings } = this.config;
+    if (code === undefined) return undefined;
+    this.#code ??= import("./code/dynamic-sessions.ts").then(
+      ({ DynamicSessions }) => new DynamicSessions({ ...settings, code }),
+    );
+    return this.#code;
+  }
+
+  /** The tools that the server works for the model, loaded with the first run that has one. */
+  hosted = (): Promise<readonly HostedTool[]> => {
+    this.#hosted ??= this.#loadHosted();
+    return this.#hosted;
+  };
+
+  async #loadHosted(): Promise<HostedTool[]> {
+    const { store, embeddings, blobs, config, now } = this;
+    const { hostedTools } = await import("./runs/tools/hosted-tools.ts");
+    const sessions = this.runsCode ? await this.code() : undefined;
+    const code = sessions && blobs && config.code && { sessions, blobs, timeout: config.code.timeout };
+    return hostedTools({ store, embeddings, code, now });
   }
 
   /** Made on first use: in Azure, an instance serves either requests or wake-ups. */
@@ -211,7 +227,12 @@ export class App {
     if (this.#warm) return;
     this.#warm = true;
     setTimeout(() => {
-      const loaded = Promise.all([this.engine.model.connect(), this.wakeUps.warm(), countTokens("warm")]);
+      const loaded = Promise.all([
+        import("./runs/start.ts"),
+        this.engine.model.connect(),
+        this.wakeUps.warm(),
+        countTokens("warm"),
+      ]);
       loaded.catch((error: unknown) => this.log.warn("warming up failed", { error }));
     }, WARM_UP_PAUSE);
   }
@@ -251,7 +272,9 @@ let app: App | undefined;
 export function theApp(): App {
   if (!app) {
     app = new App(readConfig(process.env), consoleLog);
-    for (const remark of misspelt(process.env)) consoleLog.warn(remark);
+    setTimeout(() => {
+      for (const remark of misspelt(process.env)) consoleLog.warn(remark);
+    }, REMARKS_PAUSE).unref();
   }
   return app;
 }

@@ -70,7 +70,9 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const worker = await Worker.load(appDir, log, { functionTimeoutMs, overtime });
 
   const inGroup = groupFilter(options.scaleGroup);
-  const functions = worker.functions.filter((fn) => !isDisabled(fn.name) && inGroup(fn));
+  // A copy: each look into the environment itself takes its time.
+  const env = { ...process.env };
+  const functions = worker.functions.filter((fn) => !isDisabled(fn.name, env) && inGroup(fn));
   for (const fn of functions) checkSupported(fn, log);
   const routes = httpRoutes(functions.filter(isHttp), settings.routePrefix);
   const listing = listFunctions(functions, routes);

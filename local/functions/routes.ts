@@ -52,8 +52,8 @@ export function findRoute<T>(routes: Route<T>[], path: string): { route: Route<T
  * Azure.
  */
 export function inHostOrder<Named extends { name: string }>(functions: readonly Named[]): Named[] {
-  const key = ({ name }: Named) => name.toUpperCase();
-  return functions.toSorted((a, b) => (key(a) < key(b) ? -1 : Number(key(a) > key(b))));
+  const keyed = functions.map((fn) => ({ fn, key: fn.name.toUpperCase() }));
+  return keyed.sort((a, b) => (a.key < b.key ? -1 : Number(a.key > b.key))).map(({ fn }) => fn);
 }
 
 function match(segments: Segment[], parts: string[]): RouteParams | undefined {

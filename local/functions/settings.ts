@@ -121,9 +121,8 @@ export function resolveSettings(text: string): string {
 }
 
 /** True when the setting AzureWebJobs.<name>.Disabled (or its form for shells, with __) switches the function off. */
-export function isDisabled(functionName: string): boolean {
-  const setting =
-    process.env[`AzureWebJobs.${functionName}.Disabled`] ?? process.env[`AzureWebJobs__${functionName}__Disabled`];
+export function isDisabled(functionName: string, env: NodeJS.ProcessEnv): boolean {
+  const setting = env[`AzureWebJobs.${functionName}.Disabled`] ?? env[`AzureWebJobs__${functionName}__Disabled`];
   return setting !== undefined && /^(true|1)$/i.test(setting);
 }
 

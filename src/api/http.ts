@@ -16,7 +16,7 @@ import type { Connection, Connections } from "./connections.ts";
 import { ClientLeft, Incoming } from "./incoming.ts";
 import { refusalOfPath, warningOf } from "./not-served.ts";
 import type { Operation } from "./operation.ts";
-import { type PathId, pathIdsOf, readParams, readQuery } from "./parameters.ts";
+import { readParams, readQuery } from "./parameters.ts";
 import { pollAfter } from "./poll-after.ts";
 import { type Answered, inRequestSpan } from "./request-span.ts";
 import { binary, commonHeaders, eventStream, json, newRequestId } from "./responses.ts";
@@ -32,7 +32,7 @@ interface RequestContext extends Invocation {
 
 /** The handler of an operation under one base. It never throws. */
 export function httpHandler(app: App, connections: Connections, operation: Operation, face: Face): Handler {
-  const served = { operation, pathIds: pathIdsOf(operation), face };
+  const served = { operation, face };
   const answer = async (request: HttpRequest, connection: Connection | undefined): Promise<Answered> => {
     const started = performance.now();
     const requestId = newRequestId(face);
@@ -60,7 +60,6 @@ export function httpHandler(app: App, connections: Connections, operation: Opera
 /** An operation under one base. */
 interface Served {
   operation: Operation;
-  pathIds: PathId[];
   face: Face;
 }
 
@@ -94,11 +93,11 @@ function bodyBytes({ body, maxBody }: Operation, { headers }: HttpRequest): numb
 async function call(
   app: App,
   tenant: string,
-  { operation, pathIds, face }: Served,
+  { operation, face }: Served,
   query: Record<string, string>,
   { request, connection, incoming }: Arrival,
 ): Promise<object> {
-  const params = readParams(pathIds, request.params);
+  const params = readParams(operation, request.params);
   const parameters = operation.query === undefined ? undefined : validated(operation.query, query);
   const body = incoming ?? (await readBody(operation, request));
   const handle = () =>

@@ -4,12 +4,21 @@ import { idOf } from "../resources/common.ts";
 import { type Operation, PATH_IDS } from "./operation.ts";
 import { validated } from "./validation.ts";
 
-export interface PathId {
+interface PathId {
   name: string;
   schema: z.ZodType;
 }
 
-export function pathIdsOf({ path }: Operation): PathId[] {
+const known = new Map<string, PathId[]>();
+
+/** Made with the first request: a start does not wait for those of all operations. */
+function pathIdsOf({ path }: Operation): PathId[] {
+  const ids = known.get(path) ?? newPathIds(path);
+  known.set(path, ids);
+  return ids;
+}
+
+function newPathIds(path: string): PathId[] {
   return [...path.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => {
     const kind = PATH_IDS[name];
     return { name, schema: z.object({ [name]: kind === undefined ? z.string() : idOf(kind) }) };
@@ -17,9 +26,9 @@ export function pathIdsOf({ path }: Operation): PathId[] {
 }
 
 /** Only what the route names: Azure puts query and body keys among the parameters too. */
-export function readParams(pathIds: PathId[], given: Record<string, string>): Record<string, string> {
+export function readParams(operation: Operation, given: Record<string, string>): Record<string, string> {
   const params: Record<string, string> = {};
-  for (const { name, schema } of pathIds) {
+  for (const { name, schema } of pathIdsOf(operation)) {
     const value = decoded(given[name] ?? "");
     validated(schema, { [name]: value });
     params[name] = value;

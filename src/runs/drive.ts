@@ -54,7 +54,8 @@ async function driveTo(
   const { waited, pending } = owned.run.internal;
   // A run that has waited for its files has told so before, as has one whose calls are to be done.
   if (waited !== owned.run.started_at && pending === undefined) owned.tell(runEvent(owned.run, "in_progress"));
-  const hosting = new Hosting(engine, owned);
+  const usesHosted = owned.run.tools.some(({ type }) => type !== "function");
+  const hosting = new Hosting(engine, owned, usesHosted ? await engine.hosted() : []);
   for (let messages = window; ; messages = undefined) {
     const turn = new Turn(owned.run, reservedOf(owned.run), owned.tell, engine.now, hosting.toolset);
     const progress = await takeTurn(engine, owned, turn, hosting, stop, messages);

@@ -45,10 +45,11 @@ export class Hosting {
   /** what tools have done that no batch has told the thread yet */
   #untold: ThreadChanges = {};
 
-  constructor(engine: Engine, owned: OwnedRun) {
+  /** `hosted`: the tools that this deployment has. */
+  constructor(engine: Engine, owned: OwnedRun, hosted: readonly HostedTool[]) {
     this.#engine = engine;
     this.#owned = owned;
-    this.toolset = new Toolset(owned.run, engine.hosted);
+    this.toolset = new Toolset(owned.run, hosted);
   }
 
   /** Why the model is not to be asked now, if so. Asks the tools once a drive; a client that listens waits here. */

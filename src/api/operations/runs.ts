@@ -12,7 +12,7 @@ import {
 import * as commands from "../../runs/commands.ts";
 import { assertCreatable } from "../../runs/create.ts";
 import type { RunEvent } from "../../runs/events.ts";
-import { type NewRun, startRun, startStreamedRun } from "../../runs/start.ts";
+import type { NewRun } from "../../runs/start.ts";
 import { apiObject, type RunDoc, runSort } from "../../store/documents.ts";
 import { assertResourcesExist } from "../../stores/resources.ts";
 import { attachToThread, resourcesOfThread } from "../../threads/attachments.ts";
@@ -23,7 +23,7 @@ import type { Connection } from "../connections.ts";
 import { type Include, includeQuery } from "../include.ts";
 import { operation } from "../operation.ts";
 import { existing, page, pageQuery } from "../paging.ts";
-import { streamRun } from "../streaming.ts";
+import { runStarts, streamRun } from "../streaming.ts";
 import { readAssistantToUse } from "./assistants.ts";
 
 /** A run that needs a worker is refused while too many of its tenant wait for one. Asked before anything is stored. */
@@ -33,6 +33,7 @@ function admit(app: App, tenant: string, request: { stream?: boolean | null | un
 
 /** Answers with the queued run, or with the stream of its events. */
 async function start(app: App, run: NewRun, connection: Connection | undefined, query?: Include) {
+  const { startRun, startStreamedRun } = await runStarts();
   if (run.request.stream === true) return streamRun(app, await startStreamedRun(app.engine, run), connection, query);
   return apiObject(await startRun(app.engine, run));
 }

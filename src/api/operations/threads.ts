@@ -83,7 +83,7 @@ const deleteThread = operation({
   handler: async ({ app, tenant, params: { thread_id: id }, now }) => {
     const session = await threads.deleteThread(app.store, app.wakeUps, tenant, id, now);
     // Best effort: a session vanishes by itself.
-    if (session !== undefined) void app.code?.open({ id: session }).discard();
+    if (session !== undefined) void app.code()?.then((code) => code.open({ id: session }).discard());
     return deleted(id, "thread.deleted");
   },
 });

@@ -4,11 +4,13 @@ import { keptText } from "../../ingest/kept-text.ts";
 import { embeddingsFailed, embeddingsNotServed, invalidParameter } from "../../resources/errors.ts";
 import { searchRequest, searchResultsObject } from "../../resources/store-search.ts";
 import { fileContentObject } from "../../resources/vector-store-file.ts";
-import { searchStore } from "../../search/search.ts";
 import { touch } from "../../stores/attach.ts";
 import { readAttached, readLiveStore } from "../../stores/read.ts";
 import { operation } from "../operation.ts";
 import { blobsOf } from "./files.ts";
+
+/** Loaded with the first search: other requests do not wait for it. */
+const searching = () => import("../../search/search.ts");
 
 /** For the embedding of a search's queries. Milliseconds. */
 const EMBEDDING_TIMEOUT = 30_000;
@@ -38,6 +40,7 @@ const search = operation({
     const store = await readLiveStore(app.store, tenant, id, now);
     const { ranker, score_threshold: scoreThreshold, hybrid_search: weights } = body.ranking_options ?? {};
     const vectors = await vectorsOf(app, queries);
+    const { searchStore } = await searching();
     const found = await searchStore(app.store, {
       tenant,
       vectorStoreId: id,

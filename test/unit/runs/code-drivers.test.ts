@@ -108,7 +108,7 @@ describe("between the model's call and the batch", () => {
       await driven;
       gate.resolve();
       // Redeployed without CODE_SESSIONS_ENDPOINT.
-      await advance({ ...world.base.engine, hosted: [] }, { ...job, look: true });
+      await advance({ ...world.base.engine, hosted: async () => [] }, { ...job, look: true });
       const error = { code: "server_error", message: "The code interpreter is not set up on this deployment." };
       const ended = await asked.read(run.id);
       expect(ended).toMatchObject({ status: "failed", last_error: error, internal: { open: [], turns: 1 } });
