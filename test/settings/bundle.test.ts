@@ -50,6 +50,25 @@ test("the bundle runs threads in the background and streamed, with function call
   expect(data[0]?.content).toMatchObject([{ text: { value: "It rains." } }]);
 });
 
+test("a start loads few files, and not what only runs need", async () => {
+  const loaded = new Set((await readdir(path.join(appDir, "functions"))).map((name) => `functions/${name}`));
+  let text = "";
+  for (const file of loaded) {
+    const code = await readFile(path.join(appDir, file), "utf8");
+    for (const [, part] of code.matchAll(/(?:from|import)"\.\.?\/([^"]+)"/g)) {
+      loaded.add(`chunks/${path.basename(part ?? "")}`);
+    }
+    text += code;
+  }
+  expect([...loaded].filter((file) => file.startsWith("chunks/")).length).toBeGreaterThan(0);
+  expect([...loaded].filter((file) => file.startsWith("chunks/")).length).toBeLessThan(4);
+  expect(text.length).toBeLessThan(900_000);
+  // Texts of the API's answers, of a drive, and of the code interpreter.
+  expect(text).toContain("Unknown parameter: ");
+  expect(text).not.toContain("what the run's tools need could not be read");
+  expect(text).not.toContain("matplotlib");
+});
+
 test("the bundle counts tokens exactly, in a thread of its own", async () => {
   const content = "The quick brown fox jumps over the lazy dog. ".repeat(2_000);
   const thread = await client.beta.threads.create();
