@@ -6,11 +6,7 @@ import { OVERFLOW_QUEUE, QUEUE } from "../src/jobs/wake-ups.ts";
 
 /** Loaded with the first of them. */
 const worker = () => import("../src/runs/worker.ts");
-
-async function bury(message: unknown): Promise<void> {
-  const { buryWakeUp } = await worker();
-  await buryWakeUp(theApp().engine, message);
-}
+const bury = async (message: unknown) => (await worker()).buryWakeUp(theApp().engine, message);
 
 for (const [name, queue] of [
   ["dead-letters", QUEUE],

@@ -7,11 +7,7 @@ import { FairWorker, overflowId } from "../src/runs/fair-worker.ts";
 
 /** Loaded with the first wake-up: a start for a request does not wait for it. */
 const worker = () => import("../src/runs/worker.ts");
-
-async function handle(message: unknown): Promise<void> {
-  const { handleWakeUp } = await worker();
-  await handleWakeUp(theApp().engine, message);
-}
+const handle = async (message: unknown) => (await worker()).handleWakeUp(theApp().engine, message);
 
 let fairWorker: FairWorker | undefined;
 

@@ -30,7 +30,7 @@ const bundle = await rolldown({
     ...STARTED,
   },
   platform: "node",
-  // What is kept of an entry may also serve others.
+  // Else modules could not be put together without all that they import (`codeSplitting` below).
   preserveEntrySignatures: "allow-extension",
   // Not a package of npm: the Functions worker process provides this module to the app.
   external: ["@azure/functions-core"],

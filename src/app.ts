@@ -123,8 +123,8 @@ export class App {
   async #loadHosted(): Promise<HostedTool[]> {
     const { store, embeddings, blobs, config, now } = this;
     const { hostedTools } = await import("./runs/tools/hosted-tools.ts");
-    const sessions = this.runsCode ? await this.code() : undefined;
-    const code = sessions && blobs && config.code && { sessions, blobs, timeout: config.code.timeout };
+    const sessions = blobs && (await this.code());
+    const code = sessions && config.code && { sessions, blobs, timeout: config.code.timeout };
     return hostedTools({ store, embeddings, code, now });
   }
 

@@ -23,7 +23,7 @@ export interface Engine {
   /** milliseconds since 1970 */
   now: () => number;
   drives: Drives;
-  /** the tools that the server works for the model, loaded when a run is driven */
+  /** the tools that the server works for the model, loaded with the first run that has one */
   hosted: () => Promise<readonly HostedTool[]>;
   /**
    * whether a failed model call is repeated here, since a client listens, or the run is released for a later attempt
