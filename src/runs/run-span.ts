@@ -6,7 +6,7 @@
  */
 import { mintedAt } from "../resources/ids.ts";
 import type { RunDoc } from "../store/documents.ts";
-import { annotate, inSpan, partsOf, record, traceparent } from "../telemetry/telemetry.ts";
+import { annotate, inSpan, partsOf, record, type SpanStart, traceparent } from "../telemetry/telemetry.ts";
 import type { Engine } from "./engine.ts";
 import type { OwnedRun } from "./owned-run.ts";
 import type { Progress } from "./settle.ts";
@@ -47,7 +47,7 @@ export function tellCreated({ id, thread_id: thread }: RunDoc): void {
   annotate({ "threadkeep.run.id": id, "gen_ai.conversation.id": thread });
 }
 
-function placeOf({ id, internal: { trace } }: RunDoc, now: number): { parent?: string; link?: string } {
+function placeOf({ id, internal: { trace } }: RunDoc, now: number): Pick<SpanStart, "parent" | "isParentOwn" | "link"> {
   if (trace === undefined || partsOf(trace)?.traceId === partsOf(traceparent())?.traceId) return {};
-  return now - mintedAt(id) < LONGEST_TRACE ? { parent: trace } : { link: trace };
+  return now - mintedAt(id) < LONGEST_TRACE ? { parent: trace, isParentOwn: true } : { link: trace };
 }

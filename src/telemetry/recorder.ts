@@ -106,11 +106,14 @@ export class OtelRecorder implements Recorder {
     else if (this.#early.length < MOST_EARLY) this.#early.push(tell);
   }
 
-  #begin({ name, kind, attributes, parent, link }: SpanStart): { context: Context; span: RecordedSpan } | undefined {
+  #begin(start: SpanStart): { context: Context; span: RecordedSpan } | undefined {
+    const { name, kind, attributes, parent, isParentOwn = false, link } = start;
     const around = this.#around.getStore();
     const remote = spanContextOf(parent);
     if (around === undefined && remote === undefined && ONLY_AS_CHILDREN.includes(kind)) return undefined;
-    const context = remote === undefined ? around?.context : trace.setSpanContext(ROOT_CONTEXT, remote);
+    // Samplers follow a local parent, and may take a remote one that is not recorded for no choice at all.
+    const above = remote && { ...remote, isRemote: !isParentOwn || remote.traceFlags === 1 };
+    const context = above === undefined ? around?.context : trace.setSpanContext(ROOT_CONTEXT, above);
     const links: Link[] = [];
     const linked = spanContextOf(link);
     if (linked !== undefined) links.push({ context: linked });

@@ -2,15 +2,11 @@
  * Starts telemetry. A cold start waits for what spans need and no more; the rest of the SDK is loaded a little later,
  * and exporters when there is something to send.
  */
-import {
-  AlwaysOnSampler,
-  BasicTracerProvider,
-  BatchSpanProcessor,
-  ParentBasedSampler,
-} from "@opentelemetry/sdk-trace-base";
+import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import { destinations, type TelemetryTools } from "./destinations.ts";
 import { OtelRecorder } from "./recorder.ts";
 import { resource } from "./resource.ts";
+import { sampler } from "./sampler.ts";
 import type { TelemetrySettings } from "./settings.ts";
 import { recordWith } from "./telemetry.ts";
 
@@ -23,9 +19,10 @@ const SCOPE = "threadkeep";
 export function startTelemetry(settings: TelemetrySettings, tools: TelemetryTools): () => Promise<void> {
   const about = resource(settings.serviceName);
   const to = destinations(settings, tools);
+  const chosen = sampler();
   const tracers = new BasicTracerProvider({
     resource: about,
-    ...sampler(),
+    ...(chosen && { sampler: chosen }),
     spanProcessors: to.filter(({ takes }) => takes.traces).map(({ spans }) => new BatchSpanProcessor(spans)),
   });
   const recorder = new OtelRecorder(tracers.getTracer(SCOPE));
@@ -47,15 +44,4 @@ export function startTelemetry(settings: TelemetrySettings, tools: TelemetryTool
     rest ??= loadRest();
     await Promise.allSettled([tracers.shutdown(), rest.then((loaded) => loaded.stop())]);
   };
-}
-
-/**
- * Everything, unless the settings say otherwise (the SDK reads them). That a caller does not record its own part is no
- * reason to miss this one; nor is a mark of the Functions host, which makes traces that are not sampled while its own
- * telemetry is off.
- */
-function sampler() {
-  if (process.env.OTEL_TRACES_SAMPLER) return {};
-  const always = new AlwaysOnSampler();
-  return { sampler: new ParentBasedSampler({ root: always, remoteParentNotSampled: always }) };
 }

@@ -17,6 +17,8 @@ export interface SpanStart {
   attributes: Attributes;
   /** the W3C `traceparent` of a span in another process or trace; the span around it if absent */
   parent?: string | undefined;
+  /** whether the parent is this app's own: where that is not recorded, this is not, either */
+  isParentOwn?: boolean | undefined;
   /** the `traceparent` of a span that led to this one without being its parent */
   link?: string | undefined;
 }

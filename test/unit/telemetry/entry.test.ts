@@ -9,18 +9,37 @@ const HOSTS = `00-${TRACE}-00f067aa0ba902b7-01`;
 test.each<[string, string | undefined, string | undefined, ReturnType<typeof entry>]>([
   ["the host records the request: its span is the parent", HOSTS, CLIENTS, { kind: "internal", parent: HOSTS }],
   ["the host records the request of a client that has no trace", HOSTS, undefined, { kind: "internal", parent: HOSTS }],
-  ["the host hands on its caller's trace", CLIENTS, CLIENTS, { kind: "server", parent: CLIENTS }],
+  ["the host hands on its caller's trace", CLIENTS, CLIENTS, { kind: "server", parent: CLIENTS, isParentOwn: false }],
+  [
+    "the host records nothing, of a client that has a trace",
+    HOSTS.replace(/01$/, "00"),
+    CLIENTS,
+    { kind: "server", parent: CLIENTS, isParentOwn: false },
+  ],
   [
     "the host records nothing",
     HOSTS.replace(/01$/, "00"),
     undefined,
     { kind: "server", parent: HOSTS.replace(/01$/, "00") },
   ],
-  ["there is no host's trace", undefined, CLIENTS, { kind: "server", parent: CLIENTS }],
+  ["there is no host's trace", undefined, CLIENTS, { kind: "server", parent: CLIENTS, isParentOwn: false }],
   ["there is no trace at all", undefined, undefined, { kind: "server", parent: undefined }],
   ["what a client sends is no trace", undefined, "hello", { kind: "server", parent: undefined }],
 ])("%s", (_, traceParent, carried, expected) => {
   expect(entry({ traceContext: { traceParent } }, carried, "server")).toEqual(expected);
+});
+
+test("a message carries a trace of the app itself", () => {
+  const unsampled = CLIENTS.replace(/01$/, "00");
+  expect(entry({ traceContext: { traceParent: HOSTS.replace(/01$/, "00") } }, unsampled, "consumer")).toEqual({
+    kind: "consumer",
+    parent: unsampled,
+    isParentOwn: true,
+  });
+  expect(entry({ traceContext: { traceParent: HOSTS } }, unsampled, "consumer")).toEqual({
+    kind: "internal",
+    parent: HOSTS,
+  });
 });
 
 test.each([
