@@ -25,6 +25,11 @@ export interface Rest {
   logger: Logger | undefined;
 }
 
+interface Begun {
+  context: Context;
+  span: RecordedSpan;
+}
+
 /** Of what comes before the rest is loaded, so much is kept. */
 const MOST_EARLY = 2_000;
 
@@ -47,7 +52,7 @@ export class OtelRecorder implements Recorder {
   #rest: Rest | undefined;
   /** what came before that */
   #early: ((rest: Rest) => void)[] = [];
-  readonly #around = new AsyncLocalStorage<{ context: Context; span: RecordedSpan }>();
+  readonly #around = new AsyncLocalStorage<Begun>();
 
   constructor(tracer: Tracer) {
     this.#tracer = tracer;
@@ -62,7 +67,7 @@ export class OtelRecorder implements Recorder {
 
   inSpan<T>(start: SpanStart, work: (span: OpenSpan) => Promise<T>): Promise<T> {
     const begun = this.#begin(start);
-    if (begun === undefined) return work(new RecordedSpan(undefined));
+    if (begun.context === undefined) return work(begun.span);
     return this.#around.run(begun, async () => {
       const { span } = begun;
       try {
@@ -77,7 +82,7 @@ export class OtelRecorder implements Recorder {
   }
 
   openSpan(start: SpanStart): OpenSpan {
-    return this.#begin(start)?.span ?? new RecordedSpan(undefined);
+    return this.#begin(start).span;
   }
 
   current(): OpenSpan | undefined {
@@ -106,11 +111,16 @@ export class OtelRecorder implements Recorder {
     else if (this.#early.length < MOST_EARLY) this.#early.push(tell);
   }
 
-  #begin(start: SpanStart): { context: Context; span: RecordedSpan } | undefined {
+  /** `context` is absent where what comes below is not to know of the span. */
+  #begin(start: SpanStart): Begun | { context?: undefined; span: RecordedSpan } {
     const { name, kind, attributes, parent, isParentOwn = false, link } = start;
     const around = this.#around.getStore();
     const remote = spanContextOf(parent);
-    if (around === undefined && remote === undefined && ONLY_AS_CHILDREN.includes(kind)) return undefined;
+    if (around === undefined && remote === undefined && ONLY_AS_CHILDREN.includes(kind))
+      return { span: new RecordedSpan(undefined) };
+    // All parts of a trace that is not recorded are one: every sampler would choose the same for each.
+    if (around !== undefined && remote === undefined && around.span.isRecorded === false)
+      return { span: new RecordedSpan(around.span.inner) };
     // Samplers follow a local parent, and may take a remote one that is not recorded for no choice at all.
     const above = remote && { ...remote, isRemote: !isParentOwn || remote.traceFlags === 1 };
     const context = above === undefined ? around?.context : trace.setSpanContext(ROOT_CONTEXT, above);
@@ -138,6 +148,10 @@ class RecordedSpan implements OpenSpan {
     const context = this.inner?.spanContext();
     if (context === undefined) return undefined;
     return `00-${context.traceId}-${context.spanId}-0${context.traceFlags & 1}`;
+  }
+
+  get isRecorded(): boolean | undefined {
+    return this.inner && (this.inner.spanContext().traceFlags & 1) === 1;
   }
 
   set(attributes: Attributes): void {

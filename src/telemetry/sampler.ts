@@ -1,6 +1,6 @@
 /**
- * Which traces are recorded. The names and the default are those of Azure Monitor's own distributions, so the Functions
- * host and the app choose alike: https://learn.microsoft.com/azure/azure-monitor/app/opentelemetry-sampling.
+ * Which traces are recorded. The names of the settings and the default are those of Azure Monitor's own distributions:
+ * https://learn.microsoft.com/azure/azure-monitor/app/opentelemetry-sampling.
  */
 import {
   ParentBasedSampler,

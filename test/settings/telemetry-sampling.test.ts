@@ -77,7 +77,9 @@ test("a trace is recorded with all its parts or not at all, whenever and in what
   await sleep(PAUSE * 1_000);
   const tool_outputs = [{ tool_call_id: "call_1", output: "It is." }];
   for (const { id, thread_id } of paused.toReversed())
-    expect(await ended(await client.beta.threads.runs.submitToolOutputs(id, { thread_id, tool_outputs }))).toMatchObject({
+    expect(
+      await ended(await client.beta.threads.runs.submitToolOutputs(id, { thread_id, tool_outputs })),
+    ).toMatchObject({
       status: "completed",
     });
 

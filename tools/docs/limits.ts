@@ -30,25 +30,27 @@ export function fieldRows(): string[][] {
   for (const { name, body } of operations) {
     if (body === undefined) continue;
     const schema = z.toJSONSchema(body, { io: "input", unrepresentable: "any" }) as Schema;
-    for (const limit of limitsIn(schema, name)) users.set(limit, (users.get(limit) ?? new Set()).add(name));
+    for (const limit of limitsIn(schema)) users.set(limit, (users.get(limit) ?? new Set()).add(name));
   }
   return [...users]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([limit, names]) => [...limit.split("|"), [...names].join(", ")]);
 }
 
-/** `field|maximum`, for the field of that name and all in it. */
-function limitsIn(schema: Schema, name: string): string[] {
+/** `field|maximum`, for the field of that name and all in it; without a name it is a body. */
+function limitsIn(schema: Schema, name = ""): string[] {
   const own = [
     ...maximum(name, schema.maxLength, "characters"),
     ...maximum(name, schema.maxItems, "items"),
     ...maximum(name, schema.maxProperties, "pairs"),
   ];
-  const inside = Object.entries(schema.properties ?? {}).flatMap(([field, each]) => limitsIn(each, field));
+  // A field goes by its own name and that of the object around it.
+  const around = name === "" ? "" : `${name.split(".").at(-1)}.`;
+  const inside = Object.entries(schema.properties ?? {}).flatMap(([field, each]) => limitsIn(each, around + field));
   const same = [...(schema.anyOf ?? []), ...(schema.oneOf ?? [])].flatMap((each) => limitsIn(each, name));
-  const values = typeof schema.additionalProperties === "object" ? [schema.additionalProperties] : [];
-  const items = schema.items === undefined ? [] : [schema.items];
-  return [...own, ...inside, ...same, ...[...values, ...items].flatMap((each) => limitsIn(each, `each of ${name}`))];
+  const values = typeof schema.additionalProperties === "object" ? limitsIn(schema.additionalProperties, name) : [];
+  const items = schema.items === undefined ? [] : limitsIn(schema.items, `${name}[]`);
+  return [...own, ...inside, ...same, ...values.map((each) => `each of ${each}`), ...items];
 }
 
 const maximum = (name: string, most: number | undefined, unit: string) =>
