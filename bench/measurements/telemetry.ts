@@ -63,7 +63,7 @@ async function measure(bench: Bench): Promise<Outcome> {
 }
 
 async function inTurns(bench: Bench, apps: Contestant[]): Promise<Map<Mode, Round[]>> {
-  const [rounds, runs] = bench.quick ? [1, 20] : [16, 200];
+  const [rounds, runs] = bench.quick ? [1, 20] : [48, 100];
   const measured = new Map<Mode, Round[]>(MODES.map((mode) => [mode, []]));
   for (let round = bench.quick ? 0 : -1; round < rounds; round++) {
     bench.say(round < 0 ? "warming up" : `round ${round + 1} of ${rounds}`);
