@@ -7,7 +7,7 @@ import path from "node:path";
 import { type Child, type Exit, exitText } from "./child.ts";
 import { PROJECT, readOptions } from "./options.ts";
 import { type Stack, startStack } from "./stack.ts";
-import { apiKeys, refuseBusyPorts, remarks, shownKey, stopWithParent, takeDataFolder } from "./workplace.ts";
+import { apiKeys, onRequestToStop, refuseBusyPorts, remarks, shownKey, takeDataFolder } from "./workplace.ts";
 
 const options = readOptions("npm run dev");
 const sourceFolders = ["functions", "src"];
@@ -17,9 +17,7 @@ const hostSettings = "host.json";
 const quietMs = 100;
 
 const stopping = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => void stop(0));
-
-stopWithParent(() => void stop(0));
+onRequestToStop(() => void stop(0));
 
 let stack: Stack | undefined;
 

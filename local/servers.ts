@@ -4,13 +4,12 @@ import { exitText } from "./child.ts";
 import { fail } from "./fail.ts";
 import { readOptions } from "./options.ts";
 import { type Servers, startServers } from "./servers-stack.ts";
-import { apiKeys, refuseBusyPorts, stopWithParent, takeDataFolder } from "./workplace.ts";
+import { apiKeys, onRequestToStop, refuseBusyPorts, takeDataFolder } from "./workplace.ts";
 
 const options = readOptions("npm run servers");
 
 let starting: Promise<Servers> | undefined;
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => void stop(0));
-stopWithParent(() => void stop(0));
+onRequestToStop(() => void stop(0));
 
 const { functions: _, ...ports } = options.ports;
 takeDataFolder(options);

@@ -7,7 +7,7 @@ import { readOptions } from "./options.ts";
 import { SEEN_DELAYS } from "./server-specs.ts";
 import { type Stack, startStack } from "./stack.ts";
 import { codeWords } from "./stack-code.ts";
-import { apiKeys, refuseBusyPorts, remarks, shownKey, stopWithParent, takeDataFolder } from "./workplace.ts";
+import { apiKeys, onRequestToStop, refuseBusyPorts, remarks, shownKey, takeDataFolder } from "./workplace.ts";
 
 const GRACE_SECONDS = 5;
 /** Lines of output shown of a server that died. */
@@ -19,9 +19,7 @@ const options = readOptions("npm start");
 const stopping = new AbortController();
 let stack: Stack | undefined;
 let exitCode = 0;
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => void stop());
-
-stopWithParent(() => void stop());
+onRequestToStop(() => void stop());
 
 const folder = takeDataFolder(options);
 await refuseBusyPorts(options);

@@ -120,5 +120,17 @@ export function stopWithParent(stop: () => void): void {
   watch.unref();
 }
 
+/**
+ * Calls `stop` when this process is asked to end: by Ctrl-C, by SIGTERM, or as its parent has gone. A terminal is told at
+ * once, as stopping takes seconds; a pipe may have lost its reader by the same Ctrl-C.
+ */
+export function onRequestToStop(stop: () => void): void {
+  process.once("SIGINT", () => {
+    if (process.stdout.isTTY) console.log("\nStopping …");
+  });
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
+  stopWithParent(stop);
+}
+
 /** The stack's key as a start tells it. */
 export const shownKey = (apiKey: string): string => apiKey || "yours (API_KEYS holds digests only)";
