@@ -12,7 +12,7 @@ import type { RunError } from "../resources/run.ts";
 import type { FileDoc } from "../store/documents.ts";
 import { StoreTrouble } from "../store/trouble.ts";
 import type { Engine } from "./engine.ts";
-import { ImageRoom } from "./image-room.ts";
+import { Room } from "./room.ts";
 
 /** Of all images of one model call together. Characters of base64. */
 const MAX_IMAGES = 50 * 1024 * 1024;
@@ -20,7 +20,7 @@ const MAX_IMAGES = 50 * 1024 * 1024;
 const LANES = 4;
 
 /** Three of the largest model calls, or many small ones. */
-const room = new ImageRoom(3 * MAX_IMAGES);
+const room = new Room(3 * MAX_IMAGES);
 
 /** `release`: to be called once the model call has ended. */
 export type WithImages = { request: ModelRequest; release: () => void } | { error: RunError };

@@ -5,6 +5,7 @@ import type { ToldFile } from "../../code/tool.ts";
 import { derivedId, seqOfMintedId } from "../../resources/ids.ts";
 import { MAX_IMAGE_BYTES } from "../../resources/image.ts";
 import type { CodeSessionState, FileDoc, RunDoc, WrittenFile } from "../../store/documents.ts";
+import { Room } from "../room.ts";
 
 /** A file that code has made. */
 export interface GeneratedFile {
@@ -35,6 +36,12 @@ export interface CodeSources {
 const MOST_FILES = 20;
 const LARGEST_WRITTEN = 25 * 1_048_576;
 const MOST_BYTES = 100 * 1_048_576;
+
+/** Held by all runs of this process at the same moment, on the way from a session to storage. */
+const room = new Room(64 * 1_048_576);
+
+/** Files up to this size wait for no room: others' large ones do not delay them. */
+const SMALL = 1_048_576;
 
 /** Written files that a thread remembers, and that the calls of one model call may make. */
 const MOST_REMEMBERED = 40;
@@ -76,34 +83,58 @@ export class CodeFiles {
     const images: string[] = [];
     for (const [index, path] of result.images.entries()) {
       if (this.#imagesLeft === 0) break;
-      const bytes = await session.read(path, MAX_IMAGE_BYTES, signal);
-      if (bytes === undefined || !PNG.equals(bytes.subarray(0, PNG.length))) continue;
       const id = this.#idOf(call, index);
-      await this.#sources.save(this.#tenant, id, bytes, signal);
+      const isImage = (bytes: Uint8Array) => PNG.equals(bytes.subarray(0, PNG.length));
+      // Their sizes are not told, and hardly one is large.
+      const bytes =
+        (await this.#save(session, path, SMALL, id, isImage, signal)) ??
+        (await this.#save(session, path, MAX_IMAGE_BYTES, id, isImage, signal));
+      if (bytes === undefined) continue;
       const filename = `${call.replace(/[^A-Za-z0-9_-]/g, "").slice(0, 100)}-${index}.png`;
-      await this.#sources.keep(this.#tenant, { id, filename, bytes: bytes.length });
+      await this.#sources.keep(this.#tenant, { id, filename, bytes });
       images.push(id);
       this.#imagesLeft -= 1;
     }
     const written: WrittenFile[] = [];
     const lost: ChangedFile[] = [];
-    let room = MOST_BYTES;
+    let left = MOST_BYTES;
     for (const file of result.files) {
       const hasPlace = this.#filesLeft > 0 && written.length < MOST_FILES;
-      const isFit = hasPlace && file.size > 0 && file.size <= Math.min(LARGEST_WRITTEN, room);
+      const isFit = hasPlace && file.size > 0 && file.size <= Math.min(LARGEST_WRITTEN, left);
+      const id = this.#idOf(call, file.path);
       const bytes =
-        isFit && file.path.length <= LONGEST_PATH ? await session.read(file.path, LARGEST_WRITTEN, signal) : undefined;
-      if (bytes === undefined || bytes.length === 0) {
+        isFit && file.path.length <= LONGEST_PATH
+          ? await this.#save(session, file.path, file.size, id, (content) => content.length > 0, signal)
+          : undefined;
+      if (bytes === undefined) {
         lost.push(file);
         continue;
       }
-      room -= bytes.length;
+      left -= bytes;
       this.#filesLeft -= 1;
-      const id = this.#idOf(call, file.path);
-      await this.#sources.save(this.#tenant, id, bytes, signal);
-      written.push({ path: file.path, id, bytes: bytes.length, at: this.#sources.now() });
+      written.push({ path: file.path, id, bytes, at: this.#sources.now() });
     }
     return { images, written, lost };
+  }
+
+  /** How many bytes were stored; undefined if there are none, more than `most`, or others than are wanted. */
+  async #save(
+    session: CodeSession,
+    path: string,
+    most: number,
+    id: string,
+    isWanted: (bytes: Uint8Array) => boolean,
+    signal: AbortSignal,
+  ): Promise<number | undefined> {
+    const release = most <= SMALL ? undefined : await room.take(most, signal);
+    try {
+      const bytes = await session.read(path, Math.max(most, SMALL), signal);
+      if (bytes === undefined || !isWanted(bytes)) return undefined;
+      await this.#sources.save(this.#tenant, id, bytes, signal);
+      return bytes.length;
+    } finally {
+      release?.();
+    }
   }
 
   /** Of an image by its number, of another file by its path: any text may be a path. */

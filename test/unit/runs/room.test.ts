@@ -1,6 +1,6 @@
 /** The images of all model calls of a process: no more at a time than there is room for, and each call gets its turn. */
 import { expect, test } from "vitest";
-import { ImageRoom } from "../../../src/runs/image-room.ts";
+import { Room } from "../../../src/runs/room.ts";
 
 const never = new AbortController().signal;
 
@@ -10,7 +10,7 @@ async function settled(): Promise<void> {
 }
 
 test("calls beyond the room wait, in their order, until others have ended", async () => {
-  const room = new ImageRoom(100);
+  const room = new Room(100);
   const admitted: string[] = [];
   const take = (name: string, size: number) =>
     room.take(size, never).then((release) => {
@@ -34,7 +34,7 @@ test("calls beyond the room wait, in their order, until others have ended", asyn
 });
 
 test("a call that is stopped while it waits leaves its place to the others", async () => {
-  const room = new ImageRoom(100);
+  const room = new Room(100);
   const stop = new AbortController();
   await room.take(60, never);
   const large = room.take(100, stop.signal);

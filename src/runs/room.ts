@@ -1,19 +1,18 @@
 /**
- * How much the images of all model calls of one process may take at the same moment. A call that finds no room waits
- * until others have ended, in the order in which the calls came: many runs with large images must not take the memory
- * of all other work.
+ * How much all work of one kind in this process may hold at the same moment. What finds no room waits until others have
+ * ended, in the order of asking: many runs with large images or files must not take the memory of all other work.
  */
-export class ImageRoom {
+export class Room {
   readonly #waiting: { size: number; admit(): void }[] = [];
   #free: number;
 
-  /** `size`: in characters of base64, at least what one call may have. */
+  /** `size`: in any unit; at least what one may ask for. */
   constructor(size: number) {
     this.#free = size;
   }
 
   /**
-   * Resolves once there is room; call what it resolves with when the model call has ended. Rejects with the signal's
+   * Resolves once there is room; call what it resolves with when that is free again. Rejects with the signal's
    * reason.
    */
   async take(size: number, signal: AbortSignal): Promise<() => void> {
