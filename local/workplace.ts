@@ -121,8 +121,8 @@ export function stopWithParent(stop: () => void): void {
 }
 
 /**
- * Calls `stop` when this process is asked to end: by Ctrl-C, by SIGTERM, or as its parent has gone. A terminal is told at
- * once, as stopping takes seconds; a pipe may have lost its reader by the same Ctrl-C.
+ * Calls `stop` when this process is asked to end: by Ctrl-C, by SIGTERM, or as its parent has gone. A terminal is told
+ * at once, as stopping takes seconds; a pipe may have lost its reader by the same Ctrl-C.
  */
 export function onRequestToStop(stop: () => void): void {
   process.once("SIGINT", () => {

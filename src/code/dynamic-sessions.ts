@@ -19,6 +19,8 @@ const TAKEN_PATH = /^[\p{L}\p{N} \-_.@$&=;,#%^()/]+$/u;
 
 const UPLOADS_AT_ONCE = 4;
 const MOST_PAGES = 100;
+/** Some 30,000 files: to read more would keep other work waiting. Bytes. */
+const LARGEST_LISTING = 4 * MEGABYTE;
 
 /** How long requests may take. Milliseconds. */
 export interface Patience {
@@ -209,16 +211,46 @@ class DynamicSession implements CodeSession {
         template: "/files",
         query,
         timeout: this.#patience.usual + this.#patience.running,
-        mostBytes: 32 * MEGABYTE,
+        mostBytes: LARGEST_LISTING,
       };
       const answer = await this.#pool.send(request, signal);
       if (isGone(answer.bytes)) return names;
+      const isJson = /\bjson\b/.test(answer.headers.get("content-type") ?? "");
+      if (answer.status === 200 && answer.bytes === undefined && isJson) return this.#eachAmong(wanted, signal);
       const { value, nextLink } = parse(listing, request, answer);
       for (const { name } of value) if (wanted.has(name)) names.add(name);
       if (nextLink === null || nextLink === undefined || nextLink === "") return names;
       if (!this.#pool.isOwn(nextLink)) throw garbage(request, answer);
       query = { ...paramsOf(nextLink), identifier: this.#identifier };
     }
+    return names;
+  }
+
+  /** As `#among`, where so many files are in the session that they are not to be read. */
+  async #eachAmong(wanted: ReadonlySet<string>, signal: AbortSignal): Promise<Set<string>> {
+    const names = new Set([LEDGER_FOLDER]);
+    const look = async (path: string, stop: AbortSignal) => {
+      if (!isPlain(path)) return;
+      const { name, query } = this.#place(path);
+      const timeout = this.#patience.usual;
+      const request: PoolRequest = {
+        method: "GET",
+        template: "/files/{name}/content",
+        name,
+        query,
+        timeout,
+        mostBytes: 0,
+      };
+      const answer = await this.#pool.send(request, stop);
+      if (answer.status === 200) names.add(path);
+      else if (answer.status !== 404 && answer.status !== 400) throw refusal(request, answer);
+    };
+    await inLanes(
+      UPLOADS_AT_ONCE,
+      [...wanted].filter((path) => path !== LEDGER_FOLDER),
+      look,
+      signal,
+    );
     return names;
   }
 

@@ -469,6 +469,31 @@ test("what a broken preparation did not bring comes with the next one", async ()
   expect([...present].toSorted()).toEqual(["file-a", "o.csv"]);
 });
 
+test("of a session with tens of thousands of files, those are looked for that it is to have", async () => {
+  const many = Array.from({ length: 80_000 }, (_, n) => ({
+    name: `f${n}`,
+    type: "file",
+    contentType: "text/plain",
+    n,
+  }));
+  const sent: string[] = [];
+  const { session } = opened((request, response, body) => {
+    const { pathname } = new URL(request.url ?? "", "http://x");
+    if (request.method === "POST") {
+      sent.push(/filename="(.+)"/.exec(body.toString())?.[1] ?? "");
+      return json({})(request, response);
+    }
+    if (pathname.endsWith("/files")) return json({ value: many })(request, response);
+    return pathname.endsWith("/files/file-b/content") ? response.end("1") : status(404)(request, response);
+  });
+  const files = [file("file-a"), file("file-b"), file("o.csv", 3, { restored: true })];
+  expect(await session.prepare(files, NEVER)).toEqual({ fresh: false, tooLarge: [], missing: [] });
+  expect(sent).toEqual(["file-a"]);
+  behaviour = (request, response) =>
+    request.url?.includes("/content") ? status(503)(request, response) : json({ value: many })(request, response);
+  expect(await trouble(session.prepare(files, NEVER))).toMatchObject({ retryable: true });
+});
+
 test("a file is read up to its limit, from a pool that would send more", async () => {
   const { session } = opened((_, response) => response.end(Buffer.alloc(1_000)));
   expect(await session.read("a/b c.txt", 999, NEVER)).toBeUndefined();
