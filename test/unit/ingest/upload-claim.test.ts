@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { blobName } from "../../../src/blobs/blobs.ts";
 import { completeUpload } from "../../../src/files/complete.ts";
 import { addPart, createUpload, newPartId, readUpload } from "../../../src/files/uploads.ts";
+import { BlobGate } from "./blob-gate.ts";
 import { IngestWorld, type Worker } from "./world.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -58,11 +59,16 @@ test("a commit that is on its way from a repeated completion is waited for", asy
     return (await addPart(store, tenant, upload.id, id, staged, begun)).id;
   };
   const [a, b] = [await part("a"), await part("b")];
-  // The first try claims the upload, and then its process dies: its commit fails.
+  // The first try claims the upload, and then its process dies: its commit never arrives.
   const at = (seconds: number) => () => begun + seconds * 1_000;
-  const stopped = { ...other.app, store, blobs, now: at(0) };
-  const dead = Object.assign(Object.create(blobs), { commit: () => Promise.reject(new Error("died")) });
-  await completeUpload({ ...stopped, blobs: dead }, tenant, upload.id, { parts: [a, b], md5: undefined }).catch(() => {});
+  const gate = await BlobGate.to(world.blobPort);
+  const dying = await world.worker(gate.port);
+  if (dying.app.blobs === undefined) throw new Error("there is Blob Storage");
+  const held = gate.hold({ method: "PUT", containing: "comp=blocklist", when: "before" });
+  const died = { store: dying.app.store, blobs: dying.app.blobs, now: at(0) };
+  completeUpload(died, tenant, upload.id, { parts: [a, b], md5: undefined }).catch(() => undefined);
+  await held;
+  await dying.kill();
   // The client tries again shortly before that claim ends; Blob Storage is slow to do the commit.
   const slow = await slowCommits(world.blobPort);
   const worker = await world.worker(slow.port);
@@ -81,4 +87,5 @@ test("a commit that is on its way from a repeated completion is waited for", asy
   await worker.kill();
   slow.server.close();
   slow.server.closeAllConnections();
+  gate.cut();
 });
