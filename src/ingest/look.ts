@@ -90,7 +90,7 @@ async function after(tools: IngestTools, place: StorePlace, held: Held, error: u
   return again(tools, place, held, tools.now() + Math.max(trouble.retryAfter ?? 0, pause));
 }
 
-/** Gives the file back, for an attempt at this time (milliseconds). `isCounted`: whether the one that is over was one. */
+/** Gives the file back, for an attempt at this time (milliseconds). `isCounted`: whether this was one, too. */
 async function again(
   { wakeUps }: IngestTools,
   { tenant, storeId }: StorePlace,
