@@ -94,8 +94,10 @@ async function claim(
   parts: string[],
 ): Promise<Versioned<UploadDoc> | undefined> {
   const { claim: held } = upload.internal;
-  if (held !== undefined && isSame(held.parts, parts)) return upload;
-  if (held !== undefined && held.until > now()) throw uploadIsCompleting(upload.id);
+  const isOwn = isSame(held?.parts, parts);
+  // Else a commit of this try could be done after the claim has ended.
+  if (held !== undefined && isOwn && held.until - now() >= CLAIM / 2) return upload;
+  if (held !== undefined && !isOwn && held.until > now()) throw uploadIsCompleting(upload.id);
   const claimed: UploadDoc = { ...upload, internal: { ...upload.internal, claim: { parts, until: now() + CLAIM } } };
   const result = await store.catalog(tenant).batch([{ put: claimed, ifMatch: upload._etag }]);
   return result.ok ? { ...claimed, _etag: result.etags[0] ?? "" } : undefined;

@@ -48,6 +48,8 @@ export class Held {
   #doc: Versioned<VectorStoreFileDoc>;
   /** whether the document may have changed since then */
   #isStale = false;
+  /** as stored: this claim counts until something is written */
+  #attempts: number;
   readonly #partition: Partition;
   readonly #owner: string;
   readonly #now: () => number;
@@ -56,6 +58,7 @@ export class Held {
 
   constructor(doc: Versioned<VectorStoreFileDoc>, partition: Partition, owner: string, now: () => number) {
     this.#doc = doc;
+    this.#attempts = doc.internal.attempts;
     this.#partition = partition;
     this.#owner = owner;
     this.#now = now;
@@ -102,7 +105,10 @@ export class Held {
     const puts = chunks.map((put): Write => ({ put }));
     const progress = { "/internal/done": done, "/internal/attempts": 0, ...set };
     const result = await this.#partition.batch([...puts, this.fence(progress)]);
-    if (result.ok) return;
+    if (result.ok) {
+      this.#attempts = 0;
+      return;
+    }
     if (result.failed === puts.length) throw new Lost();
     throw new Error(`writing chunks was refused with status ${result.status}`);
   }
@@ -128,10 +134,11 @@ export class Held {
     }
   }
 
-  /** Lets the file go until `due` (milliseconds). */
-  async giveBack(due: number): Promise<void> {
+  /** Lets the file go until `due` (milliseconds). `isCounted`: whether this claim was an attempt. */
+  async giveBack(due: number, isCounted: boolean): Promise<void> {
     await this.stop();
-    const set = { "/internal/lease": null, "/internal/due": due };
+    const attempts = isCounted ? {} : { "/internal/attempts": Math.max(0, this.#attempts - 1) };
+    const set = { "/internal/lease": null, "/internal/due": due, ...attempts };
     await this.#partition.patchIf<VectorStoreFileDoc>(this.#doc.id, this.#condition, set);
   }
 

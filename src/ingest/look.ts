@@ -34,10 +34,12 @@ export async function lookAtFile(
   if (held === undefined) return tidy(tools, place, fileId);
   const lost = new AbortController();
   held.keep(() => lost.abort(new Lost()));
+  const stop = AbortSignal.any([signal, lost.signal]);
   try {
-    await work(tools, place, held, AbortSignal.any([signal, lost.signal]));
+    await work(tools, place, held, stop);
   } catch (error) {
-    await after(tools, place, held, error);
+    // What was under way tells of the stop in its own words, such as trouble with Blob Storage.
+    await after(tools, place, held, stop.aborted ? stop.reason : error);
   } finally {
     await held.stop();
   }
@@ -64,7 +66,7 @@ async function after(tools: IngestTools, place: StorePlace, held: Held, error: u
   const { doc } = held;
   const log = tools.log.with({ file: doc.id, vectorStore: place.storeId, tenant: place.tenant });
   if (error instanceof Lost) return healUse(tools, place, doc.id);
-  if (error instanceof HandBack) return again(tools, place, held, tools.now());
+  if (error instanceof HandBack) return again(tools, place, held, tools.now(), !tools.stopping.aborted);
   if (error instanceof FileGone) return detachGone(tools, place, held);
   if (error instanceof UnreadableFile) {
     log.info("a file cannot be searched", { code: error.code, reason: error.reason });
@@ -88,9 +90,15 @@ async function after(tools: IngestTools, place: StorePlace, held: Held, error: u
   return again(tools, place, held, tools.now() + Math.max(trouble.retryAfter ?? 0, pause));
 }
 
-/** Gives the file back, for an attempt at this time (milliseconds). */
-async function again({ wakeUps }: IngestTools, { tenant, storeId }: StorePlace, held: Held, at: number): Promise<void> {
-  await held.giveBack(at);
+/** Gives the file back, for an attempt at this time (milliseconds). `isCounted`: whether this was one, too. */
+async function again(
+  { wakeUps }: IngestTools,
+  { tenant, storeId }: StorePlace,
+  held: Held,
+  at: number,
+  isCounted = true,
+): Promise<void> {
+  await held.giveBack(at, isCounted);
   await wakeUps.sendToIngest(wakeFiles(tenant, storeId, [held.doc.id], `again/${at}`, at));
 }
 

@@ -48,6 +48,8 @@ export function tellCreated({ id, thread_id: thread }: RunDoc): void {
 }
 
 function placeOf({ id, internal: { trace } }: RunDoc, now: number): Pick<SpanStart, "parent" | "isParentOwn" | "link"> {
-  if (trace === undefined || partsOf(trace)?.traceId === partsOf(traceparent())?.traceId) return {};
+  const [own, around] = [partsOf(trace), partsOf(traceparent())];
+  // A client may send one trace with all its requests, of which each is recorded or not by itself.
+  if (own === undefined || (own.traceId === around?.traceId && own.flags === around.flags)) return {};
   return now - mintedAt(id) < LONGEST_TRACE ? { parent: trace, isParentOwn: true } : { link: trace };
 }

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { lookAtFile } from "../files/delete.ts";
 import { leaveForNewerBuild } from "../jobs/newer-kinds.ts";
-import { fileOf, isForNewerBuild, purgeOf, type WakeUp, wakeUp } from "../jobs/wake-ups.ts";
+import { type FileWakeUp, fileOf, isForNewerBuild, purgeOf, type WakeUp, wakeUp } from "../jobs/wake-ups.ts";
 import { isTerminal, SERVER_ERROR } from "../resources/run.ts";
 import { isNewer, type RunDoc } from "../store/documents.ts";
 import { StoreTrouble } from "../store/trouble.ts";
@@ -30,8 +30,7 @@ export async function handleWakeUp(engine: Engine, message: unknown): Promise<vo
   const deletedThread = purgeOf(message);
   if (deletedThread !== undefined) return purge(engine, deletedThread);
   const file = fileOf(message);
-  // What fails is left to the sweep.
-  if (file !== undefined) return lookAtFile(engine, file, detachEverywhere);
+  if (file !== undefined) return handleFile(engine, file);
   const job = wakeUp.parse(message);
   try {
     await advance(engine, job);
@@ -42,6 +41,16 @@ export async function handleWakeUp(engine: Engine, message: unknown): Promise<vo
     else log.error("a wake-up failed; the run is looked at later", { error });
     const hopeless = !(error instanceof StoreTrouble) && (job.tries ?? 0) >= MOST_TRIES;
     if (hopeless || !(await sendLater(engine, job))) throw error;
+  }
+}
+
+/** Never throws: what fails is left to the sweep. */
+async function handleFile(engine: Engine, wakeUp: FileWakeUp): Promise<void> {
+  try {
+    await lookAtFile(engine, wakeUp, detachEverywhere);
+  } catch (error) {
+    const { tenant, file } = wakeUp;
+    engine.log.warn("a file could not be looked after; the sweep will send it again", { tenant, file, error });
   }
 }
 

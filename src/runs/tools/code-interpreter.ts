@@ -122,9 +122,12 @@ export class CodeInterpreter implements HostedTool {
     const files = new CodeFiles(this.#sources, use.run);
     const done: DoneCall[] = [];
     const images: string[] = [];
+    // Not by `#state`: a try that broke off may have done these calls, and the ledger answers them again.
+    let isUsed = before.used === true;
     try {
       for (const call of calls) {
-        const result = await this.#work(use, call, files, signal);
+        const result = await this.#work(use, call, files, isUsed, signal);
+        isUsed ||= result.kind === "ran";
         images.push(...result.images);
         done.push(readable.done(call.id, codeOf(call.arguments), result));
       }
@@ -138,7 +141,7 @@ export class CodeInterpreter implements HostedTool {
     return { done, images, thread: this.#state === before ? {} : { code_session: this.#state } };
   }
 
-  async #work(use: HostedUse, call: AskedCall, files: CodeFiles, signal: AbortSignal): Promise<Done> {
+  async #work(use: HostedUse, call: AskedCall, files: CodeFiles, isUsed: boolean, signal: AbortSignal): Promise<Done> {
     const code = codeOf(call.arguments);
     if (code.trim() === "") return { kind: "text", text: NO_CODE, images: [] };
     const session = await this.#ready(use, signal);
@@ -153,7 +156,7 @@ export class CodeInterpreter implements HostedTool {
     }
     this.#notice(result);
     const { images, written, lost } = await files.take(session, call.id, result, signal);
-    const isRestarted = result.fresh && state.used === true;
+    const isRestarted = result.fresh && isUsed;
     if (written.length > 0 || state.used !== true) this.#state = CodeFiles.added(state, written);
     const unshown = result.images.length - images.length + result.undrawn;
     return { kind: "ran", logs: result.logs, images, unshown, files: result.files, lost, isRestarted };

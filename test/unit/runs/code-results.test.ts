@@ -1,6 +1,7 @@
 /** What comes of code: images, files, exceptions, sessions that end. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Turn } from "../../../local/model/turn.ts";
+import { CodeTrouble } from "../../../src/code/session.ts";
 import { CodeWorld, codeCalls, logOf, messagesOf, python, stepsOf, threadOf } from "./code-world.ts";
 import { PNG, ran } from "./sandbox.ts";
 
@@ -158,4 +159,16 @@ describe("code that does not end well", () => {
     expect(world.sandbox.ran[0]?.timeout).toBeGreaterThan(10);
     expect(world.sandbox.ran[0]?.timeout).toBeLessThan(20);
   });
+});
+
+test("a call that is answered from the ledger does not tell the model of a restart that was none", async () => {
+  const calls = ["x = 1", "print(x)"].map((code, n) => ({ id: `call_${n}`, name: "python", arguments: { code } }));
+  const scene = await world.ask([{ toolCalls: calls }, { text: "Done." }]);
+  // The first code of a new session. The pool is in trouble before the second call, and then well again.
+  world.sandbox.cell = ({ code }) => ran(code, { fresh: code === "x = 1" });
+  world.sandbox.troubles = [undefined, new CodeTrouble("the pool did not answer", { retryable: true })];
+  const { run } = await world.stream(scene);
+  expect(run.status).toBe("completed");
+  expect(world.sandbox.ran.map(({ code }) => code)).toEqual(["x = 1", "print(x)"]);
+  expect(JSON.stringify(scene.asked.requests().at(-1))).not.toContain("session restarted");
 });
