@@ -6,14 +6,14 @@
 import { type Blobs, blobName, textName } from "../blobs/blobs.ts";
 import { type FileWakeUp, fileJob, type WakeUps, type WakeUpToSend } from "../jobs/wake-ups.ts";
 import type { Log } from "../log.ts";
-import { noSuchFile, overloaded } from "../resources/errors.ts";
+import { noSuchFile, overloaded, updating } from "../resources/errors.ts";
 import { catalogKey, type DeletedFileDoc, type FileDoc, isNewer } from "../store/documents.ts";
 import type { Versioned } from "../store/partition.ts";
 import type { Store } from "../store/store.ts";
-import { isExpired, readFileToWrite } from "./read.ts";
+import { findFile, isExpired } from "./read.ts";
 
 /** How long the rest may take before the sweep sends another wake-up. Milliseconds. */
-export const DELETE_GRACE = 60_000;
+const DELETE_GRACE = 60_000;
 
 /** Edits of the file that cross the deletion. */
 const ATTEMPTS = 5;
@@ -38,11 +38,10 @@ export const fileWakeUp = (tenant: string, file: string, due: number): WakeUpToS
 export async function deleteFile(tools: Omit<FileTools, "blobs" | "log">, tenant: string, id: string): Promise<void> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const now = tools.now();
-    const file = await readFileToWrite(tools.store, tenant, id, now).catch((error: unknown) => {
-      if (attempt > 0 && isGone(error, id)) return undefined;
-      throw error;
-    });
-    if (file === undefined) return;
+    const file = await findFile(tools.store, tenant, id, now);
+    if (file === undefined && attempt > 0) return;
+    if (file === undefined) throw noSuchFile(id);
+    if (isNewer(file)) throw updating(1);
     const due = await mark(tools.store, tenant, file, now);
     if (due === undefined) continue;
     await tools.wakeUps.sendAll([fileWakeUp(tenant, id, due)]);
@@ -50,8 +49,6 @@ export async function deleteFile(tools: Omit<FileTools, "blobs" | "log">, tenant
   }
   throw overloaded(1);
 }
-
-const isGone = (error: unknown, id: string) => error instanceof Error && error.message === noSuchFile(id).message;
 
 /**
  * Puts the mark in the file's place; when that is due in milliseconds, or undefined if the file has changed meanwhile.

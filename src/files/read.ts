@@ -1,7 +1,7 @@
 /** A tenant's files as they are now: one whose time is over is gone, also before the sweep has noticed. */
-import { noSuchFile, updating } from "../resources/errors.ts";
+import { noSuchFile } from "../resources/errors.ts";
 import { isPossibleId } from "../resources/ids.ts";
-import { type DeletedFileDoc, type FileDoc, isNewer } from "../store/documents.ts";
+import type { DeletedFileDoc, FileDoc } from "../store/documents.ts";
 import type { Versioned } from "../store/partition.ts";
 import type { Store } from "../store/store.ts";
 
@@ -21,13 +21,6 @@ export async function findFile(
 export async function readFile(store: Store, tenant: string, id: string, now: number): Promise<Versioned<FileDoc>> {
   const file = await findFile(store, tenant, id, now);
   if (file === undefined) throw noSuchFile(id);
-  return file;
-}
-
-/** The same for changing it: throws 503 if only a newer build understands it. */
-export async function readFileToWrite(...[store, tenant, id, now]: Parameters<typeof readFile>) {
-  const file = await readFile(store, tenant, id, now);
-  if (isNewer(file)) throw updating(1);
   return file;
 }
 

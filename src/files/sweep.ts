@@ -23,7 +23,7 @@ export async function sweepFiles({ store, wakeUps, log, now }: FileTools, limit:
 }
 
 /** A blob younger than this may belong to a file that is just being created, or to an upload. Milliseconds. */
-export const ORPHAN_AGE = 86_400_000;
+const ORPHAN_AGE = 86_400_000;
 
 /** Blobs that are looked at together. */
 const PAGE = 500;

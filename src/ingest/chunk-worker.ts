@@ -14,7 +14,10 @@ const MAX_HEAP = 256;
 /** How long the thread waits for another text before it ends. Milliseconds. */
 const IDLE = 60_000;
 
+const ENDED = "the thread that cuts texts ended";
+
 interface Waiting {
+  worker: Worker;
   resolve(answer: FromThread): void;
   reject(error: Error): void;
 }
@@ -23,40 +26,45 @@ export class ChunkWorker {
   #worker: Worker | undefined;
   #idle: NodeJS.Timeout | undefined;
   readonly #waiting = new Map<number, Waiting>();
-  /** texts that have begun and are not over */
-  readonly #open = new Set<number>();
+  /** the threads of texts that have begun and are not over */
+  readonly #open = new Map<number, Worker>();
 
-  /** Rejects if the thread dies, with all that it has of this text. */
-  ask(question: ToThread): Promise<FromThread> {
+  /** Rejects if the thread dies, with all that it has of this text; or has died since the piece before. */
+  ask({ text, sizes, piece }: ToThread): Promise<FromThread> {
     clearTimeout(this.#idle);
     const worker = this.#worker ?? this.#start();
+    const holder = this.#open.get(text) ?? worker;
+    if (piece === undefined || holder !== worker) this.#open.delete(text);
+    else this.#open.set(text, worker);
+    if (holder !== worker) return Promise.reject(new Error(ENDED));
     worker.ref();
-    if (question.piece === undefined) this.#open.delete(question.text);
-    else this.#open.add(question.text);
     return new Promise((resolve, reject) => {
-      this.#waiting.set(question.text, { resolve, reject });
-      worker.postMessage(question);
+      this.#waiting.set(text, { worker, resolve, reject });
+      worker.postMessage({ text, sizes, piece } satisfies ToThread);
     });
   }
 
   /** Ends the thread. The next text starts another. */
   async close(): Promise<void> {
-    await this.#worker?.terminate();
+    const worker = this.#worker;
+    this.#worker = undefined;
+    await worker?.terminate();
   }
 
   #start(): Worker {
     const worker = new Worker(THREAD, { execArgv: [], resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP } });
-    let failure = new Error("the thread that cuts texts ended");
+    let failure = new Error(ENDED);
     worker.on("message", (answer: FromThread) => this.#hear(worker, answer));
     worker.on("error", (error) => {
       failure = new Error("the thread that cuts texts died", { cause: error });
     });
     worker.on("exit", () => {
       if (this.#worker === worker) this.#worker = undefined;
-      const lost = [...this.#waiting.values()];
-      this.#waiting.clear();
-      this.#open.clear();
-      for (const { reject } of lost) reject(failure);
+      const lost = [...this.#waiting].filter(([, waiting]) => waiting.worker === worker);
+      for (const [text, { reject }] of lost) {
+        this.#waiting.delete(text);
+        reject(failure);
+      }
     });
     this.#worker = worker;
     return worker;

@@ -16,8 +16,11 @@ import { claim } from "./held.ts";
 import { lookAtFile } from "./look.ts";
 import { HandBack, type IngestTools } from "./tools.ts";
 
-/** How long one wake-up may take before its files are handed back. Milliseconds. */
-const LONGEST_WORK = 240_000;
+/**
+ * How long one wake-up may take before its files are handed back: longer than the reading of a document, which begins
+ * anew then (read/documents.ts). Milliseconds.
+ */
+export const LONGEST_WORK = 720_000;
 
 /** When a wake-up that found no slot comes again, from now. Milliseconds. */
 const SOONEST = 2_000;

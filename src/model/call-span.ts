@@ -3,7 +3,7 @@
  * where a setting wants it.
  */
 import type { Config } from "../config.ts";
-import { isRecording, openSpan, record } from "../telemetry/telemetry.ts";
+import { inSpan, isRecording, openSpan, record } from "../telemetry/telemetry.ts";
 import type { AnswerPiece, ReportedUsage } from "./pieces.ts";
 import type { ModelRequest } from "./types.ts";
 
@@ -16,6 +16,46 @@ export interface CallWatch {
   failed(error: unknown): void;
   /** Once, when the call is over in whatever way. */
   over(): void;
+}
+
+/** A call of the embedding model, which `work` makes. */
+export async function inEmbeddingSpan<T>(endpoint: string, model: string, work: () => Promise<T>): Promise<T> {
+  if (!isRecording()) return work();
+  const started = performance.now();
+  const about = aboutCall("embeddings", endpoint, model);
+  const measured = (errorType?: string) =>
+    record("gen_ai.client.operation.duration", (performance.now() - started) / 1_000, {
+      ...about,
+      "error.type": errorType,
+    });
+  return inSpan({ name: `embeddings ${model}`, kind: "client", attributes: about }, async () => {
+    try {
+      const result = await work();
+      measured();
+      return result;
+    } catch (error) {
+      measured(typeOf(error));
+      throw error;
+    }
+  });
+}
+
+function aboutCall(operation: string, endpoint: string, model: string): Record<string, string | number> {
+  const { hostname, port } = new URL(endpoint);
+  const isAzure = /\.azure\.com$/.test(hostname);
+  return {
+    "gen_ai.operation.name": operation,
+    "gen_ai.provider.name": isAzure ? "azure.ai.openai" : "openai",
+    "gen_ai.request.model": model,
+    "server.address": hostname,
+    ...(port === "" ? {} : { "server.port": Number(port) }),
+  };
+}
+
+/** The status of an answer, or the name of an error. */
+function typeOf(error: unknown): string {
+  const status: unknown = error instanceof Error ? Reflect.get(error, "status") : undefined;
+  return typeof status === "number" ? String(status) : error instanceof Error ? error.name : "unknown";
 }
 
 const NO_WATCH: CallWatch = { heard() {}, failed() {}, over() {} };
@@ -37,15 +77,7 @@ class Watch implements CallWatch {
   #said = "";
 
   constructor(config: Config, request: ModelRequest, model: string) {
-    const { hostname, port } = new URL(config.model.endpoint);
-    const isAzure = /\.azure\.com$/.test(hostname);
-    this.#about = {
-      "gen_ai.operation.name": "chat",
-      "gen_ai.provider.name": isAzure ? "azure.ai.openai" : "openai",
-      "gen_ai.request.model": model,
-      "server.address": hostname,
-      ...(port === "" ? {} : { "server.port": Number(port) }),
-    };
+    this.#about = aboutCall("chat", config.model.endpoint, model);
     this.#capturesContent = config.capturesContent;
     const attributes = { ...this.#about, "gen_ai.request.stream": true };
     this.#span = openSpan({ name: `chat ${model}`, kind: "client", attributes });
@@ -61,8 +93,7 @@ class Watch implements CallWatch {
   }
 
   failed(error: unknown): void {
-    const status: unknown = error instanceof Error ? Reflect.get(error, "status") : undefined;
-    this.#errorType = typeof status === "number" ? String(status) : error instanceof Error ? error.name : "unknown";
+    this.#errorType = typeOf(error);
   }
 
   over(): void {

@@ -1,5 +1,6 @@
 /** Calls of the embedding model that the settings name. Loaded for the first text. */
 import type { Config } from "../config.ts";
+import { inEmbeddingSpan } from "./call-span.ts";
 import { contentTypeOf } from "./error-body.ts";
 import { clientFor } from "./sdk-client.ts";
 import { ModelTimeout, NoEmbeddings, WrongDimensions } from "./types.ts";
@@ -23,7 +24,7 @@ export async function connectEmbeddings(config: Config, model: string, timeout =
   const { embeddings } = await clientFor({ ...config.embeddings, timeout }, config);
   // Every server knows "float"; what comes is read in either form.
   const common = { model, encoding_format: "float" as const, ...(TAKES_DIMENSIONS.test(model) && { dimensions }) };
-  return async (texts, signal) => {
+  const call: EmbeddingCall = async (texts, signal) => {
     const late = AbortSignal.timeout(timeout);
     const stop = AbortSignal.any([signal, late]);
     const input = texts.map((text) => text.toWellFormed());
@@ -36,6 +37,7 @@ export async function connectEmbeddings(config: Config, model: string, timeout =
       throw error;
     }
   };
+  return (texts, signal) => inEmbeddingSpan(config.embeddings.endpoint, model, () => call(texts, signal));
 }
 
 function vectorsOf(response: Response, text: string, count: number, dimensions: number): number[][] {

@@ -67,7 +67,6 @@ export const searchRequest = z.strictObject({
   filters: boundedFilter.nullable().optional(),
   ranking_options: rankingOptions.nullable().optional(),
 });
-export type SearchRequest = z.output<typeof searchRequest>;
 
 export const searchResultsObject = z.strictObject({
   object: z.literal("vector_store.search_results.page"),

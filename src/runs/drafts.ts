@@ -7,7 +7,7 @@ import { type MessageDoc, messageSort, type RunDoc, type StepDoc, stepSort } fro
 import { type Sink, stepEvent } from "./events.ts";
 import { replayedTokens } from "./tools/passing.ts";
 
-export function draftStep(run: RunDoc, id: string, details: StepDetails, now: number): StepDoc {
+function draftStep(run: RunDoc, id: string, details: StepDetails, now: number): StepDoc {
   return {
     ...stepOf(run, id, details, toSeconds(now)),
     pk: run.pk,

@@ -155,7 +155,7 @@ const ATTEMPTS = 5;
  * For a request that a client waits for: tries again after 50, 100, 200 and 400 ms. The SDK has waited out 429 already.
  * A store that hangs is not asked twice: the client would wait too long.
  */
-export const SHORT_PATIENCE: Patience = (attempt, trouble, elapsed) =>
+const SHORT_PATIENCE: Patience = (attempt, trouble, elapsed) =>
   trouble instanceof StoreBusy || attempt >= ATTEMPTS || elapsed >= SHORT_PATIENCE_TIME
     ? undefined
     : FIRST_PAUSE * 2 ** (attempt - 1);

@@ -33,6 +33,7 @@ beforeAll(async () => {
   stack = await startStack({
     log: path.join(folder, "log"),
     lockDuration: 2,
+    blobs: true,
     env: {
       API_KEYS: `${TENANT}:a-key-of-this-test`,
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
@@ -202,6 +203,32 @@ test("a request that only reads is told in the trace of its client, if that has 
   await client.beta.threads.retrieve(thread.id, { headers: { traceparent: `00-${traceId}-00f067aa0ba902b7-00` } });
   await until(async () => of(collector.spans, name).length > 0);
   expect(of(collector.spans, name).map((span) => span.traceId)).toEqual([traceId]);
+});
+
+test("a file that goes into a vector store is one tree, from the request to its embeddings", async () => {
+  const text = new File([`${MARK} text`], `${MARK}.txt`);
+  const file = await client.files.create({ file: text, purpose: "assistants" });
+  const store = await client.vectorStores.create({ name: MARK });
+  await client.vectorStores.files.createAndPoll(store.id, { file_id: file.id }, { pollIntervalMs: 30 });
+  const isEmbedding = ({ name }: CollectedSpan) => name.startsWith("embeddings ");
+  await until(async () => collector.spans.some(isEmbedding));
+  const embedding = collector.spans.find(isEmbedding);
+  expect(embedding).toMatchObject({ kind: CLIENT, attributes: { "gen_ai.operation.name": "embeddings" } });
+  const spans = () => collector.spans.filter(({ traceId }) => traceId === embedding?.traceId);
+  await until(async () => of(spans(), "process ingest").length > 0);
+  const tree = treeOf(spans());
+  expect(tree[0]).toBe("POST /vector_stores/{vector_store_id}/files");
+  expect(tree).toEqual(
+    expect.arrayContaining([
+      "  send ingest",
+      "    process ingest",
+      `      ${embedding?.name}`,
+      "      execute_batch stores",
+    ]),
+  );
+  await until(async () =>
+    collector.points.some(({ attributes }) => attributes["gen_ai.operation.name"] === "embeddings"),
+  );
 });
 
 test("a wake-up for later begins a trace of its own", async () => {

@@ -6,6 +6,8 @@ import { PATIENCE } from "../../src/api/health.ts";
 import { KEYS_TIMEOUT } from "../../src/api/signing-keys.ts";
 import { DISCONNECT_TIMEOUT, RELEASE_TIMEOUT } from "../../src/app.ts";
 import { readConfig } from "../../src/config.ts";
+import { BOUNDS } from "../../src/ingest/read/documents.ts";
+import { LONGEST_WORK } from "../../src/ingest/wake.ts";
 import { FIRST_SEND_TIMEOUT, SEND_TIMEOUT } from "../../src/jobs/wake-ups.ts";
 import { TOKEN_TIMEOUT } from "../../src/managed-identity.ts";
 import { SECOND_LOOK, TAKEOVER_GRACE } from "../../src/runs/claim.ts";
@@ -65,6 +67,7 @@ test.each([
   ["a token of the app's identity, in a call", TOKEN_TIMEOUT, CALL_TIMEOUT],
   ["a token of the app's identity, in the first wake-up", TOKEN_TIMEOUT, FIRST_SEND_TIMEOUT],
   ["a later wake-up", SEND_TIMEOUT, FIRST_SEND_TIMEOUT],
+  ["the reading of a document, in a wake-up of ingestion", BOUNDS.time * BOUNDS.patience, LONGEST_WORK],
   ["a look at the store for /healthz", PATIENCE, LONGEST_HEALTH],
   ["a beat that hangs, and the next one, within half a lease", REQUEST_TIMEOUT + HEARTBEAT, lease / 2],
   [

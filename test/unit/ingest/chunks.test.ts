@@ -89,6 +89,20 @@ test("a thread that ends rejects what it was asked, and the next text gets anoth
   await worker.close();
 });
 
+test("a text goes on in no other thread than the one that has its beginning", async () => {
+  const worker = new ChunkWorker();
+  await worker.ask({ text: 1, sizes: DEFAULT_SIZES, piece: TEXT });
+  const closed = worker.close();
+  const other = worker.ask({ text: 2, sizes: DEFAULT_SIZES, piece: TEXT });
+  await expect(worker.ask({ text: 1, sizes: DEFAULT_SIZES, piece: TEXT })).rejects.toThrow("ended");
+  await closed;
+  const { tokens } = await other;
+  expect(tokens).toBeGreaterThan(0);
+  // A text that is given up is over, and its number could be another's.
+  expect(await worker.ask({ text: 1, sizes: DEFAULT_SIZES, piece: TEXT })).toMatchObject({ tokens });
+  await worker.close();
+});
+
 test("the demo's manual: read and cut, every section of it", async () => {
   const bytes = readFileSync(path.join(PROJECT, "local/demo-files/kestrel-3-manual.pdf"));
   const text = readText(sourceOf("kestrel-3-manual.pdf", bytes), { signal });
