@@ -90,7 +90,11 @@ function streamOf(answer: IncomingMessage): ReadableStream<Uint8Array> {
         answer.on("error", (error) => controller.error(error));
       },
       pull: () => void answer.resume(),
-      cancel: () => void answer.destroy(),
+      cancel() {
+        // What has been resumed a moment ago still brings what waits, and the stream would throw.
+        for (const event of ["data", "end"]) answer.removeAllListeners(event);
+        answer.destroy();
+      },
     },
     { highWaterMark: MOST_WAITING, size: (piece) => piece.byteLength },
   );

@@ -157,3 +157,19 @@ test("a sender is slowed down to the speed of the reader", async () => {
   expect(written).toBeLessThan(MANY / 2);
   expect((await answer.arrayBuffer()).byteLength).toBe(MANY * piece.byteLength);
 });
+
+test("an answer that is left while much of it waits is closed", async () => {
+  const answered: boolean[] = [];
+  const origin = await serve((_request, response) => {
+    response.once("close", () => answered.push(response.writableFinished));
+    response.end(Buffer.alloc(64 * 1024 * 1024));
+  });
+  const answer = await post(origin, "");
+  const reader = answer.body?.getReader();
+  // So much waits that the sender has to.
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  for (let taken = 0; taken < 1_000_000; ) taken += (await reader?.read())?.value?.byteLength ?? Number.NaN;
+  await reader?.cancel();
+  await expect.poll(() => answered).toEqual([false]);
+  await expect(reader?.read()).resolves.toEqual({ done: true, value: undefined });
+});
