@@ -4,12 +4,17 @@ import type { ModelRequest } from "../model/types.ts";
 import { type MessageDoc, messageSort, type RunDoc, type StepDoc } from "../store/documents.ts";
 import type { Partition } from "../store/partition.ts";
 import { ALL_STEPS, LAST_SEQ, wholeRange } from "../store/ranges.ts";
-import { modelRequest, windowSize } from "./context.ts";
+import { charactersOf, modelRequest, Window, type WindowRoom, windowSize } from "./context.ts";
 import type { OwnedRun } from "./owned-run.ts";
 import type { Toolset } from "./tools/toolset.ts";
 
 /** Messages of the first query: most threads have no more. */
 const FIRST_PAGE = 100;
+
+/**
+ * Of the messages of one model call: a budget of tokens leaves room for hundreds of images as data, of a megabyte each.
+ */
+const MOST_CHARACTERS = 16 * 1_048_576;
 
 /** Messages of any later query, if the window has room for so many. */
 const LARGEST_PAGE = 1_000;
@@ -91,21 +96,23 @@ async function promptBudget(run: RunDoc): Promise<number> {
 async function readMessages(run: RunDoc, partition: Partition, budget: number): Promise<MessageDoc[]> {
   const { type, last_messages: newest } = run.truncation_strategy;
   const limit = (type === "last_messages" ? newest : null) ?? Number.POSITIVE_INFINITY;
+  const room = { tokens: budget, characters: MOST_CHARACTERS };
+  const window = new Window(room);
   const found: MessageDoc[] = [];
   let below = messageSort(LAST_SEQ);
   for (;;) {
     // One more than wanted: what a dead attempt left of the message under way is about to be overwritten.
     const wanted = Math.min(pageSize(found, budget), limit - found.length + 1);
-    const page = await partition.list<MessageDoc>({
-      range: { above: messageSort(""), below },
-      descending: true,
-      limit: wanted,
-    });
-    found.push(...page.filter((message) => message.status !== "in_progress"));
+    const page = await partition.list<MessageDoc>(
+      { range: { above: messageSort(""), below }, descending: true, limit: wanted },
+      // What does not fit need not be read, nor anything before it: messages may be large.
+      (message) => isSaid(message) && !window.takes(message),
+    );
+    found.push(...page.filter(isSaid));
     const oldest = page.at(-1);
-    const size = windowSize(found, budget);
+    const size = windowSize(found, room);
     if (size < found.length && size < limit) {
-      return withFirst(await readFirst(partition), found.slice(0, size), budget);
+      return withFirst(await readFirst(partition), found.slice(0, size), room);
     }
     if (oldest === undefined || page.length < wanted || found.length >= limit) return found.slice(0, limit);
     below = oldest.internal.sort;
@@ -127,10 +134,13 @@ async function readFirst(partition: Partition): Promise<MessageDoc | undefined> 
   return first;
 }
 
+const isSaid = ({ status }: MessageDoc) => status !== "in_progress";
+
 /** Makes room for the thread's first message, unless that would leave nothing else but the newest. */
-function withFirst(first: MessageDoc | undefined, newest: MessageDoc[], budget: number): MessageDoc[] {
+function withFirst(first: MessageDoc | undefined, newest: MessageDoc[], room: WindowRoom): MessageDoc[] {
   if (first === undefined) return newest;
-  const size = windowSize(newest, budget - first.internal.tokens);
+  const tokens = room.tokens - first.internal.tokens;
+  const size = windowSize(newest, { tokens, characters: room.characters - charactersOf(first) });
   return size < 2 ? newest : [...newest.slice(0, size), first];
 }
 

@@ -207,17 +207,49 @@ const extrasOf = ({ internal }: StepDoc, id: string): Record<string, unknown> =>
 
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
 
-/**
- * How many of the newest messages fit: as many as `budget` tokens hold, but always the newest one. `messages` come
- * newest first.
- */
-export function windowSize(messages: { internal: { tokens: number } }[], budget: number): number {
-  let used = 0;
-  let size = 0;
-  for (const { internal } of messages) {
-    used += internal.tokens;
-    if (size > 0 && used > budget) break;
-    size += 1;
+/** What a window of messages may take; the newest one is in it whatever it takes. */
+export interface WindowRoom {
+  tokens: number;
+  /** of texts and of images as data, which have next to no tokens */
+  characters: number;
+}
+
+/** What a window needs to know of a message. */
+interface Sized {
+  internal: { tokens: number };
+  content?: MessageContent[];
+}
+
+/** How many of the newest messages fit. `messages` come newest first. */
+export function windowSize(messages: Sized[], room: WindowRoom): number {
+  const window = new Window(room);
+  const first = messages.findIndex((message) => !window.takes(message));
+  return first < 0 ? messages.length : first;
+}
+
+/** A window that is filled from the newest message on. */
+export class Window {
+  readonly #left: WindowRoom;
+  #isEmpty = true;
+
+  constructor(room: WindowRoom) {
+    this.#left = { ...room };
   }
-  return size;
+
+  /** Whether the message is in the window, as all before it. */
+  takes(message: Sized): boolean {
+    this.#left.tokens -= message.internal.tokens;
+    this.#left.characters -= charactersOf(message);
+    const isIn = this.#isEmpty || (this.#left.tokens >= 0 && this.#left.characters >= 0);
+    this.#isEmpty = false;
+    return isIn;
+  }
+}
+
+export const charactersOf = ({ content = [] }: Sized): number =>
+  content.reduce((sum, part) => sum + charactersIn(part), 0);
+
+function charactersIn(part: MessageContent): number {
+  if (part.type === "text") return part.text.value.length;
+  return part.type === "image_url" ? part.image_url.url.length : 0;
 }

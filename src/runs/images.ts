@@ -19,7 +19,10 @@ const MAX_IMAGES = 50 * 1024 * 1024;
 
 const LANES = 4;
 
-/** Three of the largest model calls, or many small ones. */
+/** Images as data that take no more than this wait for no room. Characters. */
+const SMALL = 1_048_576;
+
+/** Two of the largest model calls, which have images as data beside (context-window.ts), or many small ones. */
 const room = new Room(3 * MAX_IMAGES);
 
 /** `release`: to be called once the model call has ended. */
@@ -36,7 +39,8 @@ export async function withImages(
   signal: AbortSignal,
 ): Promise<WithImages> {
   const ids = filesIn(request).reverse();
-  if (ids.length === 0) return { request, release: () => {} };
+  const data = dataIn(request);
+  if (ids.length === 0 && data < SMALL) return { request, release: () => {} };
   const time = engine.now();
   const files = new Map<string, FileDoc>();
   const found = await inLanes(LANES, [...new Set(ids)], (id) => findFile(engine.store, tenant, id, time));
@@ -46,7 +50,7 @@ export async function withImages(
   const { fitting, size } = newestThatFit(ids, files);
   let release = () => {};
   try {
-    release = await room.take(size, signal);
+    release = await room.take(size + data, signal);
     const urls = await urlsOf(engine, tenant, fitting, signal);
     // Deleted a moment ago.
     const lost = fitting.find(({ id }) => !urls.has(id));
@@ -83,6 +87,13 @@ function filesIn({ messages }: ModelRequest): string[] {
     Array.isArray(content) ? content.flatMap((part) => fileOf(part) ?? []) : [],
   );
 }
+
+/** How much of the request are images as data. Characters. */
+const dataIn = ({ messages }: ModelRequest): number =>
+  messages.reduce((sum, { content }) => sum + (Array.isArray(content) ? content : []).reduce(addData, 0), 0);
+
+const addData = (sum: number, part: { type: string } | ChatCompletionContentPart): number =>
+  "image_url" in part && fileOf(part) === undefined ? sum + part.image_url.url.length : sum;
 
 const fileOf = (part: { type: string } | ChatCompletionContentPart) =>
   "image_url" in part ? fileInPlace(part.image_url.url) : undefined;

@@ -247,10 +247,16 @@ export class Partition implements Listable {
     }
   }
 
-  /** Up to `limit` documents, however large they are. */
-  async list<D extends Doc>(options: ListOptions): Promise<Versioned<D>[]> {
+  /** Up to `limit` documents, however large they are; no more after the first of which `isLast` is true. */
+  async list<D extends Doc>(
+    options: ListOptions,
+    isLast: (doc: Versioned<D>) => boolean = () => false,
+  ): Promise<Versioned<D>[]> {
     const found: Versioned<D>[] = [];
-    for await (const doc of this.#docs<D>(options)) found.push(doc);
+    for await (const doc of this.#docs<D>(options)) {
+      found.push(doc);
+      if (isLast(doc)) break;
+    }
     return found;
   }
 

@@ -100,6 +100,25 @@ describe("the model gets", () => {
     expect(texts(await prompt(talk(20), { run }))).toEqual([run.instructions, "1", ...numbers(18, 20)]);
   });
 
+  test("no more images as data than one call may have, however few tokens they are", async () => {
+    const url = `data:image/png;base64,${"A".repeat(1_048_000)}`;
+    const content = [{ type: "image_url" as const, image_url: { url } }];
+    const docs = Array.from({ length: 24 }, (_, i) => messageDoc({ role: "user", content }, i + 1, 89));
+    expect(await prompt([...talk(1), ...docs.slice(1)])).toHaveLength(17);
+  });
+
+  test("a window without a look at all that is before it, however large that is", async () => {
+    const queries = () => threads.cost.report()["docs.query"]?.requests ?? 0;
+    const large = talk(40).map((doc) => ({
+      ...doc,
+      content: [{ type: "text" as const, text: { value: "x".repeat(900_000), annotations: [] } }],
+    }));
+    const before = queries();
+    expect(await prompt(large, { contextTokens: 20 })).toHaveLength(2);
+    // The first 4 MB, and the first message.
+    expect(queries() - before).toBe(2);
+  });
+
   test("nothing of a message that a dead driver left half written", async () => {
     expect(texts(await prompt([...talk(3), replyDoc("Hel")]))).toEqual(numbers(1, 3));
   });

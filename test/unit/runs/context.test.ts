@@ -309,7 +309,18 @@ describe("the window of a thread", () => {
     ["no older message behind one that does not fit", sized(10, 500, 1), 100, 1],
     ["messages that cost nothing", sized(100, 0, 0), 100, 3],
   ])("holds %s", (_, messages, budget, size) => {
-    expect(windowSize(messages, budget)).toBe(size);
+    expect(windowSize(messages, { tokens: budget, characters: 0 })).toBe(size);
+  });
+
+  test("holds no more characters than it may, of texts and of images as data", () => {
+    const url = `data:image/png;base64,${"A".repeat(978)}`;
+    const image = { internal: { tokens: 1 }, content: [{ type: "image_url" as const, image_url: { url } }] };
+    const text = {
+      internal: { tokens: 1 },
+      content: [{ type: "text" as const, text: { value: "x", annotations: [] } }],
+    };
+    const size = (characters: number) => windowSize([text, image, text, image], { tokens: 100, characters });
+    expect([0, 1_000, 1_001, 1_002, 2_001, 2_002].map(size)).toEqual([1, 1, 2, 3, 3, 4]);
   });
 
   test("is the largest that fits, and never empty", () => {
@@ -318,7 +329,7 @@ describe("the window of a thread", () => {
         fc.array(fc.nat(1_000), { minLength: 1, maxLength: 40 }),
         fc.integer({ min: -100, max: 20_000 }),
         (tokens, budget) => {
-          const size = windowSize(sized(...tokens), budget);
+          const size = windowSize(sized(...tokens), { tokens: budget, characters: 0 });
           const cost = (count: number) => tokens.slice(0, count).reduce((sum, each) => sum + each, 0);
           expect(size).toBeGreaterThanOrEqual(1);
           if (size > 1) expect(cost(size)).toBeLessThanOrEqual(budget);
