@@ -60,7 +60,7 @@ export async function completeUpload(
     assertPending(stored);
     const blocks = blocksOf(stored, completion.parts);
     let upload = stored;
-    // Another request with the same parts may have taken the claim over: what was committed stays.
+    // What was committed stays while the claim goes on, though other requests may share it by now.
     if (own === undefined || !isSame(stored.internal.claim?.parts, own.parts) || own.until <= now()) {
       const claimed = await claim(tools, tenant, stored, completion.parts);
       if (claimed === undefined) continue;
@@ -95,8 +95,8 @@ function blocksOf({ bytes, internal: { parts: known } }: UploadDoc, parts: strin
 }
 
 /**
- * The upload as it is once it is claimed for these parts; undefined if it has changed meanwhile. Each request has a
- * claim of its own: one for the same parts is taken over, though its commit may be on its way.
+ * The upload as it is once it is claimed for these parts; undefined if it has changed meanwhile. A claim for the same
+ * parts is marked as shared and goes on, since the commit of the request that has it may be on its way.
  */
 async function claim(
   { store, now }: Tools,
@@ -107,14 +107,16 @@ async function claim(
   const { claim: known } = upload.internal;
   const held = known !== undefined && known.until > now() ? known : undefined;
   if (held !== undefined && !isSame(held.parts, parts)) throw uploadIsCompleting(upload.id);
+  // With less time left, a commit of this try could be done after the claim has ended.
+  if (held?.shared && held.until - now() >= CLAIM / 2) return upload;
   const until = Math.max(now() + CLAIM, held?.until ?? 0);
-  const claim: Claim = { parts, until, ...(held && { earlier: held.until }) };
+  const claim: Claim = { parts, until, ...(held && { shared: true }) };
   const claimed: UploadDoc = { ...upload, internal: { ...upload.internal, claim } };
   const result = await store.catalog(tenant).batch([{ put: claimed, ifMatch: upload._etag }]);
   return result.ok ? { ...claimed, _etag: result.etags[0] ?? "" } : undefined;
 }
 
-/** Makes the blocks the content of the blob, under the claim of this request. Throws the 400 of a wrong checksum. */
+/** Makes the blocks the content of the blob, under the claim for them. Throws the 400 of a wrong checksum. */
 async function commit(
   { store, blobs }: Tools,
   tenant: string,
@@ -131,13 +133,13 @@ async function commit(
 }
 
 /**
- * For another try with other parts, or another checksum. No other request may have taken the claim over; if this one
- * did, other parts must wait for the end of that one.
+ * For another try with other parts at once. A claim that is shared stays until its end: other commits may be on their
+ * way.
  */
 async function release(store: Store, tenant: string, upload: Versioned<UploadDoc>): Promise<void> {
-  const { claim, ...rest } = upload.internal;
-  const left = claim?.earlier === undefined ? {} : { claim: { parts: claim.parts, until: claim.earlier } };
-  await store.catalog(tenant).batch([{ put: { ...upload, internal: { ...rest, ...left } }, ifMatch: upload._etag }]);
+  const { claim, ...internal } = upload.internal;
+  if (claim?.shared) return;
+  await store.catalog(tenant).batch([{ put: { ...upload, internal }, ifMatch: upload._etag }]);
 }
 
 /** It was created when its upload was. */

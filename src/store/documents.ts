@@ -311,9 +311,9 @@ export type UploadDoc = Upload &
       part_count: number;
       /**
        * the parts that it is or was completed with; until then (milliseconds since 1970) no others may be committed.
-       * `earlier`: the end of a claim for the same parts that this one took over
+       * `shared`: by several requests, so that none of them may release it
        */
-      claim?: { parts: string[]; until: number; earlier?: number };
+      claim?: { parts: string[]; until: number; shared?: true };
     }
   > & {
     /** seconds until Cosmos DB deletes it */

@@ -160,7 +160,7 @@ test("after a completion that died, its repetition works at once, and another or
   await dying.kill();
   await expect(complete(other, [a, b], { md5: "0".repeat(32), at: 1 })).rejects.toThrow("md5");
   await expect(complete(other, [b, a], { at: 2 })).rejects.toThrow("is being completed with other parts");
-  await complete(other, [b, a], { at: 181 });
+  await complete(other, [b, a], { at: 182 });
   expect(await accepted()).toBe("completed ba");
   expect(await bytes()).toBe("ba");
   gate.cut();
