@@ -2,6 +2,7 @@
 import { setImmediate as pause } from "node:timers/promises";
 import type { HttpRequest } from "@azure/functions";
 import {
+  ApiError,
   bodyTooLarge,
   tooDeep,
   tooManyValues,
@@ -10,6 +11,7 @@ import {
   unsupportedEncoding,
 } from "../resources/errors.ts";
 import { MAX_BODY_VALUES } from "../resources/limits.ts";
+import { ClientLeft } from "./incoming.ts";
 import { JsonShape } from "./json-shape.ts";
 
 /** Levels of brackets in a body; the store adds a few around it and takes 128. */
@@ -21,9 +23,12 @@ const PIECE = 500_000;
 /** Others get their turn between the steps of a body longer than this. Characters. */
 const LARGE = 50_000;
 
-/** No body at all means no parameters: some clients create a thread that way. `maximum` in bytes. */
+/**
+ * No body at all means no parameters: some clients create a thread that way. `maximum` in bytes. Throws the contract's
+ * 400, 413 or 415, or `ClientLeft`.
+ */
 export async function readJson(request: HttpRequest, maximum: number): Promise<unknown> {
-  const text = await readText(request, maximum);
+  const text = await readText(request, maximum).catch(asClientLeft);
   if (text.trim() === "") return {};
   assertReadable(request);
   const shape = await shapeOf(text);
@@ -60,6 +65,11 @@ async function readText(request: HttpRequest, maximum: number): Promise<string> 
   }
   if (bytes > maximum) throw bodyTooLarge(maximum);
   return new TextDecoder().decode(Buffer.concat(chunks));
+}
+
+/** What broke the connection means that the client has left. */
+function asClientLeft(error: unknown): never {
+  throw error instanceof ApiError ? error : new ClientLeft();
 }
 
 async function shapeOf(text: string): Promise<JsonShape> {

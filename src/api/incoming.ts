@@ -29,14 +29,14 @@ export class Incoming {
   /** A read that is under way: the next one to ask gets its result. */
   #next: ReturnType<Reader["read"]> | undefined;
   #isOver = false;
-  readonly #left = new AbortController();
+  readonly #left: AbortController;
 
   constructor({ headers, body }: Pick<HttpRequest, "headers" | "body">, connection?: Connection, stall = STALL) {
     this.contentType = headers.get("content-type") ?? "";
     this.#body = body;
     this.#connection = connection;
     this.#stall = stall;
-    connection?.onClose(() => this.#left.abort(new ClientLeft()));
+    this.#left = stopFor(connection);
   }
 
   /** Aborted when the client has left before it got an answer. */
@@ -109,6 +109,13 @@ export class Incoming {
       read.then(resolve, reject).finally(done);
     });
   }
+}
+
+/** Stops work for a client, with `ClientLeft` as the reason, when it leaves before its answer is complete. */
+export function stopFor(connection: Connection | undefined): AbortController {
+  const stop = new AbortController();
+  connection?.onClose(() => stop.abort(new ClientLeft()));
+  return stop;
 }
 
 /** No answer will reach this client. */

@@ -38,27 +38,35 @@ interface Tools {
   now: () => number;
 }
 
-/** The completed upload, with its file. Throws the contract's 404 or 400. */
+type Claim = NonNullable<UploadDoc["internal"]["claim"]>;
+
+/**
+ * The completed upload, with its file. Throws the contract's 404 or 400. The signal ends the reading of the file for
+ * its checksum: its reason is thrown then.
+ */
 export async function completeUpload(
   tools: Tools,
   tenant: string,
   id: string,
   completion: Completion,
+  signal?: AbortSignal,
 ): Promise<UploadDoc> {
-  const { store, blobs, now } = tools;
+  const { store, now } = tools;
+  let own: Claim | undefined;
   for (let attempt = 0; attempt < EDIT_ATTEMPTS; attempt++) {
     const stored = await readUpload(store, tenant, id, now());
     if (stored.status === "completed" && isSame(stored.internal.claim?.parts, completion.parts)) return stored;
     if (isNewer(stored)) throw updating(1);
     assertPending(stored);
     const blocks = blocksOf(stored, completion.parts);
-    const upload = await claim(tools, tenant, stored, completion.parts);
-    if (upload === undefined) continue;
-    const name = blobName(tenant, upload.internal.file);
-    await blobs.commit(name, blocks);
-    if (completion.md5 !== undefined && (await md5Of(blobs, name)) !== completion.md5.toLowerCase()) {
-      await release(store, tenant, upload);
-      throw md5Differs();
+    let upload = stored;
+    // What was committed stays while the claim goes on, though other requests may share it by now.
+    if (own === undefined || !isSame(stored.internal.claim?.parts, own.parts) || own.until <= now()) {
+      const claimed = await claim(tools, tenant, stored, completion.parts);
+      if (claimed === undefined) continue;
+      await commit(tools, tenant, claimed, blocks, completion.md5, signal);
+      upload = claimed;
+      own = claimed.internal.claim;
     }
     const file = fileOf(tenant, upload);
     const completed: UploadDoc = { ...upload, status: "completed", file: apiObject(file) };
@@ -86,26 +94,51 @@ function blocksOf({ bytes, internal: { parts: known } }: UploadDoc, parts: strin
   return blocks;
 }
 
-/** The upload as it is once it is claimed for these parts; undefined if it has changed meanwhile. */
+/**
+ * The upload as it is once it is claimed for these parts; undefined if it has changed meanwhile. A claim for the same
+ * parts is marked as shared and goes on, since the commit of the request that has it may be on its way.
+ */
 async function claim(
   { store, now }: Tools,
   tenant: string,
   upload: Versioned<UploadDoc>,
   parts: string[],
 ): Promise<Versioned<UploadDoc> | undefined> {
-  const { claim: held } = upload.internal;
-  const isOwn = isSame(held?.parts, parts);
-  // Else a commit of this try could be done after the claim has ended.
-  if (held !== undefined && isOwn && held.until - now() >= CLAIM / 2) return upload;
-  if (held !== undefined && !isOwn && held.until > now()) throw uploadIsCompleting(upload.id);
-  const claimed: UploadDoc = { ...upload, internal: { ...upload.internal, claim: { parts, until: now() + CLAIM } } };
+  const { claim: known } = upload.internal;
+  const held = known !== undefined && known.until > now() ? known : undefined;
+  if (held !== undefined && !isSame(held.parts, parts)) throw uploadIsCompleting(upload.id);
+  // With less time left, a commit of this try could be done after the claim has ended.
+  if (held?.shared && held.until - now() >= CLAIM / 2) return upload;
+  const until = Math.max(now() + CLAIM, held?.until ?? 0);
+  const claim: Claim = { parts, until, ...(held && { shared: true }) };
+  const claimed: UploadDoc = { ...upload, internal: { ...upload.internal, claim } };
   const result = await store.catalog(tenant).batch([{ put: claimed, ifMatch: upload._etag }]);
   return result.ok ? { ...claimed, _etag: result.etags[0] ?? "" } : undefined;
 }
 
-/** For another try with other parts, or another checksum. */
+/** Makes the blocks the content of the blob, under the claim for them. Throws the 400 of a wrong checksum. */
+async function commit(
+  { store, blobs }: Tools,
+  tenant: string,
+  upload: Versioned<UploadDoc>,
+  blocks: string[],
+  md5: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const name = blobName(tenant, upload.internal.file);
+  await blobs.commit(name, blocks);
+  if (md5 === undefined || (await md5Of(blobs, name, signal)) === md5.toLowerCase()) return;
+  await release(store, tenant, upload);
+  throw md5Differs();
+}
+
+/**
+ * For another try with other parts at once. A claim that is shared stays until its end: other commits may be on their
+ * way.
+ */
 async function release(store: Store, tenant: string, upload: Versioned<UploadDoc>): Promise<void> {
-  const { claim: _claim, ...internal } = upload.internal;
+  const { claim, ...internal } = upload.internal;
+  if (claim?.shared) return;
   await store.catalog(tenant).batch([{ put: { ...upload, internal }, ifMatch: upload._etag }]);
 }
 
@@ -115,12 +148,17 @@ function fileOf(tenant: string, { filename, bytes, created_at: createdAt, intern
   return fileDoc(tenant, { id, purpose, filename, expiresAfter }, bytes, createdAt * 1000);
 }
 
-async function md5Of(blobs: Blobs, name: string): Promise<string | undefined> {
-  const blob = await blobs.open(name);
-  if (blob === undefined) return undefined;
-  const hash = createHash("md5");
-  for await (const chunk of blob.stream) hash.update(chunk);
-  return hash.digest("hex");
+async function md5Of(blobs: Blobs, name: string, signal: AbortSignal | undefined): Promise<string | undefined> {
+  try {
+    const blob = await blobs.open(name, { offset: 0 }, signal);
+    if (blob === undefined) return undefined;
+    const hash = createHash("md5");
+    for await (const chunk of blob.stream) hash.update(chunk);
+    return hash.digest("hex");
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  }
 }
 
 const isSame = (a: string[] | undefined, b: string[]) => a?.length === b.length && b.every((id, at) => id === a[at]);

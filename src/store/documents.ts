@@ -309,8 +309,11 @@ export type UploadDoc = Upload &
       /** by their ids: their bytes, and how many blocks they have */
       parts: Record<string, { bytes: number; blocks: number }>;
       part_count: number;
-      /** the parts that it is or was completed with; until then (milliseconds since 1970) no others may be committed */
-      claim?: { parts: string[]; until: number };
+      /**
+       * the parts that it is or was completed with; until then (milliseconds since 1970) no others may be committed.
+       * `shared`: by several requests, so that none of them may release it
+       */
+      claim?: { parts: string[]; until: number; shared?: true };
     }
   > & {
     /** seconds until Cosmos DB deletes it */

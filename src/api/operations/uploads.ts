@@ -12,6 +12,7 @@ import {
 } from "../../resources/upload.ts";
 import { apiObject } from "../../store/documents.ts";
 import { binaryString, readForm } from "../form.ts";
+import { stopFor } from "../incoming.ts";
 import { formOperation, operation } from "../operation.ts";
 import { blobsOf } from "./files.ts";
 
@@ -57,9 +58,9 @@ const complete = operation({
   path: "uploads/{upload_id}/complete",
   body: completeUploadRequest,
   response: uploadObject,
-  handler: async ({ app, tenant, params: { upload_id: id }, body: { part_ids: parts, md5 } }) => {
-    const { store, now } = app;
-    return apiObject(await completeUpload({ store, blobs: blobsOf(app), now }, tenant, id, { parts, md5 }));
+  handler: async ({ app, tenant, params: { upload_id: id }, body: { part_ids: parts, md5 }, connection }) => {
+    const tools = { store: app.store, blobs: blobsOf(app), now: app.now };
+    return apiObject(await completeUpload(tools, tenant, id, { parts, md5 }, stopFor(connection).signal));
   },
 });
 

@@ -6,6 +6,7 @@ import { searchRequest, searchResultsObject } from "../../resources/store-search
 import { fileContentObject } from "../../resources/vector-store-file.ts";
 import { touch } from "../../stores/attach.ts";
 import { readAttached, readLiveStore } from "../../stores/read.ts";
+import { stopFor } from "../incoming.ts";
 import { operation } from "../operation.ts";
 import { blobsOf } from "./files.ts";
 
@@ -84,11 +85,11 @@ const getContent = operation({
   path: "vector_stores/{vector_store_id}/files/{file_id}/content",
   query: contentQuery,
   response: fileContentObject,
-  handler: async ({ app, tenant, params: { vector_store_id: storeId, file_id: id }, query }) => {
+  handler: async ({ app, tenant, params: { vector_store_id: storeId, file_id: id }, query, connection }) => {
     const blobs = blobsOf(app);
     const number = pageNumber(query.page);
     const { status } = await readAttached(app.store, tenant, storeId, id);
-    const stop = new AbortController();
+    const stop = stopFor(connection);
     try {
       const pieces = status === "completed" ? await keptText(blobs, { tenant, id }, stop.signal) : undefined;
       const { text, hasMore } = await pageOf(pieces ?? [], number);
@@ -98,6 +99,9 @@ const getContent = operation({
         has_more: hasMore,
         next_page: hasMore ? String(number + 1) : null,
       };
+    } catch (error) {
+      stop.signal.throwIfAborted();
+      throw error;
     } finally {
       stop.abort();
     }

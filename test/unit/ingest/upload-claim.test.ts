@@ -39,11 +39,11 @@ async function slowCommits(target: number) {
   return { port: (server.address() as AddressInfo).port, arrived: arrived.promise, release: released.resolve, server };
 }
 
-test("a commit that is on its way from a repeated completion is waited for", async () => {
+/** An upload of two parts, "a" and "b". */
+async function uploadOfTwo(begun: number) {
   const tenant = world.newTenant();
   const { store, blobs } = other.app;
   if (blobs === undefined) throw new Error("there is Blob Storage");
-  const begun = Date.now();
   const request = { filename: "a.txt", purpose: "assistants", bytes: 2, mime_type: "text/plain" };
   const upload = await createUpload(store, tenant, request, begun);
   const name = blobName(tenant, upload.internal.file);
@@ -59,33 +59,109 @@ test("a commit that is on its way from a repeated completion is waited for", asy
     return (await addPart(store, tenant, upload.id, id, staged, begun)).id;
   };
   const [a, b] = [await part("a"), await part("b")];
+  const complete = ({ app }: Worker, parts: string[], { md5, at = 0 }: { md5?: string; at?: number } = {}) => {
+    if (app.blobs === undefined) throw new Error("there is Blob Storage");
+    const tools = { store: app.store, blobs: app.blobs, now: () => begun + at * 1_000 };
+    const completing = completeUpload(tools, tenant, upload.id, { parts, md5 });
+    completing.catch(() => undefined);
+    return completing;
+  };
+  const accepted = async () => {
+    const { status, internal } = await readUpload(store, tenant, upload.id, begun);
+    return `${status} ${internal.claim?.parts.map((id) => (id === a ? "a" : "b")).join("")}`;
+  };
+  const bytes = async () => String(await blobs.read(name, 10));
+  return { a, b, complete, accepted, bytes };
+}
+
+/** A worker whose commits wait until they are let go. */
+async function slowWorker() {
+  const slow = await slowCommits(world.blobPort);
+  const worker = await world.worker(slow.port);
+  const end = async () => {
+    await worker.kill();
+    slow.server.close();
+    slow.server.closeAllConnections();
+  };
+  return { ...slow, worker, end };
+}
+
+test("a commit that is on its way from a repeated completion is waited for", async () => {
+  const { a, b, complete, accepted, bytes } = await uploadOfTwo(Date.now());
   // The first try claims the upload, and then its process dies: its commit never arrives.
-  const at = (seconds: number) => () => begun + seconds * 1_000;
   const gate = await BlobGate.to(world.blobPort);
   const dying = await world.worker(gate.port);
-  if (dying.app.blobs === undefined) throw new Error("there is Blob Storage");
   const held = gate.hold({ method: "PUT", containing: "comp=blocklist", when: "before" });
-  const died = { store: dying.app.store, blobs: dying.app.blobs, now: at(0) };
-  completeUpload(died, tenant, upload.id, { parts: [a, b], md5: undefined }).catch(() => undefined);
+  complete(dying, [a, b]);
   await held;
   await dying.kill();
   // The client tries again shortly before that claim ends; Blob Storage is slow to do the commit.
-  const slow = await slowCommits(world.blobPort);
-  const worker = await world.worker(slow.port);
-  if (worker.app.blobs === undefined) throw new Error("there is Blob Storage");
-  const again = { store: worker.app.store, blobs: worker.app.blobs, now: at(179) };
-  const first = completeUpload(again, tenant, upload.id, { parts: [a, b], md5: undefined }).catch(() => undefined);
+  const slow = await slowWorker();
+  const first = complete(slow.worker, [a, b], { at: 179 });
   await slow.arrived;
   // Two seconds later, another request wants the parts in another order.
-  const late = { store, blobs, now: at(181) };
-  await completeUpload(late, tenant, upload.id, { parts: [b, a], md5: undefined }).catch(() => undefined);
+  await complete(other, [b, a], { at: 181 }).catch(() => undefined);
   slow.release();
   await first;
-  const { internal } = await readUpload(store, tenant, upload.id, begun);
-  const accepted = internal.claim?.parts.map((id) => (id === a ? "a" : "b")).join("");
-  expect(String(await blobs.read(name, 10))).toBe(accepted);
-  await worker.kill();
-  slow.server.close();
-  slow.server.closeAllConnections();
+  expect(await accepted()).toBe(`completed ${await bytes()}`);
+  await slow.end();
+  gate.cut();
+});
+
+test.each(["first", "second"])("of two completions with the same parts, the %s has a wrong checksum", async (wrong) => {
+  const { a, b, complete, accepted, bytes } = await uploadOfTwo(Date.now());
+  const [early, late] = [await slowWorker(), await slowWorker()];
+  const md5 = "0".repeat(32);
+  const first = complete(early.worker, [a, b], wrong === "first" ? { md5 } : {});
+  await early.arrived;
+  const second = complete(late.worker, [a, b], wrong === "second" ? { md5 } : {});
+  await late.arrived;
+  const [refused, good] = wrong === "first" ? [early, late] : [late, early];
+  refused.release();
+  await expect(wrong === "first" ? first : second).rejects.toMatchObject({ status: 400 });
+  // Another order, while the other one's commit is still on its way.
+  await complete(other, [b, a]).catch(() => undefined);
+  good.release();
+  await (wrong === "first" ? second : first).catch(() => undefined);
+  expect(await accepted()).toBe(`completed ${await bytes()}`);
+  await Promise.all([early.end(), late.end()]);
+});
+
+test("a completion that is repeated while it goes on is done by the one that comes to its end first", async () => {
+  const { a, b, complete, bytes } = await uploadOfTwo(Date.now());
+  const [early, late] = [await slowWorker(), await slowWorker()];
+  const first = complete(early.worker, [a, b]);
+  await early.arrived;
+  const second = complete(late.worker, [a, b]);
+  await late.arrived;
+  early.release();
+  const completed = await first;
+  expect(completed).toMatchObject({ status: "completed", file: { bytes: 2 } });
+  late.release();
+  expect(await second).toMatchObject({ file: { id: completed.file?.id } });
+  expect(await bytes()).toBe("ab");
+  await Promise.all([early.end(), late.end()]);
+});
+
+test("after a wrong checksum, another order is taken at once", async () => {
+  const { a, b, complete, accepted } = await uploadOfTwo(Date.now());
+  await expect(complete(other, [a, b], { md5: "0".repeat(32) })).rejects.toMatchObject({ status: 400 });
+  await complete(other, [b, a]);
+  expect(await accepted()).toBe("completed ba");
+});
+
+test("after a completion that died, its repetition works at once, and another order when the claim has ended", async () => {
+  const { a, b, complete, accepted, bytes } = await uploadOfTwo(Date.now());
+  const gate = await BlobGate.to(world.blobPort);
+  const dying = await world.worker(gate.port);
+  const held = gate.hold({ method: "PUT", containing: "comp=blocklist", when: "before" });
+  complete(dying, [a, b]);
+  await held;
+  await dying.kill();
+  await expect(complete(other, [a, b], { md5: "0".repeat(32), at: 1 })).rejects.toThrow("md5");
+  await expect(complete(other, [b, a], { at: 2 })).rejects.toThrow("is being completed with other parts");
+  await complete(other, [b, a], { at: 182 });
+  expect(await accepted()).toBe("completed ba");
+  expect(await bytes()).toBe("ba");
   gate.cut();
 });
