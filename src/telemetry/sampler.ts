@@ -1,6 +1,6 @@
 /**
- * Which traces are recorded. The default, and the samplers whose names begin with `microsoft.`, are those of Azure Monitor's own distributions:
- * https://learn.microsoft.com/azure/azure-monitor/app/opentelemetry-sampling.
+ * Which traces are recorded. The default, and the samplers whose names begin with `microsoft.`, are those of Azure
+ * Monitor's own distributions: https://learn.microsoft.com/azure/azure-monitor/app/opentelemetry-sampling.
  */
 import {
   AlwaysOffSampler,
