@@ -43,7 +43,7 @@ export function sampler({ name, argument }: SamplerSettings): Sampler {
   }
 }
 
-/** Parts of a trace that is recorded are, too. That a caller does not record its own part is no reason to miss this one. */
+/** Records parts of a recorded trace. A caller that does not record its own part is no reason to miss this one. */
 const followingRecorded = (root: Sampler) => new ParentBasedSampler({ root, remoteParentNotSampled: root });
 
 /** Takes so many traces a second, in the long run. */
