@@ -20,7 +20,7 @@ import { telemetry } from "./measurements/telemetry.ts";
 import { throughput } from "./measurements/throughput.ts";
 import { ttft } from "./measurements/ttft.ts";
 import { uploads } from "./measurements/uploads.ts";
-import { type Options, readOptions, USAGE } from "./options.ts";
+import { type Options, readOptions, usage } from "./options.ts";
 
 const MEASUREMENTS = [
   ttft,
@@ -47,10 +47,10 @@ function optionsOrExit(): Options {
   try {
     const read = readOptions(process.argv.slice(2));
     if (read !== "help") return read;
-    console.log(USAGE);
+    console.log(usage(names()));
     process.exit(0);
   } catch (error) {
-    console.error(`${error instanceof Error ? error.message : error}\n\n${USAGE}`);
+    console.error(`${error instanceof Error ? error.message : error}\n\n${usage(names())}`);
     process.exit(2);
   }
 }
@@ -76,11 +76,14 @@ async function measureAll(options: Options): Promise<void> {
   console.log(`\nResults are in ${options.json}.`);
 }
 
+function names(): string[] {
+  return MEASUREMENTS.map(({ name }) => name);
+}
+
 function chosen({ only }: Options): Measurement[] {
-  const names = MEASUREMENTS.map(({ name }) => name);
-  const unknown = only?.find((name) => !names.includes(name));
+  const unknown = only?.find((name) => !names().includes(name));
   if (unknown !== undefined) {
-    console.error(`There is no measurement "${unknown}", only ${names.join(", ")}.`);
+    console.error(`There is no measurement "${unknown}", only ${names().join(", ")}.`);
     process.exit(2);
   }
   return MEASUREMENTS.filter(({ name }) => only?.includes(name) ?? true);

@@ -13,8 +13,10 @@ export interface Options {
   writeDocs: boolean;
 }
 
-export const USAGE = `npm run bench -- [options]
-  --only A,B       measure these only
+/** With the names of the measurements. */
+export const usage = (names: string[]) => `npm run bench -- [options]
+  --only A,B       measure these only, of: ${names.slice(0, 7).join(", ")},
+                   ${names.slice(7).join(", ")}
   --quick          few repetitions: to see that everything works
   --profile        throughput: record CPU profiles of the app and say where its time goes
   --json FILE      where the results go (.local/bench.json); what is measured now replaces what is there

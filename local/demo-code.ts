@@ -1,11 +1,10 @@
 /** The last part of `npm run demo`: a table becomes a chart, by code that the model writes and the app runs. */
-import { createReadStream, writeFileSync } from "node:fs";
+import { createReadStream, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type OpenAI from "openai";
 
 const TABLE = path.join(import.meta.dirname, "demo-files/sales.csv");
-const CHART = path.join(tmpdir(), "threadkeep-demo-chart.png");
 
 /** Uploads the table and makes an assistant that may run code on it. Answers with its id. */
 export async function readTable(client: OpenAI, model: string): Promise<string> {
@@ -49,6 +48,8 @@ export async function tellCode(client: OpenAI, threadId: string): Promise<void> 
 
 async function saveChart(client: OpenAI, fileId: string): Promise<void> {
   const bytes = Buffer.from(await (await client.files.content(fileId)).arrayBuffer());
-  writeFileSync(CHART, bytes);
-  console.log(`image      ${fileId}: ${bytes.length} bytes, now in ${CHART}`);
+  // A folder of its own: others on this machine may have made charts, too, under any name that could be foreseen.
+  const chart = path.join(mkdtempSync(path.join(tmpdir(), "threadkeep-demo-")), "chart.png");
+  writeFileSync(chart, bytes);
+  console.log(`image      ${fileId}: ${bytes.length} bytes, now in ${chart}`);
 }

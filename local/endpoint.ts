@@ -8,6 +8,18 @@ export interface EndpointSettings {
   apiVersion: string | undefined;
 }
 
+/**
+ * A line for people if the endpoint lists models without the one for embeddings; undefined if all is well or unknown.
+ * Azure lists what could be deployed; the setting names a deployment.
+ */
+export function missingEmbeddingModel({ endpoint, models }: { endpoint: string; models: string[] }, wanted: string) {
+  const isAzure = URL.canParse(endpoint) && new URL(endpoint).hostname.endsWith(".azure.com");
+  // Ollama takes a name without a tag for its latest.
+  const isListed = models.includes(wanted) || models.includes(`${wanted}:latest`);
+  if (isAzure || isListed || models.length === 0) return undefined;
+  return `EMBEDDING_MODEL=${wanted}: the endpoint does not list it; unless it knows it, no file can be searched.`;
+}
+
 export interface Finding {
   /** One line for people. */
   text: string;

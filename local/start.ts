@@ -1,7 +1,7 @@
 // `npm start`: the app on local servers, until Ctrl-C. Data and the API key stay in .local/ between two starts.
 
 import { type Child, type Exit, exitText } from "./child.ts";
-import { askEndpoint, type Finding } from "./endpoint.ts";
+import { askEndpoint, type Finding, missingEmbeddingModel } from "./endpoint.ts";
 import { fail } from "./fail.ts";
 import { readOptions } from "./options.ts";
 import { SEEN_DELAYS } from "./server-specs.ts";
@@ -14,6 +14,7 @@ const GRACE_SECONDS = 5;
 const LAST_LINES = 10;
 
 const { MODEL_ENDPOINT: endpoint, MODEL_KEY: key, MODEL_API_VERSION: apiVersion, MODEL_NAMES: names } = process.env;
+const { EMBEDDING_MODEL: embeddingModel, EMBEDDING_ENDPOINT: embeddingEndpoint } = process.env;
 
 const options = readOptions("npm start");
 const stopping = new AbortController();
@@ -53,7 +54,7 @@ function welcome({ baseUrl, apiKey, model }: Stack, finding: Finding | undefined
   const simulated = "simulated model (set MODEL_ENDPOINT and MODEL_KEY to use a real one)";
   const real = `${model.baseUrl} ${finding?.text}`;
   const key = apiKey || "YOUR_KEY";
-  const notes = remarks(options).map((line) => `${line}\n`);
+  const notes = [...remarks(options), ...aboutEmbeddings(finding)].map((line) => `${line}\n`);
   return `
 Threadkeep is running. Ctrl-C stops it.
 
@@ -67,6 +68,13 @@ Create an assistant:
 curl ${baseUrl}/assistants -H "Authorization: Bearer ${key}" -H "Content-Type: application/json" \\
   -d '{"model": "${modelName(finding)}", "name": "Tutor", "instructions": "Answer in one sentence."}'
 `;
+}
+
+/** Embeddings that have an endpoint of their own are not looked for. */
+function aboutEmbeddings(finding: Finding | undefined): string[] {
+  if (!finding || !endpoint || !embeddingModel || (embeddingEndpoint && embeddingEndpoint !== endpoint)) return [];
+  const line = missingEmbeddingModel({ endpoint, models: finding.models }, embeddingModel);
+  return line === undefined ? [] : [line];
 }
 
 /** One that is likely to work: a name that the settings map, or that the endpoint knows. */

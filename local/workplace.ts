@@ -50,21 +50,21 @@ function removeData(dataDir: string): void {
 }
 
 export async function refuseBusyPorts({ ports, host }: Pick<WorkplaceOptions, "ports" | "host">): Promise<void> {
-  const wanted: [string, number, string][] = [
-    ["The app", ports.functions, "PORT"],
-    ["Cosmos DB", ports.cosmos, "COSMOS_PORT"],
-    ["Service Bus", ports.serviceBus, "SERVICE_BUS_PORT"],
-    ["Service Bus's control", ports.serviceBusControl, "SERVICE_BUS_PORT"],
-    ["Azurite", ports.blobs, "BLOB_PORT"],
+  const wanted: [server: string, port: number, variable: string, option: string][] = [
+    ["The app", ports.functions, "PORT", "--port"],
+    ["Cosmos DB", ports.cosmos, "COSMOS_PORT", "--cosmos-port"],
+    ["Service Bus", ports.serviceBus, "SERVICE_BUS_PORT", "--service-bus-port"],
+    ["Service Bus's control", ports.serviceBusControl, "SERVICE_BUS_PORT", "--service-bus-port"],
+    ["Azurite", ports.blobs, "BLOB_PORT", "--blob-port"],
   ];
-  if (!env.MODEL_ENDPOINT) wanted.push(["The simulated model", ports.model, "MODEL_PORT"]);
-  if (!env.CODE_SESSIONS_ENDPOINT) wanted.push(["The server of code sessions", ports.code, "CODE_PORT"]);
+  if (!env.MODEL_ENDPOINT) wanted.push(["The simulated model", ports.model, "MODEL_PORT", "--model-port"]);
+  if (!env.CODE_SESSIONS_ENDPOINT) wanted.push(["The server of code sessions", ports.code, "CODE_PORT", "--code-port"]);
   const problems: string[] = [];
-  for (const [server, port, variable] of wanted) {
+  for (const [server, port, variable, option] of wanted) {
     if (port === 0 || (await isPortFree(port, port === ports.functions ? host : undefined))) continue;
     const holder = await portHolder(port);
     const held = holder ? `process ${holder.pid} (${holder.command})` : "another process";
-    problems.push(`${server} needs port ${port}, but ${held} uses it. Set ${variable} to move it.`);
+    problems.push(`${server} needs port ${port}, but ${held} uses it. Set ${variable}, or -- ${option} N, to move it.`);
   }
   if (problems.length > 0) fail(problems.join("\n"));
 }

@@ -16,6 +16,7 @@ import {
 } from "./access-settings.ts";
 import {
   capturesContent,
+  isRatioTooLarge,
   TELEMETRY_SETTINGS,
   type TelemetrySettings,
   telemetrySettings,
@@ -227,6 +228,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   if (given.BLOBS_ENDPOINT && given.BLOBS_CONNECTION) problems.push(TWO_BLOB_STORES);
   if (given.ENTRA_TENANT_ID && !given.CALLERS) problems.push(NO_CALLERS);
   if (given.CALLERS && !given.ENTRA_TENANT_ID) problems.push(NO_DIRECTORY);
+  if (isRatioTooLarge(given)) problems.push(RATIO_TOO_LARGE);
   if (!result.success || problems.length > 0) throw new Error(`Bad settings:\n${problems.join("\n")}`);
   const s = result.data;
   return {
@@ -283,6 +285,8 @@ const NO_CALLERS =
 
 const NO_DIRECTORY =
   "- ENTRA_TENANT_ID is not set: with CALLERS it is the id of the directory whose tokens are taken (a GUID)";
+
+const RATIO_TOO_LARGE = "- OTEL_TRACES_SAMPLER_ARG is above 1: with this OTEL_TRACES_SAMPLER it is a ratio from 0 to 1";
 
 function entra(s: z.output<typeof settings>): Config["entra"] {
   if (s.ENTRA_TENANT_ID === undefined) return undefined;

@@ -57,11 +57,14 @@ function callOf(tool: ChatCompletionFunctionTool, { messages }: ChatRequest) {
   ) {
     const message = lastUserMessage(messages);
     const code = codeFor(message ? textOf(message) : "", tool.function.description ?? "");
-    return { name: tool.function.name, arguments: { code } };
+    return { name: tool.function.name, arguments: { code }, pieces: linesOf(JSON.stringify({ code })) };
   }
   const schema = (tool.function.parameters ?? { type: "object" }) as Schema;
   return { name: tool.function.name, arguments: JSON.stringify(exampleValue(schema) ?? {}) };
 }
+
+/** Of code within JSON: word by word it would take many seconds at the pace of an answer that is to be seen. */
+const linesOf = (json: string): string[] => json.match(/.*?\\n|.+/g) ?? [];
 
 function answerText(request: ChatRequest): string {
   const results = latestToolMessages(request.messages);

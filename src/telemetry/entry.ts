@@ -10,7 +10,8 @@ export interface Invocation {
  * The Functions host, where its telemetry is on, records a request or a message itself (`server` or `consumer`), as the
  * parent of what the app does: then the app's part is `internal`, or each request would be counted twice. The host
  * shows that it does so by a span of its own, that is sampled; without, its trace context is that of the caller
- * (`carried`) or one that it made up. Messages carry a trace of the app itself.
+ * (`carried`) or one that it made up. A made-up one is no parent: its span is never sent, and that it is not sampled is
+ * no choice of a caller's. Then the app's span begins a trace. Messages carry a trace of the app itself.
  */
 export function entry(
   { traceContext }: Invocation,
@@ -22,5 +23,5 @@ export function entry(
   const isHostsOwn = host !== undefined && host.spanId !== caller?.spanId && host.flags % 2 === 1;
   if (isHostsOwn) return { kind: "internal", parent: traceContext?.traceParent };
   if (caller !== undefined) return { kind, parent: String(carried), isParentOwn: kind === "consumer" };
-  return { kind, parent: traceContext?.traceParent };
+  return { kind };
 }

@@ -1,40 +1,50 @@
 /**
- * Which traces are recorded. The names of the settings and the default are those of Azure Monitor's own distributions:
- * https://learn.microsoft.com/azure/azure-monitor/app/opentelemetry-sampling.
+ * Which traces are recorded. The default, and the samplers whose names begin with `microsoft.`, are those of Azure
+ * Monitor's own distributions: https://learn.microsoft.com/azure/azure-monitor/app/opentelemetry-sampling.
  */
 import {
+  AlwaysOffSampler,
+  AlwaysOnSampler,
   ParentBasedSampler,
   type Sampler,
   SamplingDecision,
   type SamplingResult,
   TraceIdRatioBasedSampler,
 } from "@opentelemetry/sdk-trace-base";
-
-const RATE_LIMITED = "microsoft.rate_limited";
-const FIXED_PERCENTAGE = "microsoft.fixed_percentage";
+import type { SamplerSettings } from "./settings.ts";
 
 /** Unless the settings say otherwise. */
 const TRACES_PER_SECOND = 5;
+const RATIO = 1;
 
 /** After a quiet while, so many seconds' traces may come at once. */
 const BURST = 10;
 
-/** As the settings say it; undefined where it is one of those that the SDK reads itself. */
-export function sampler(environment = process.env): Sampler | undefined {
-  const name = environment.OTEL_TRACES_SAMPLER || RATE_LIMITED;
-  const given = environment.OTEL_TRACES_SAMPLER && Number(environment.OTEL_TRACES_SAMPLER_ARG || Number.NaN);
-  const argument = typeof given === "number" && given >= 0 ? given : undefined;
-  if (name === RATE_LIMITED) return forRoots(new RateLimitedSampler(argument ?? TRACES_PER_SECOND));
-  // `microsoft.fixed_percentage` takes a ratio, its name notwithstanding.
-  if (name === FIXED_PERCENTAGE) return forRoots(new TraceIdRatioBasedSampler(argument ?? 1));
-  return undefined;
+export function sampler({ name, argument }: SamplerSettings): Sampler {
+  const ratio = () => new TraceIdRatioBasedSampler(argument ?? RATIO);
+  switch (name) {
+    case "always_on":
+      return new AlwaysOnSampler();
+    case "always_off":
+      return new AlwaysOffSampler();
+    case "traceidratio":
+      return ratio();
+    case "parentbased_always_on":
+      return new ParentBasedSampler({ root: new AlwaysOnSampler() });
+    case "parentbased_always_off":
+      return new ParentBasedSampler({ root: new AlwaysOffSampler() });
+    case "parentbased_traceidratio":
+      return new ParentBasedSampler({ root: ratio() });
+    case "microsoft.rate_limited":
+      return followingRecorded(new RateLimitedSampler(argument ?? TRACES_PER_SECOND));
+    // It takes a ratio, its name notwithstanding.
+    case "microsoft.fixed_percentage":
+      return followingRecorded(ratio());
+  }
 }
 
-/**
- * Parts of a trace that is recorded are, too. That a caller does not record its own part is no reason to miss this one;
- * nor is a mark of the Functions host, which makes traces that are not sampled while its own telemetry is off.
- */
-const forRoots = (root: Sampler) => new ParentBasedSampler({ root, remoteParentNotSampled: root });
+/** Records parts of a recorded trace. A caller that does not record its own part is no reason to miss this one. */
+const followingRecorded = (root: Sampler) => new ParentBasedSampler({ root, remoteParentNotSampled: root });
 
 /** Takes so many traces a second, in the long run. */
 export class RateLimitedSampler implements Sampler {

@@ -14,6 +14,18 @@ const authentication = z
   .regex(/(^|;)\s*Authorization\s*=\s*AAD\s*(;|$)/i, "expected Authorization=AAD, with ClientId=… before it")
   .transform((text) => ({ clientId: /(?:^|;)\s*ClientId\s*=\s*([^;\s]+)/i.exec(text)?.[1] }));
 
+/** Of OpenTelemetry and of Azure Monitor. A ratio of all new traces, in those that have one, is their argument. */
+const RATIO_SAMPLERS = ["traceidratio", "parentbased_traceidratio", "microsoft.fixed_percentage"] as const;
+const SAMPLERS = [
+  "always_on",
+  "always_off",
+  "parentbased_always_on",
+  "parentbased_always_off",
+  "microsoft.rate_limited",
+  ...RATIO_SAMPLERS,
+] as const;
+const argument = z.coerce.number("expected a number from 0").min(0, "expected a number from 0");
+
 /** What the names of the settings mean: the settings of the app, which has others beside these. */
 export const TELEMETRY_SETTINGS = {
   APPLICATIONINSIGHTS_CONNECTION_STRING: z
@@ -29,6 +41,8 @@ export const TELEMETRY_SETTINGS = {
   OTEL_TRACES_EXPORTER: z.string().default("otlp"),
   OTEL_METRICS_EXPORTER: z.string().default("otlp"),
   OTEL_LOGS_EXPORTER: z.string().default("otlp"),
+  OTEL_TRACES_SAMPLER: z.enum(SAMPLERS, `expected one of ${SAMPLERS.join(", ")}`).optional(),
+  OTEL_TRACES_SAMPLER_ARG: argument.optional(),
   OTEL_EXPORTER_OTLP_PROTOCOL: protocol.default("http/protobuf"),
   OTEL_SERVICE_NAME: z.string().optional(),
   OTEL_SDK_DISABLED: z.string().optional(),
@@ -51,7 +65,14 @@ export interface TelemetrySettings {
         temporality: "delta" | "cumulative";
       }
     | undefined;
+  sampler: SamplerSettings;
   serviceName: string | undefined;
+}
+
+/** `argument`: a ratio from 0 to 1, or of `microsoft.rate_limited` traces a second */
+export interface SamplerSettings {
+  name: (typeof SAMPLERS)[number];
+  argument: number | undefined;
 }
 
 type Given = z.output<z.ZodObject<typeof TELEMETRY_SETTINGS>>;
@@ -68,7 +89,19 @@ export function telemetrySettings(given: Given): TelemetrySettings | undefined {
   const authentication = given.APPLICATIONINSIGHTS_AUTHENTICATION_STRING;
   const byIdentity = { byIdentity: authentication !== undefined, clientId: authentication?.clientId };
   const appInsights = connectionString === undefined ? undefined : { connectionString, ...byIdentity };
-  return { appInsights, otlp, serviceName: given.OTEL_SERVICE_NAME };
+  return { appInsights, otlp, sampler: samplerSettings(given), serviceName: given.OTEL_SERVICE_NAME };
+}
+
+/** As in OpenTelemetry, an argument without a name is ignored. */
+function samplerSettings({ OTEL_TRACES_SAMPLER: name, OTEL_TRACES_SAMPLER_ARG: argument }: Given): SamplerSettings {
+  if (name === undefined) return { name: "microsoft.rate_limited", argument: undefined };
+  return { name, argument };
+}
+
+/** Whether the sampler's argument should be a ratio and is above 1. */
+export function isRatioTooLarge(given: Record<string, string | undefined>): boolean {
+  const isRatio = RATIO_SAMPLERS.some((name) => name === given.OTEL_TRACES_SAMPLER);
+  return isRatio && Number(given.OTEL_TRACES_SAMPLER_ARG) > 1;
 }
 
 function otlpSettings(given: Given): TelemetrySettings["otlp"] {

@@ -19,10 +19,9 @@ const SCOPE = "threadkeep";
 export function startTelemetry(settings: TelemetrySettings, tools: TelemetryTools): () => Promise<void> {
   const about = resource(settings.serviceName);
   const to = destinations(settings, tools);
-  const chosen = sampler();
   const tracers = new BasicTracerProvider({
     resource: about,
-    ...(chosen && { sampler: chosen }),
+    sampler: sampler(settings.sampler),
     spanProcessors: to.filter(({ takes }) => takes.traces).map(({ spans }) => new BatchSpanProcessor(spans)),
   });
   const recorder = new OtelRecorder(tracers.getTracer(SCOPE));

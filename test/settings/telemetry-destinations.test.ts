@@ -72,6 +72,21 @@ test("what users and the model say is told where a setting wants it", async () =
   await collector.stop();
 });
 
+test("a sampler that follows its callers records what no caller has begun, from its root on", async () => {
+  const collector = await Collector.start();
+  await runWith({
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+    OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
+    OTEL_TRACES_SAMPLER: "parentbased_always_on",
+  });
+  await stack?.stop();
+  const roots = collector.spans.filter(({ parentSpanId }) => !parentSpanId);
+  expect(roots.map(({ name }) => name)).toEqual(["POST /assistants", "POST /threads/runs"]);
+  const ids = new Set(collector.spans.map(({ spanId }) => spanId));
+  expect(collector.spans.filter(({ parentSpanId }) => parentSpanId && !ids.has(parentSpanId))).toEqual([]);
+  await collector.stop();
+});
+
 test("signals can be left out", async () => {
   const collector = await Collector.start();
   await runWith({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${collector.url}/v1/traces` });

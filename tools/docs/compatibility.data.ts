@@ -178,7 +178,7 @@ export const SECTIONS: Section[] = [
       "type: text": SERVED,
       text: SERVED,
       "text.value": SERVED,
-      "text.annotations": served("citations of file_search"),
+      "text.annotations": served("citations of file_search, links to files of code"),
       "type: image_url": SERVED,
       image_url: SERVED,
       "image_url.url": served("http:, https: or data:; passed on to the model"),

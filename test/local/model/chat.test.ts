@@ -178,6 +178,21 @@ test("in a stream a call's id and name come once, then its arguments in pieces",
   expect(chunks.at(-1)?.choices[0]?.finish_reason).toBe("tool_calls");
 });
 
+test("code is streamed line by line", async () => {
+  const description = 'Runs code. Its files:\n- /mnt/data/sales.csv ("sales.csv", 9 bytes)';
+  const parameters = { type: "object", properties: { code: { type: "string" } } };
+  const tools: ChatCompletionFunctionTool[] = [
+    { type: "function", function: { name: "python", description, parameters } },
+  ];
+  const chunks = await chunksOf({ model: "coder", stream: true, tools, messages: [user("Draw a chart.")] });
+  const pieces = chunks.flatMap(({ choices }) => choices[0]?.delta.tool_calls?.[0]?.function?.arguments || []);
+  const { code } = JSON.parse(pieces.join(""));
+  expect(code).toContain('open("/mnt/data/sales.csv")');
+  const lines = code.split("\n").length;
+  expect(pieces.length).toBeGreaterThanOrEqual(lines);
+  expect(pieces.length).toBeLessThan(1.5 * lines);
+});
+
 test("max_tokens cuts the answer, says length and counts exactly so many tokens", async () => {
   for (const limit of [{ max_tokens: 3 }, { max_completion_tokens: 3 }]) {
     const completion = await client.chat.completions.create({ model: "plain", messages: [user("hi")], ...limit });

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { askEndpoint } from "../../../local/endpoint.ts";
+import { askEndpoint, missingEmbeddingModel } from "../../../local/endpoint.ts";
 
 const KEY = "sk-right";
 let server: Server;
@@ -49,6 +49,18 @@ test.each([
   const { text: said } = await ask(path);
   expect(said).toContain(text);
   expect(said).not.toMatch(/\n/);
+});
+
+test.each([
+  ["http://127.0.0.1:11434/v1", ["llama3.2"], "embed", "EMBEDDING_MODEL=embed: the endpoint does not list it"],
+  ["http://127.0.0.1:11434/v1", ["llama3.2", "embed"], "embed", undefined],
+  ["http://127.0.0.1:11434/v1", ["llama3.2", "embed:latest"], "embed", undefined],
+  ["http://127.0.0.1:11434/v1", [], "embed", undefined],
+  ["https://name.openai.azure.com/openai/v1", ["gpt-4o"], "my-deployment", undefined],
+])("of %s with %j and the embedding model %s: %s", (endpoint, models, wanted, said) => {
+  const line = missingEmbeddingModel({ endpoint, models }, wanted);
+  if (said === undefined) expect(line).toBeUndefined();
+  else expect(line).toContain(said);
 });
 
 test("a missing and a wrong key are told apart, and never shown", async () => {

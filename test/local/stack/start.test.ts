@@ -79,17 +79,20 @@ linuxTest("Ctrl-C while it starts ends it with 0 and leaves nothing behind", asy
   expect(children.some(isAlive)).toBe(false);
 });
 
-linuxTest("a busy port is named with the process that holds it and the variable that changes it", async () => {
-  const holder = createServer().listen(0, "127.0.0.1");
-  await once(holder, "listening");
-  const address = holder.address();
-  const port = typeof address === "object" ? String(address?.port) : "";
-  const program = start({ COSMOS_PORT: port });
-  expect(await program.ended).toEqual([1, null]);
-  expect(program.output).toContain(`Cosmos DB needs port ${port}, but process ${process.pid} (`);
-  expect(program.output).toContain("Set COSMOS_PORT to move it.");
-  holder.close();
-});
+linuxTest(
+  "a busy port is named with the process that holds it, the variable and the option that change it",
+  async () => {
+    const holder = createServer().listen(0, "127.0.0.1");
+    await once(holder, "listening");
+    const address = holder.address();
+    const port = typeof address === "object" ? String(address?.port) : "";
+    const program = start({ COSMOS_PORT: port });
+    expect(await program.ended).toEqual([1, null]);
+    expect(program.output).toContain(`Cosmos DB needs port ${port}, but process ${process.pid} (`);
+    expect(program.output).toContain("Set COSMOS_PORT, or -- --cosmos-port N, to move it.");
+    holder.close();
+  },
+);
 
 linuxTest("servers end by themselves when the process that started them is killed", async () => {
   const parent = new Program([path.join(import.meta.dirname, "parent.ts")]);

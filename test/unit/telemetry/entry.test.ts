@@ -16,17 +16,18 @@ test.each<[string, string | undefined, string | undefined, ReturnType<typeof ent
     CLIENTS,
     { kind: "server", parent: CLIENTS, isParentOwn: false },
   ],
-  [
-    "the host records nothing",
-    HOSTS.replace(/01$/, "00"),
-    undefined,
-    { kind: "server", parent: HOSTS.replace(/01$/, "00") },
-  ],
+  ["the host records nothing: the app begins a trace", HOSTS.replace(/01$/, "00"), undefined, { kind: "server" }],
   ["there is no host's trace", undefined, CLIENTS, { kind: "server", parent: CLIENTS, isParentOwn: false }],
-  ["there is no trace at all", undefined, undefined, { kind: "server", parent: undefined }],
-  ["what a client sends is no trace", undefined, "hello", { kind: "server", parent: undefined }],
+  ["there is no trace at all", undefined, undefined, { kind: "server" }],
+  ["what a client sends is no trace", undefined, "hello", { kind: "server" }],
+  [
+    "what a client sends is no trace, and the host made one up",
+    HOSTS.replace(/01$/, "00"),
+    "hello",
+    { kind: "server" },
+  ],
 ])("%s", (_, traceParent, carried, expected) => {
-  expect(entry({ traceContext: { traceParent } }, carried, "server")).toEqual(expected);
+  expect(entry({ traceContext: { traceParent } }, carried, "server")).toStrictEqual(expected);
 });
 
 test("a message carries a trace of the app itself", () => {
@@ -40,6 +41,11 @@ test("a message carries a trace of the app itself", () => {
     kind: "internal",
     parent: HOSTS,
   });
+});
+
+test("a message that carries no trace begins one where the host records nothing", () => {
+  const madeUp = HOSTS.replace(/01$/, "00");
+  expect(entry({ traceContext: { traceParent: madeUp } }, undefined, "consumer")).toStrictEqual({ kind: "consumer" });
 });
 
 test.each([

@@ -2,6 +2,8 @@ import { ROOT_CONTEXT, SpanKind, trace } from "@opentelemetry/api";
 import { type Sampler, SamplingDecision } from "@opentelemetry/sdk-trace-base";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { RateLimitedSampler, sampler } from "../../../src/telemetry/sampler.ts";
+import { telemetrySettings } from "../../../src/telemetry/settings.ts";
+import { given } from "./given.ts";
 
 const TRACE = "0af7651916cd43dd8448eb211c80319c";
 
@@ -49,35 +51,45 @@ test("a rate below one a second is one now and then, and 0 is none", () => {
   expect(taken(none, 10)).toBe(0);
 });
 
+/** As the settings of such an environment say it. */
+function samplerOf(environment: Record<string, string>): Sampler {
+  const settings = telemetrySettings(given({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:4318", ...environment }));
+  if (settings === undefined) throw new Error("there is no telemetry");
+  return sampler(settings.sampler);
+}
+
+const [UNRECORDED, RECORDED] = [0, 1].map((traceFlags) => ({ isRemote: true, traceFlags }));
+
+/** Of 1,000 new traces, of as many below a caller's that is not recorded, and below one that is. */
 test.each([
-  [{}, 50],
-  [{ OTEL_TRACES_SAMPLER: "", OTEL_TRACES_SAMPLER_ARG: "7" }, 50],
-  [{ OTEL_TRACES_SAMPLER: "microsoft.rate_limited" }, 50],
-  [{ OTEL_TRACES_SAMPLER: "microsoft.rate_limited", OTEL_TRACES_SAMPLER_ARG: "7" }, 70],
-  [{ OTEL_TRACES_SAMPLER: "microsoft.rate_limited", OTEL_TRACES_SAMPLER_ARG: "0" }, 0],
-  [{ OTEL_TRACES_SAMPLER: "microsoft.rate_limited", OTEL_TRACES_SAMPLER_ARG: "many" }, 50],
-  [{ OTEL_TRACES_SAMPLER: "microsoft.rate_limited", OTEL_TRACES_SAMPLER_ARG: "-1" }, 50],
-  [{ OTEL_TRACES_SAMPLER: "microsoft.fixed_percentage" }, 1_000],
-  [{ OTEL_TRACES_SAMPLER: "microsoft.fixed_percentage", OTEL_TRACES_SAMPLER_ARG: "0" }, 0],
-])("%j records %d of 1,000 at once", (environment, expected) => {
-  const chosen = sampler(environment);
-  if (chosen === undefined) throw new Error("the SDK would choose");
-  expect(taken(chosen, 1_000)).toBe(expected);
+  [{}, 50, 50, 1_000],
+  [{ OTEL_TRACES_SAMPLER_ARG: "7" }, 50, 50, 1_000],
+  [{ OTEL_TRACES_SAMPLER: "microsoft.rate_limited" }, 50, 50, 1_000],
+  [{ OTEL_TRACES_SAMPLER: "microsoft.rate_limited", OTEL_TRACES_SAMPLER_ARG: "7" }, 70, 70, 1_000],
+  [{ OTEL_TRACES_SAMPLER: "microsoft.rate_limited", OTEL_TRACES_SAMPLER_ARG: "0" }, 0, 0, 1_000],
+  [{ OTEL_TRACES_SAMPLER: "microsoft.fixed_percentage" }, 1_000, 1_000, 1_000],
+  [{ OTEL_TRACES_SAMPLER: "microsoft.fixed_percentage", OTEL_TRACES_SAMPLER_ARG: "0" }, 0, 0, 1_000],
+  [{ OTEL_TRACES_SAMPLER: "always_on" }, 1_000, 1_000, 1_000],
+  [{ OTEL_TRACES_SAMPLER: "always_off" }, 0, 0, 0],
+  [{ OTEL_TRACES_SAMPLER: "traceidratio" }, 1_000, 1_000, 1_000],
+  [{ OTEL_TRACES_SAMPLER: "traceidratio", OTEL_TRACES_SAMPLER_ARG: "0" }, 0, 0, 0],
+  [{ OTEL_TRACES_SAMPLER: "parentbased_always_on" }, 1_000, 0, 1_000],
+  [{ OTEL_TRACES_SAMPLER: "parentbased_always_off" }, 0, 0, 1_000],
+  [{ OTEL_TRACES_SAMPLER: "parentbased_traceidratio" }, 1_000, 0, 1_000],
+  [{ OTEL_TRACES_SAMPLER: "parentbased_traceidratio", OTEL_TRACES_SAMPLER_ARG: "0" }, 0, 0, 1_000],
+])("%j records so many of 1,000 at once", (environment, begun, unrecorded, recorded) => {
+  expect(taken(samplerOf(environment), 1_000)).toBe(begun);
+  expect(taken(samplerOf(environment), 1_000, UNRECORDED)).toBe(unrecorded);
+  expect(taken(samplerOf(environment), 1_000, RECORDED)).toBe(recorded);
 });
 
-test("a tenth is about a tenth", () => {
-  const chosen = sampler({ OTEL_TRACES_SAMPLER: "microsoft.fixed_percentage", OTEL_TRACES_SAMPLER_ARG: "0.1" });
-  expect(Math.round((chosen ? taken(chosen, 10_000) : 0) / 100)).toBe(10);
+test.each(["microsoft.fixed_percentage", "traceidratio", "parentbased_traceidratio"])("of %s a tenth", (name) => {
+  const tenth = samplerOf({ OTEL_TRACES_SAMPLER: name, OTEL_TRACES_SAMPLER_ARG: "0.1" });
+  expect(Math.round(taken(tenth, 10_000) / 100)).toBe(10);
 });
 
-test.each(["always_on", "parentbased_traceidratio", "unheard_of"])("%s is left to the SDK", (name) => {
-  expect(sampler({ OTEL_TRACES_SAMPLER: name })).toBeUndefined();
-});
-
-test("what is above is followed, unless it is of others who do not record", () => {
-  const chosen = sampler({}) as Sampler;
+test.each(["microsoft.rate_limited", "parentbased_always_on"])("%s follows what the app itself chose above", (name) => {
+  const chosen = samplerOf({ OTEL_TRACES_SAMPLER: name });
   expect(taken(chosen, 100, { isRemote: false, traceFlags: 0 })).toBe(0);
-  expect(taken(chosen, 100, { isRemote: true, traceFlags: 0 })).toBe(50);
-  expect(taken(chosen, 100, { isRemote: true, traceFlags: 1 })).toBe(100);
   expect(taken(chosen, 100, { isRemote: false, traceFlags: 1 })).toBe(100);
 });

@@ -38,6 +38,7 @@ describe("telemetry goes", () => {
         signals: { traces: true, metrics: true, logs: true },
         temporality: "cumulative",
       },
+      sampler: { name: "microsoft.rate_limited", argument: undefined },
       serviceName: undefined,
     });
   });
@@ -67,11 +68,33 @@ test.each([
   ["APPLICATIONINSIGHTS_AUTHENTICATION_STRING", "ClientId=abc", "Authorization=AAD"],
   ["APPLICATIONINSIGHTS_CONNECTION_STRING", "a-secret-thing", "a connection string"],
   ["OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "yes", "true or false"],
+  ["OTEL_TRACES_SAMPLER", "allways_on", "one of always_on, always_off"],
+  ["OTEL_TRACES_SAMPLER_ARG", "many", "a number from 0"],
+  ["OTEL_TRACES_SAMPLER_ARG", "-1", "a number from 0"],
 ])("a bad %s stops the start", (name, value, expected) => {
   const read = () => readConfig({ ...NECESSARY, [name]: value });
   expect(read).toThrow(name);
   expect(read).toThrow(expected);
   expect(read).not.toThrow("a-secret-thing");
+});
+
+test.each(["traceidratio", "parentbased_traceidratio", "microsoft.fixed_percentage"])(
+  "a ratio of %s is at most 1",
+  (name) => {
+    const wanted = (argument: string) => () =>
+      readConfig({ ...NECESSARY, OTEL_TRACES_SAMPLER: name, OTEL_TRACES_SAMPLER_ARG: argument });
+    expect(wanted("1.01")).toThrow("OTEL_TRACES_SAMPLER_ARG is above 1");
+    expect(wanted("1")).not.toThrow();
+  },
+);
+
+test("a rate of traces may be above 1, and an empty sampler is none", () => {
+  const read = (environment: Record<string, string>) =>
+    readConfig({ ...NECESSARY, OTEL_EXPORTER_OTLP_ENDPOINT: ENDPOINT, ...environment }).telemetry?.sampler;
+  const limited = { OTEL_TRACES_SAMPLER: "microsoft.rate_limited", OTEL_TRACES_SAMPLER_ARG: "20" };
+  expect(read(limited)).toEqual({ name: "microsoft.rate_limited", argument: 20 });
+  const empty = { OTEL_TRACES_SAMPLER: "", OTEL_TRACES_SAMPLER_ARG: "20" };
+  expect(read(empty)).toEqual({ name: "microsoft.rate_limited", argument: undefined });
 });
 
 test("what users say is told only if a setting wants it", () => {
@@ -80,8 +103,10 @@ test("what users say is told only if a setting wants it", () => {
   expect(readConfig({ ...NECESSARY, ...wanted }).capturesContent).toBe(true);
 });
 
-test("a name that is almost that of a telemetry setting is told", () => {
-  expect(misspelt({ OTEL_EXPORTER_OTLP_ENDPONT: ENDPOINT })).toEqual([
-    "OTEL_EXPORTER_OTLP_ENDPONT is no setting: did you mean OTEL_EXPORTER_OTLP_ENDPOINT?",
-  ]);
+test.each([
+  ["OTEL_EXPORTER_OTLP_ENDPONT", "OTEL_EXPORTER_OTLP_ENDPOINT"],
+  ["OTEL_TRACE_SAMPLER", "OTEL_TRACES_SAMPLER"],
+  ["OTEL_TRACES_SAMPLER_ARGS", "OTEL_TRACES_SAMPLER_ARG"],
+])("%s, a name that is almost that of a telemetry setting, is told", (name, meant) => {
+  expect(misspelt({ [name]: "any" })).toEqual([`${name} is no setting: did you mean ${meant}?`]);
 });
