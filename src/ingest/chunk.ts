@@ -3,11 +3,16 @@
  * the chunk before. The original cut at exact numbers of tokens, never at ends of sentences, and so does this: its
  * numbers of chunks, and the usage that follows from them, are the same. The same text gives the same chunks, in
  * whatever pieces it comes.
+ *
+ * A token may be a run of 128 blanks, so tokens alone would not bound the bytes of a chunk. Where a text goes on for
+ * long with more than `TOKEN_BYTES` a token, as no words of any language do, each `TOKEN_BYTES` count as a token.
  */
 import { SLICE, sliceEnd } from "../model/slices.ts";
 import { tokenLengths } from "../model/token-lengths.ts";
 
-/** In tokens. `overlap` is at most half of `size`. */
+/**
+ * In tokens. `overlap` is at most half of `size`. A chunk has up to `size * TOKEN_BYTES + SPARE_BYTES` bytes of UTF-8.
+ */
 export interface ChunkSizes {
   size: number;
   overlap: number;
@@ -31,6 +36,12 @@ interface Border {
   at: number;
 }
 
+/** Bytes that a token has on average, at the most: words have 3 to 10, by the language. */
+const TOKEN_BYTES = 24;
+
+/** How many bytes more there may be in a row, of lines and indentation among words. */
+const SPARE_BYTES = 4_096;
+
 /** How much text beyond a slice decides where the slice ends. Characters. */
 const LOOK_AHEAD = 2;
 
@@ -38,8 +49,9 @@ const BEGINNING: Border = { token: 0, at: 0 };
 
 /**
  * Takes a text in pieces of any size and gives its chunks. Chunk n begins n * (size - overlap) tokens into the text and
- * ends `size` tokens later; a border that falls into a character moves back to the character's beginning, three tokens
- * at the most. A text that ends within a chunk ends there: no chunk holds only what the one before has, too.
+ * ends `size` tokens later; a border that falls into a character, or into a token that counts as several, moves back to
+ * its beginning, five tokens at the most. A text that ends within a chunk ends there: no chunk holds only what the one
+ * before has, too.
  */
 export class Chunker {
   readonly #sizes: ChunkSizes;
@@ -54,6 +66,7 @@ export class Chunker {
   readonly #open: Border[] = [BEGINNING];
   #lastBorder = BEGINNING;
   #token = 0;
+  #spare = SPARE_BYTES;
   #bytes = 0;
   #chunks = 0;
 
@@ -110,14 +123,24 @@ export class Chunker {
     const chunks: Chunk[] = [];
     const walk = new Walk(slice);
     for (const length of tokenLengths(slice)) {
-      this.#atToken(chunks);
-      this.#token += 1;
+      for (let left = this.#tokensFor(length); left > 0; left -= 1) {
+        this.#atToken(chunks);
+        this.#token += 1;
+      }
       if (walk.on(length)) this.#lastBorder = { token: this.#token, at: this.#next + walk.at };
     }
     this.#bytes += walk.bytes;
     this.#next += slice.length;
     this.#forget();
     return chunks;
+  }
+
+  /** How many tokens the next one counts as, by its bytes: one, unless too many bytes have come with few tokens. */
+  #tokensFor(length: number): number {
+    const left = this.#spare + TOKEN_BYTES - length;
+    const more = Math.max(Math.ceil(-left / TOKEN_BYTES), 0);
+    this.#spare = Math.min(left + more * TOKEN_BYTES, SPARE_BYTES);
+    return 1 + more;
   }
 
   /** Before another token is taken: a chunk that ends or begins here does so at the last border. */

@@ -8,11 +8,11 @@ import type { ModelRequest } from "../model/types.ts";
 import { noSuchFile } from "../resources/errors.ts";
 import { fileInPlace } from "../resources/image.ts";
 import { inLanes } from "../resources/lanes.ts";
+import { Room } from "../resources/room.ts";
 import type { RunError } from "../resources/run.ts";
 import type { FileDoc } from "../store/documents.ts";
 import { StoreTrouble } from "../store/trouble.ts";
 import type { Engine } from "./engine.ts";
-import { Room } from "./room.ts";
 
 /** Of all images of one model call together. Characters of base64. */
 const MAX_IMAGES = 50 * 1024 * 1024;

@@ -1,5 +1,8 @@
 /** Searches one vector store: by meaning and by words, and puts both together. */
 import type { AttributeFilter, Attributes } from "../resources/attributes.ts";
+import { inLanes } from "../resources/lanes.ts";
+import { MAX_LIST_BYTES, sizeOf } from "../resources/limits.ts";
+import { Room } from "../resources/room.ts";
 import type { Doc } from "../store/documents.ts";
 import { type ChunkSearch, type Condition, type FoundChunk, MOST_FOUND } from "../store/search.ts";
 import type { Store } from "../store/store.ts";
@@ -49,21 +52,38 @@ export interface SearchResult {
   n: number;
 }
 
+/** Queries of one search at the same time. */
+const LANES = 2;
+
+/** Queries of all searches of this process at the same time: each holds up to 100 chunks with their texts. */
+const queryRoom = new Room(4);
+
 /**
- * The best passages for any of the queries, the best first: each passage once, with its best score. A store without
- * chunks, or one that there is not, has none. Throws `StoreTrouble`, and the signal's reason.
+ * The best passages for any of the queries, the best first: each passage once, with its best score; only as many as
+ * have `MAX_LIST_BYTES` together. A store without chunks, or one that there is not, has none. Throws `StoreTrouble`,
+ * and the signal's reason.
  */
 export async function searchStore(store: Store, options: SearchOptions): Promise<SearchResult[]> {
   const { tenant, vectorStoreId, queries, filters, maxNumResults, ranking = {}, signal } = options;
   const chunks = store.chunks(tenant, vectorStoreId);
   const condition = filters && filterCondition(filters);
   const weights = weightsOf(ranking);
-  const found = await Promise.all(
-    queries.map(async (query) =>
-      scored(query.text, await candidates(chunks, query, { condition, weights, signal }), weights),
-    ),
+  const best = new Best(ranking.scoreThreshold ?? 0);
+  await inLanes(
+    LANES,
+    queries,
+    async (query, stop) => {
+      const leave = await queryRoom.take(1, stop);
+      try {
+        const found = await candidates(chunks, query, { condition, weights, signal: stop });
+        best.add(scored(query.text, found, weights));
+      } finally {
+        leave();
+      }
+    },
+    signal,
   );
-  const good = best(found.flat()).filter(({ score }) => score >= (ranking.scoreThreshold ?? 0));
+  const good = best.sorted();
   const there = options.isOfChunksOnly ? good : await ofFilesThere(store, options, good);
   return there.slice(0, maxNumResults).map(resultOf);
 }
@@ -108,10 +128,33 @@ async function candidates(chunks: ChunkSearch, { text, vector }: SearchQuery, ho
   return [...new Map([...near, ...byWords].map((chunk) => [chunk.id, chunk])).values()];
 }
 
-function best(all: Scored[]): Scored[] {
-  const byId = new Map<string, Scored>();
-  for (const each of all.sort((a, b) => b.score - a.score)) if (!byId.has(each.chunk.id)) byId.set(each.chunk.id, each);
-  return [...byId.values()];
+/** Keeps the best of all that are added, each chunk once: as many as have `MAX_LIST_BYTES` together. */
+class Best {
+  readonly #threshold: number;
+  #kept = new Map<string, Scored & { bytes: number }>();
+
+  constructor(threshold: number) {
+    this.#threshold = threshold;
+  }
+
+  add(found: Scored[]): void {
+    const all = [...this.#kept.values(), ...found.filter(({ score }) => score >= this.#threshold)];
+    const sizes = new Map([...this.#kept].map(([id, { bytes }]) => [id, bytes]));
+    this.#kept = new Map();
+    let total = 0;
+    for (const { chunk, score } of all.sort((a, b) => b.score - a.score)) {
+      if (this.#kept.has(chunk.id)) continue;
+      const bytes = sizes.get(chunk.id) ?? sizeOf(chunk);
+      total += bytes;
+      if (total > MAX_LIST_BYTES) return;
+      this.#kept.set(chunk.id, { chunk, score, bytes });
+    }
+  }
+
+  /** The best first. */
+  sorted(): Scored[] {
+    return [...this.#kept.values()];
+  }
 }
 
 const resultOf = ({ chunk, score }: Scored): SearchResult => ({

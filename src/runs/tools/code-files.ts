@@ -4,8 +4,8 @@ import type { CellResult, ChangedFile, CodeSession, CodeSessions, SessionFile } 
 import type { ToldFile } from "../../code/tool.ts";
 import { derivedId, seqOfMintedId } from "../../resources/ids.ts";
 import { MAX_IMAGE_BYTES } from "../../resources/image.ts";
+import { Room } from "../../resources/room.ts";
 import type { CodeSessionState, FileDoc, RunDoc, WrittenFile } from "../../store/documents.ts";
-import { Room } from "../room.ts";
 
 /** A file that code has made. */
 export interface GeneratedFile {

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { decode, encode } from "gpt-tokenizer/encoding/o200k_base";
 import { expect, test } from "vitest";
 import { type Chunk, Chunker, type ChunkSizes } from "../../../src/ingest/chunk.ts";
+import { tokenLengths } from "../../../src/model/token-lengths.ts";
 import { PROJECT } from "../../lib/imports.ts";
 
 /** `CHUNK_CASES=2000` for a long look. */
@@ -28,13 +29,14 @@ const emoji = fc.array(fc.constantFrom("😀", "👩‍👩‍👧‍👦", "�
 const chinese = fc.array(fc.constantFrom("的", "一", "是", "水泵", "𠮷", "ᐁ", "ꙮ", "ﷺ", "。"));
 const odd = fc.array(fc.constantFrom("\uFEFF", "\0", "\r\n", "<|endoftext|>", "\u2028", "\u00A0", "''", "\t\t\t"));
 const long = fc.integer({ min: 120, max: 700 }).map((count) => ["aB3/".repeat(count)]);
+const sparse = fc.integer({ min: 1, max: 90 }).map((count) => [`w${" ".repeat(128 * count)}`, "=".repeat(50 * count)]);
 const anything = fc.array(fc.string({ unit: "grapheme" }));
 
 /** Texts of some ten thousand characters, of several slices. */
 const texts = fc
   .array(
     fc
-      .tuple(fc.oneof(words, emoji, chinese, odd, long, anything), fc.integer({ min: 1, max: 120 }))
+      .tuple(fc.oneof(words, emoji, chinese, odd, long, sparse, anything), fc.integer({ min: 1, max: 120 }))
       .map(([parts, times]) => parts.join("").repeat(times).slice(0, 12_000).toWellFormed()),
     { minLength: 1, maxLength: 8 },
   )
@@ -67,8 +69,8 @@ function beginnings(text: string, step: number): number[] {
   });
 }
 
-/** How far a border can move to the beginning of its character. */
-const MOST_MOVED = 3;
+/** How far a border can move to the beginning of its character, or of a run of blanks that counts as some tokens. */
+const MOST_MOVED = 5;
 
 test("chunks have their sizes, whole characters, and leave out nothing", { timeout: TIMEOUT }, () => {
   fc.assert(
@@ -139,6 +141,26 @@ test.each([
   const { chunks, tokens } = chunked([" word".repeat(count)]);
   expect(tokens).toBe(count);
   expect(chunks.map((chunk) => chunk.tokens)).toEqual(expected);
+});
+
+test.each([
+  ["blanks", `word ${" ".repeat(500_000)}`],
+  ["lines", `${"=".repeat(80)}\n`],
+  ["a wide table", `${"name".padEnd(120)}${"value".padEnd(120)}\n`],
+])("a chunk has no more bytes than 24 a token and 4,096, though a token may have 128: %s", (_, part) => {
+  const text = part.repeat(Math.ceil(600_000 / part.length));
+  for (const size of [100, 800, 4_096]) {
+    const { chunks, tokens } = chunked([text], { size, overlap: 0 });
+    for (const chunk of chunks) expect(Buffer.byteLength(chunk.text)).toBeLessThanOrEqual(24 * size + 4_096);
+    expect(chunks.map((chunk) => chunk.text).join("")).toBe(text);
+    // What counts is what embedding and storing cost: a text within the most tokens has no endless number of chunks.
+    expect(chunks.length).toBe(Math.ceil(tokens / size));
+  }
+});
+
+test("a few long runs in a text count as the tokens that they are", () => {
+  const text = `${"It pumps water. ".repeat(50)}\n${"-".repeat(400)}\n${" ".repeat(1_000)}|\n`.repeat(20);
+  expect(chunked([text]).tokens).toBe(tokenLengths(text).length);
 });
 
 test("lone surrogates become U+FFFD, and pairs that come in two pieces stay whole", () => {

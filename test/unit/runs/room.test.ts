@@ -1,6 +1,6 @@
 /** The images of all model calls of a process: no more at a time than there is room for, and each call gets its turn. */
 import { expect, test } from "vitest";
-import { Room } from "../../../src/runs/room.ts";
+import { Room } from "../../../src/resources/room.ts";
 
 const never = new AbortController().signal;
 

@@ -1,6 +1,7 @@
 /** Searching vector stores through the real SDK, with all traps of the service in the way. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { normalised } from "../../../src/model/vectors.ts";
+import { MAX_LIST_BYTES } from "../../../src/resources/limits.ts";
 import { StoreTrouble } from "../../../src/store/trouble.ts";
 import { type Library, newStore, type Passage, startLibrary, TENANT } from "./library.ts";
 
@@ -159,6 +160,42 @@ describe("trouble:", () => {
     library.cosmos.setFaults([{ fault: "503", operations: ["query"] }]);
     await expect(library.search("lamp", { vectorStoreId: store })).rejects.toThrow(StoreTrouble);
   });
+});
+
+test("chunks that older builds cut too large: the best ones come, as many as a list's bytes allow", async () => {
+  const store = newStore();
+  const text = (n: number) => `word${n} ${" ".repeat(250_000)}`;
+  const large = Array.from({ length: 60 }, (_, n) => ({ file: `file-${n}`, text: text(n) }));
+  for (const passage of large) await library.add(TENANT, store, [passage]);
+  const queries = Array.from({ length: 3 }, (_, n) => ({
+    text: `word${n}`,
+    vector: library.vectorOf(text(n)),
+  }));
+  const found = await library.search("", { vectorStoreId: store, queries, maxNumResults: 50 });
+  expect(found).toHaveLength(31);
+  expect(Buffer.byteLength(JSON.stringify(found))).toBeLessThanOrEqual(MAX_LIST_BYTES);
+  // Each query's own passage is the best one for it.
+  const best = found.slice(0, 3).map(({ fileId }) => fileId);
+  expect(best.toSorted()).toEqual(queries.map((_, n) => `file-${n}`));
+});
+
+test("four queries of a process are asked at a time, and one that waits ends with its signal", async () => {
+  const store = newStore();
+  await library.add(TENANT, store, topical(20));
+  library.cosmos.setFaults([{ fault: "hang", operations: ["query"] }]);
+  const held = () => library.cosmos.faults().reduce((sum, each) => sum + each.held, 0);
+  const controller = new AbortController();
+  const queries = ["lamp", "river", "engine", "castle"].map((text) => ({ text, vector: library.vectorOf(text) }));
+  const searches = Array.from({ length: 5 }, () =>
+    library.search("", { vectorStoreId: store, queries, signal: controller.signal }),
+  );
+  const ended = Promise.allSettled(searches);
+  await expect.poll(held, { timeout: 10_000 }).toBe(4);
+  controller.abort(new Error("enough"));
+  expect(await ended).toEqual(searches.map(() => ({ status: "rejected", reason: new Error("enough") })));
+  expect(held()).toBe(4);
+  library.cosmos.setFaults([]);
+  expect(await library.search("", { vectorStoreId: store, queries })).toHaveLength(10);
 });
 
 test("a rounded vector has less than half of the bytes, and the same results", () => {
