@@ -31,12 +31,15 @@ export class ChunkWorker {
 
   /** Rejects if the thread dies, with all that it has of this text; or has died since the piece before. */
   ask({ text, sizes, piece }: ToThread): Promise<FromThread> {
+    const holder = this.#open.get(text);
+    if (holder !== undefined && holder !== this.#worker) {
+      this.#open.delete(text);
+      return Promise.reject(new Error(ENDED));
+    }
     clearTimeout(this.#idle);
-    const worker = this.#worker ?? this.#start();
-    const holder = this.#open.get(text) ?? worker;
-    if (piece === undefined || holder !== worker) this.#open.delete(text);
+    const worker = holder ?? this.#worker ?? this.#start();
+    if (piece === undefined) this.#open.delete(text);
     else this.#open.set(text, worker);
-    if (holder !== worker) return Promise.reject(new Error(ENDED));
     worker.ref();
     return new Promise((resolve, reject) => {
       this.#waiting.set(text, { worker, resolve, reject });
