@@ -18,8 +18,8 @@ export interface Answered {
 }
 
 /**
- * A request that only reads leaves a span if its client has a trace: polls would be most of what is told. Metrics count
- * all.
+ * A request that only reads leaves a span if its client records a trace: polls would be most of what is told. Metrics
+ * count all.
  */
 export async function inRequestSpan(
   { method, path }: Operation,
@@ -44,7 +44,8 @@ export async function inRequestSpan(
     }
     return response;
   };
-  if (method === "GET" && partsOf(carried) === undefined) return tell(await work());
+  const isRecorded = (partsOf(carried)?.flags ?? 0) % 2 === 1;
+  if (method === "GET" && !isRecorded) return tell(await work());
   const start = { name: `${method} /${path}`, attributes: route, ...entry(invocation, carried, "server") };
   return inSpan(start, async (span) => tell(await work(), span));
 }

@@ -196,11 +196,13 @@ test("a streamed run is one tree, in the trace of its client", async () => {
   ]);
 });
 
-test("a request that only reads is told in the trace of its client, if that has one", async () => {
+test("a request that only reads is told in the trace of its client, if that records one", async () => {
   const thread = await newThread();
   const [traceId, name] = ["4bf92f3577b34da6a3ce929d0e0e4736", "GET /threads/{thread_id}"];
+  const unrecorded = "00-1af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-00";
   await client.beta.threads.retrieve(thread.id);
-  await client.beta.threads.retrieve(thread.id, { headers: { traceparent: `00-${traceId}-00f067aa0ba902b7-00` } });
+  await client.beta.threads.retrieve(thread.id, { headers: { traceparent: unrecorded } });
+  await client.beta.threads.retrieve(thread.id, { headers: { traceparent: `00-${traceId}-00f067aa0ba902b7-01` } });
   await until(async () => of(collector.spans, name).length > 0);
   expect(of(collector.spans, name).map((span) => span.traceId)).toEqual([traceId]);
 });
