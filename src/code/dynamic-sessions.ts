@@ -137,15 +137,8 @@ class DynamicSession implements CodeSession {
 
   async read(path: string, maxBytes: number, signal: AbortSignal): Promise<Uint8Array | undefined> {
     if (!isPlain(path)) return undefined;
-    const { name, query } = this.#place(this.#places.get(path) ?? path);
-    const template = "/files/{name}/content";
     const timeout = this.#patience.usual + transfer(maxBytes);
-    const request: PoolRequest = { method: "GET", template, name, query, timeout, mostBytes: maxBytes };
-    const answer = await this.#pool.send(request, signal);
-    // 400: a name that the pool does not take, though a file in the session has it.
-    if (answer.status === 404 || answer.status === 400) return undefined;
-    if (answer.status !== 200) throw refusal(request, answer);
-    return answer.bytes;
+    return (await this.#content(this.#places.get(path) ?? path, maxBytes, timeout, signal))?.bytes;
   }
 
   async discard(): Promise<void> {
@@ -231,19 +224,7 @@ class DynamicSession implements CodeSession {
     const names = new Set([LEDGER_FOLDER]);
     const look = async (path: string, stop: AbortSignal) => {
       if (!isPlain(path)) return;
-      const { name, query } = this.#place(path);
-      const timeout = this.#patience.usual;
-      const request: PoolRequest = {
-        method: "GET",
-        template: "/files/{name}/content",
-        name,
-        query,
-        timeout,
-        mostBytes: 0,
-      };
-      const answer = await this.#pool.send(request, stop);
-      if (answer.status === 200) names.add(path);
-      else if (answer.status !== 404 && answer.status !== 400) throw refusal(request, answer);
+      if ((await this.#content(path, 0, this.#patience.usual, stop)) !== undefined) names.add(path);
     };
     await inLanes(
       UPLOADS_AT_ONCE,
@@ -252,6 +233,17 @@ class DynamicSession implements CodeSession {
       signal,
     );
     return names;
+  }
+
+  /** What the pool answers when it is asked for a file's bytes; undefined if there is no such file. */
+  async #content(path: string, mostBytes: number, timeout: number, signal: AbortSignal) {
+    const { name, query } = this.#place(path);
+    const request: PoolRequest = { method: "GET", template: "/files/{name}/content", name, query, timeout, mostBytes };
+    const answer = await this.#pool.send(request, signal);
+    // 400: a name that the pool does not take, though a file in the session has it.
+    if (answer.status === 404 || answer.status === 400) return undefined;
+    if (answer.status !== 200) throw refusal(request, answer);
+    return answer;
   }
 
   /** Throws what `open` of the file threw, as it was. */

@@ -110,7 +110,7 @@ async function readMessages(run: RunDoc, partition: Partition, budget: number): 
     );
     found.push(...page.filter(isSaid));
     const oldest = page.at(-1);
-    const size = windowSize(found, room);
+    const { size } = window;
     if (size < found.length && size < limit) {
       return withFirst(await readFirst(partition), found.slice(0, size), room);
     }

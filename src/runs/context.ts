@@ -223,25 +223,30 @@ interface Sized {
 /** How many of the newest messages fit. `messages` come newest first. */
 export function windowSize(messages: Sized[], room: WindowRoom): number {
   const window = new Window(room);
-  const first = messages.findIndex((message) => !window.takes(message));
-  return first < 0 ? messages.length : first;
+  messages.every((message) => window.takes(message));
+  return window.size;
 }
 
 /** A window that is filled from the newest message on. */
 export class Window {
   readonly #left: WindowRoom;
-  #isEmpty = true;
+  #size = 0;
 
   constructor(room: WindowRoom) {
     this.#left = { ...room };
+  }
+
+  /** How many messages are in it. */
+  get size(): number {
+    return this.#size;
   }
 
   /** Whether the message is in the window, as all before it. */
   takes(message: Sized): boolean {
     this.#left.tokens -= message.internal.tokens;
     this.#left.characters -= charactersOf(message);
-    const isIn = this.#isEmpty || (this.#left.tokens >= 0 && this.#left.characters >= 0);
-    this.#isEmpty = false;
+    const isIn = this.#size === 0 || (this.#left.tokens >= 0 && this.#left.characters >= 0);
+    if (isIn) this.#size += 1;
     return isIn;
   }
 }
